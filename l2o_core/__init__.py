@@ -1,0 +1,1 @@
+"""Learned optimizers that are equations: train, distil, understand and reuse them."""

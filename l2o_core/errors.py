@@ -1,0 +1,46 @@
+"""Every error that this library raises on purpose.
+
+A message says what was wrong, where, and what to do about it. Each class also derives from the
+built-in exception that a caller would expect, so generic handlers keep working.
+"""
+
+
+class L2OError(Exception):
+    """Base class of all errors raised on purpose by this library."""
+
+
+class ExpressionError(L2OError, ValueError):
+    """Text or a tree that is not a valid update rule; `position` is the offset in `text`, if any."""
+
+    def __init__(self, message: str, *, text: str | None = None, position: int | None = None):
+        self.text, self.position = text, position
+        super().__init__(message if position is None else f"{message}{_pointer(text, position)}")
+
+
+class ConfigError(L2OError, ValueError):
+    """An option, profile or name that does not exist or makes no sense."""
+
+
+class DataError(L2OError, ValueError):
+    """Data that cannot be used: missing, too few, constant, or not finite."""
+
+
+class EngineError(L2OError, RuntimeError):
+    """A symbolic-regression engine that is unknown, not installed, or found nothing."""
+
+
+class CheckpointError(L2OError, RuntimeError):
+    """A checkpoint that is cut short, or belongs to another model or run."""
+
+
+class DivergenceError(L2OError, ArithmeticError):
+    """A training run that produced NaN or infinity and could not be rolled back."""
+
+
+def _pointer(text: str | None, position: int) -> str:
+    """Where in the text: the offset, and a window of it with a caret below."""
+    if text is None:
+        return f" (at position {position})"
+    start = max(0, position - 30)
+    window = text[start : position + 30].replace("\n", " ")
+    return f" (at position {position})\n  {window}\n  {' ' * (position - start)}^"
