@@ -1,0 +1,111 @@
+"""Features against the papers' equations, written out one step at a time in NumPy."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from l2o_core import features
+from l2o_core.errors import ConfigError
+from l2o_core.features import Features
+
+
+@pytest.fixture
+def gradients() -> torch.Tensor:
+    return torch.randn(12, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def run(spec: Features, gradients: torch.Tensor) -> list[dict[str, np.ndarray]]:
+    state, out = spec.init(gradients[0]), []
+    for g in gradients:
+        values, state = spec.step_dict(g, state)
+        out.append({name: value.numpy() for name, value in values.items()})
+    return out
+
+
+def test_moments_and_ratios_follow_equation_5(gradients):
+    spec = Features(("m", "v", "m_hat", "g_hat"), beta1=0.9, beta2=0.99, eps=0.0)
+    m = v = np.zeros(5)
+    for t, (g, got) in enumerate(zip(gradients.numpy(), run(spec, gradients), strict=True), start=1):
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g**2
+        m_t, v_t = m / (1 - 0.9**t), v / (1 - 0.99**t)
+        np.testing.assert_allclose(got["m"], m_t, rtol=1e-12)
+        np.testing.assert_allclose(got["v"], v_t, rtol=1e-12)
+        np.testing.assert_allclose(got["m_hat"], m_t / np.sqrt(v_t), rtol=1e-12)
+        np.testing.assert_allclose(got["g_hat"], g / np.sqrt(v_t), rtol=1e-12)
+
+
+def test_first_step_is_the_sign_of_the_gradient(gradients):
+    first = run(Features(("m_hat", "g_hat"), eps=0.0), gradients[:1])[0]
+    np.testing.assert_allclose(first["m_hat"], np.sign(gradients[0].numpy()), rtol=1e-12)
+    np.testing.assert_allclose(first["g_hat"], np.sign(gradients[0].numpy()), rtol=1e-12)
+
+
+def test_buffers_sums_and_powers(gradients):
+    spec = Features(("b", "s", "g2", "g3", "sg", "sm", "t"), beta1=0.8)
+    b = s = m = np.zeros(5)
+    for t, (g, got) in enumerate(zip(gradients.numpy(), run(spec, gradients), strict=True), start=1):
+        b, s, m = 0.8 * b + g, s + g**2, 0.8 * m + 0.2 * g
+        for name, want in {
+            "b": b,
+            "s": s,
+            "g2": g**2,
+            "g3": g**3,
+            "sg": np.sign(g),
+            "sm": np.sign(m),
+        }.items():
+            np.testing.assert_allclose(got[name], want, rtol=1e-12)
+        assert got["t"] == t
+
+
+def test_decays_run_from_one_to_zero(gradients):
+    out = run(Features(("ld", "cd"), total_steps=len(gradients)), gradients)
+    assert out[-1]["ld"] == pytest.approx(0)
+    assert out[-1]["cd"] == pytest.approx(0)
+    assert out[5]["ld"] == pytest.approx(0.5)
+    assert out[5]["cd"] == pytest.approx(0.5)
+
+
+def test_step_stacks_in_the_order_of_the_names(gradients):
+    spec = Features(("g_hat", "t", "g"))
+    stacked, _ = spec.step(gradients[0], spec.init(gradients[0]))
+    assert stacked.shape == (5, 3)
+    assert torch.equal(stacked[:, 2], gradients[0])
+    assert torch.equal(stacked[:, 1], torch.ones(5, dtype=torch.float64))
+
+
+def test_ratios_are_finite_and_zero_where_no_gradient_ever_came():
+    spec = Features(("m_hat", "g_hat"))
+    values, _ = spec.step(torch.zeros(3), spec.init(torch.zeros(3)))
+    assert torch.equal(values, torch.zeros(3, 2))
+
+
+@pytest.mark.parametrize("k", [5.0, 10.0])
+def test_log_and_sign_is_continuous_in_direction_and_bounded_below(k):
+    edge = math.exp(-k)
+    g = torch.tensor([0.0, edge / 2, edge, -edge, 1.0, -math.e], dtype=torch.float64)
+    want = torch.tensor([[-1, 0], [-1, 0.5], [-1, 1], [-1, -1], [0, 1], [1 / k, -1]], dtype=torch.float64)
+    torch.testing.assert_close(features.log_and_sign(g, k), want, rtol=1e-9, atol=1e-9)
+
+
+def test_lagged_picks_now_first():
+    history = torch.arange(24.0).reshape(6, 2, 2)
+    picked = features.lagged(history, [0, 5])
+    assert torch.equal(picked[..., 0], history[5])
+    assert torch.equal(picked[..., 1], history[0])
+    with pytest.raises(ConfigError, match="needs 7 steps"):
+        features.lagged(history, [6])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"names": ("g", "oops")}, "unknown feature 'oops'"),
+        ({"names": ("m",), "beta1": 1.0}, "beta1 must lie"),
+        ({"names": ("ld",)}, "total_steps"),
+    ],
+)
+def test_bad_choices_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        Features(**options)
