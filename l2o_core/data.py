@@ -1,0 +1,180 @@
+"""Image data sets: where they are looked for, how they are read.
+
+A data set is looked for under `$L2O_DATA_ROOT`, then in the user's cache (`$XDG_CACHE_HOME/l2o`, by default
+`~/.cache/l2o`), and is downloaded into that cache only on request. Read are torchvision's layouts, the
+binary versions of CIFAR, and strips of lossless WebP (`CIFAR10/train_000.webp`, 500 images below each other).
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .errors import ConfigError, DataError
+
+SPLITS = ("train", "test")
+_Arrays = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Images [n, C, H, W] (uint8, 0..255) with labels [n] (int64); `name` says so where it is a stand-in."""
+
+    name: str
+    images: Tensor
+    labels: Tensor
+    classes: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def load(name: str, split: str = "train", download: bool = False) -> ImageData:
+    """Read one split ("train" or "test") of a data set: `mnist`, `cifar10`, `cifar100` or `digits`.
+
+    `digits` ships with scikit-learn (1797 scans of 8x8) and stands in where nothing may be downloaded.
+    Raises `ConfigError` for an unknown name or split, and `DataError` where the files are missing or damaged.
+    """
+    if name not in NAMES:
+        raise ConfigError(f"unknown data set {name!r}; known data sets: {', '.join(NAMES)}")
+    if split not in SPLITS:
+        raise ConfigError(f"unknown split {split!r}; known splits: {', '.join(SPLITS)}")
+    images, labels = _digits(split) if name == "digits" else _find(name, split, download)
+    title, classes, channels, rows = _KNOWN[name]
+    if images.shape != (len(labels), channels, rows, rows) or not len(labels):
+        raise DataError(
+            f"{title} {split}: {images.shape} images and {len(labels)} labels do not fit together"
+        )
+    return ImageData(title, torch.tensor(images), torch.tensor(labels.astype(np.int64)), classes)
+
+
+def roots() -> list[Path]:
+    """Folders in which data is looked for, in order; the last is the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "l2o"
+    own = os.environ.get("L2O_DATA_ROOT")
+    return [Path(own).expanduser(), cache] if own else [cache]
+
+
+def _find(name: str, split: str, download: bool) -> _Arrays:
+    for root in roots():
+        for pattern, read in _LAYOUTS[name]:
+            files = sorted(root.glob(pattern.format(split=split, idx=_IDX[split], batch=_BATCH[split])))
+            if files:
+                return _guarded(read, files)
+    title = _KNOWN[name][0]
+    if not download:
+        looked = " and ".join(str(root) for root in roots())
+        raise DataError(
+            f"{title} not found in {looked}: set L2O_DATA_ROOT to the folder that holds it "
+            f"(torchvision's layout), or call with download=True"
+        )
+    _download(title, roots()[-1])
+    return _find(name, split, download=False)
+
+
+def _guarded(read: Callable[[list[Path]], _Arrays], files: list[Path]) -> _Arrays:
+    try:
+        return read(files)
+    except (OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise DataError(f"cannot read {files[0]}: {error}; delete it and fetch it again") from error
+
+
+def _download(title: str, root: Path) -> None:
+    from .torchvision_ops import torchvision
+
+    root.mkdir(parents=True, exist_ok=True)
+    try:
+        getattr(torchvision("datasets"), title.replace("-", ""))(root, download=True)
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"could not download {title} to {root}: {error}") from error
+
+
+def _digits(split: str) -> _Arrays:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.round(digits.images * (255 / 16)).astype(np.uint8)[:, None]
+    # The last fifth comes from other writers than the first.
+    chosen = slice(None, 1437) if split == "train" else slice(1437, None)
+    return images[chosen], digits.target[chosen]
+
+
+def _read_idx(files: list[Path]) -> _Arrays:
+    """MNIST's own format, plain or gzipped: the images' file is named, the labels' lies beside it."""
+    path = files[0]
+    arrays = []
+    for file, header in ((path, 16), (path.with_name(path.name.replace("images-idx3", "labels-idx1")), 8)):
+        raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        arrays.append(np.frombuffer(raw, np.uint8, offset=header))
+    return arrays[0].reshape(-1, 1, 28, 28), arrays[1]
+
+
+def _read_webp(files: list[Path]) -> _Arrays:
+    images = [np.asarray(Image.open(file)).reshape(-1, 32, 32, 3) for file in files]
+    labels = files[0].with_name(files[0].name.split("_")[0] + "_labels.npy")
+    return np.concatenate(images).transpose(0, 3, 1, 2), np.load(labels, allow_pickle=False)
+
+
+def _read_binary(files: list[Path]) -> _Arrays:
+    """CIFAR's binary version: rows of label byte(s), the fine one last, and 3072 pixels."""
+    label_bytes = 2 if "100" in files[0].parent.name else 1
+    rows = np.concatenate([np.fromfile(file, np.uint8).reshape(-1, label_bytes + 3072) for file in files])
+    return rows[:, label_bytes:].reshape(-1, 3, 32, 32), rows[:, label_bytes - 1]
+
+
+def _read_pickles(files: list[Path]) -> _Arrays:
+    images, labels = [], []
+    for file in files:
+        with file.open("rb") as stream:
+            batch = _ArrayUnpickler(stream, encoding="bytes").load()
+        images.append(np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, 32, 32))
+        labels.append(np.asarray(batch.get(b"fine_labels", batch.get(b"labels"))))
+    return np.concatenate(images), np.concatenate(labels)
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads the pickles that CIFAR is shipped as: builtin containers and NumPy arrays, nothing else."""
+
+    def find_class(self, module: str, name: str) -> object:
+        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+            return np.empty(0).__reduce__()[0]
+        if module == "numpy" and name in ("ndarray", "dtype"):
+            return getattr(np, name)
+        raise pickle.UnpicklingError(f"{module}.{name} has no place in a file of images")
+
+
+# title, classes, channels, rows
+_KNOWN = {
+    "mnist": ("MNIST", 10, 1, 28),
+    "cifar10": ("CIFAR10", 10, 3, 32),
+    "cifar100": ("CIFAR100", 100, 3, 32),
+    "digits": ("digits (scikit-learn, 8x8 stand-in)", 10, 1, 8),
+}
+NAMES = tuple(_KNOWN)
+_IDX = {"train": "train", "test": "t10k"}
+_BATCH = {"train": "data_batch_[1-5]", "test": "test_batch"}
+_LAYOUTS = {
+    "mnist": (
+        ("MNIST/raw/{idx}-images-idx3-ubyte", _read_idx),
+        ("MNIST/raw/{idx}-images-idx3-ubyte.gz", _read_idx),
+    ),
+    "cifar10": (
+        ("CIFAR10/{split}_[0-9]*.webp", _read_webp),
+        ("cifar-10-batches-bin/{batch}.bin", _read_binary),
+        ("cifar-10-batches-py/{batch}", _read_pickles),
+    ),
+    "cifar100": (
+        ("CIFAR100/{split}_[0-9]*.webp", _read_webp),
+        ("cifar-100-binary/{split}.bin", _read_binary),
+        ("cifar-100-python/{split}", _read_pickles),
+    ),
+}

@@ -1,0 +1,109 @@
+"""Expression to PyTorch function: a list of instructions over registers, run one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import ExpressionError
+from .operators import OPERATORS, constant_value
+
+if TYPE_CHECKING:
+    from .tree import Expression
+
+Compiled = Callable[..., Tensor]
+
+
+class _Instruction(NamedTuple):
+    """Append `function(*arguments)` as the next register; then forget the registers no longer needed."""
+
+    function: Callable[..., Tensor]
+    arguments: tuple[int | float, ...]  # a register, or a number
+    spent: tuple[int, ...]
+
+
+class _Code(NamedTuple):
+    instructions: tuple[_Instruction, ...]
+    result: int | float
+
+
+@lru_cache(maxsize=256)
+def compile_expression(expression: Expression) -> Compiled:
+    """See `Expression.compile`."""
+    names = tuple(str(variable) for variable in expression.variables)
+    count = len(expression.constants)
+    fixed, free = _assemble(expression, free=False), _assemble(expression, free=True)
+
+    def function(inputs: Mapping[str, Tensor], constants: Tensor | None = None) -> Tensor:
+        missing = [name for name in names if name not in inputs]
+        if missing:
+            given = ", ".join(inputs) or "nothing"
+            raise ExpressionError(f"the equation needs {', '.join(missing)}; given: {given}")
+        registers = [inputs[name] for name in names]
+        if constants is None:
+            return _shaped(_run(fixed, registers), inputs)
+        if len(constants) != count:
+            raise ExpressionError(f"the equation has {count} constants, not {len(constants)}")
+        return _shaped(_run(free, [*registers, *constants.unbind()]), inputs)
+
+    return function
+
+
+def _assemble(expression: Expression, free: bool) -> _Code:
+    """Instructions with equal sub-expressions computed once.
+
+    Registers start with the variables and, if they are `free`, the constants, each its own; otherwise
+    constants are numbers inside the instructions, and operations between them are done now.
+    """
+    registers: dict[Hashable, int] = {variable: i for i, variable in enumerate(expression.variables)}
+    if free:
+        registers |= {("constant", k): len(registers) + k for k in range(len(expression.constants))}
+    leaves = len(registers)
+    position = iter(range(len(expression.constants)))
+
+    def constant(value: float) -> int | float:
+        return registers["constant", next(position)] if free else value
+
+    def operator(name: str, *arguments: int | float) -> int | float:
+        if all(isinstance(argument, float) for argument in arguments):
+            return constant_value(name, *arguments)
+        return registers.setdefault((name, *arguments), len(registers))
+
+    result = expression.fold(registers.__getitem__, constant, operator)
+
+    operations = list(registers)[leaves:]
+    last_use = {
+        argument: at
+        for at, (_, *arguments) in enumerate(operations)
+        for argument in arguments
+        if isinstance(argument, int)
+    }
+    spent: list[list[int]] = [[] for _ in operations]
+    for register, at in last_use.items():
+        spent[at].append(register)
+    instructions = (
+        _Instruction(OPERATORS[name].function, tuple(arguments), tuple(gone))
+        for (name, *arguments), gone in zip(operations, spent, strict=True)
+    )
+    return _Code(tuple(instructions), result)
+
+
+def _run(code: _Code, registers: list) -> Tensor | float:
+    for function, arguments, spent in code.instructions:
+        values = [registers[a] if isinstance(a, int) else a for a in arguments]
+        registers.append(function(*values))
+        for register in spent:
+            registers[register] = None
+    return registers[code.result] if isinstance(code.result, int) else code.result
+
+
+def _shaped(value: Tensor | float, inputs: Mapping[str, Tensor]) -> Tensor:
+    """A constant takes the shape of the inputs."""
+    if isinstance(value, float):
+        like = next(iter(inputs.values()), None)
+        return torch.tensor(value) if like is None else torch.full_like(like, value)
+    return value

@@ -1,0 +1,177 @@
+"""Text to expression, by a closed grammar: nothing is ever handed to Python's own interpreter.
+
+    sum      = product (("+" | "-") product)*
+    product  = unary (("*" | "/") unary)*
+    unary    = "-" unary | power
+    power    = atom (("^" | "**") unary)?
+    atom     = number | name ("[" lag "]")? | function "(" sum ("," sum)* ")" | "(" sum ")"
+
+`x ^ 2` is `square(x)`; any other `x ^ y` is `pow(x, y) = sign(x)|x|^y`. A minus before a number belongs to
+the number unless a power follows: -2 * x holds the constant -2, and -2 ^ x is -(2 ^ x).
+
+Operators wait on an explicit stack (Dijkstra's shunting yard) and come out in postfix order, which is what
+an `Expression` is made of; so nesting is bounded by `MAX_NODES`, not by the interpreter's stack.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import NoReturn
+
+from ..errors import ExpressionError
+from .operators import FUNCTIONS, OPERATORS
+from .tree import MAX_NODES, Expression, Variable, const
+
+MAX_LENGTH = 500_000  # characters
+
+_NUMBER = r"(?>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+_VALUE = re.compile(
+    rf"""\s*+(?:
+        (?P<number> -\s*{_NUMBER}(?!\s*(?:\^|\*\*)) | {_NUMBER} )
+      | (?P<function> [A-Za-z_]\w*+ )\s*+\(
+      | (?P<variable> [A-Za-z_]\w*+ )(?: \s*\[\s*(?P<lag>\d{{1,9}})\s*\] )?
+      | (?P<minus> - )
+      | (?P<open> \( )
+    )""",
+    re.ASCII | re.VERBOSE,
+)
+_OPERATOR = re.compile(r"\s*+(?P<symbol>\*\*|[-+*/^]|[,)]|$)", re.ASCII)
+_WORD = re.compile(r"\s*+(?P<word>\w{1,40}|.|$)", re.DOTALL | re.ASCII)
+
+_BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "^": 4}
+
+
+def parse(text: str) -> Expression:
+    """Read an expression; ExpressionError says what is wrong and where."""
+    if not isinstance(text, str):
+        raise ExpressionError(f"an expression is read from text, not from {type(text).__name__}", position=0)
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"text longer than {MAX_LENGTH} characters", text=text, position=MAX_LENGTH)
+    return _Parser(text).parse()
+
+
+@dataclass
+class _Pending:
+    """An operator that waits for its right operand, or an open parenthesis or call (binding 0)."""
+
+    name: str
+    position: int
+    binding: int = 0
+    commas: int = 0
+
+
+class _Parser:
+    def __init__(self, text: str):
+        self.text = text
+        self.position = 0
+        self.program: list[Variable | float | str] = []
+        self.pending: list[_Pending] = []
+
+    def parse(self) -> Expression:
+        while True:
+            while not self.read_value():
+                pass
+            while (symbol := self.read_operator()) == ")":
+                pass
+            if symbol == "":
+                return Expression(tuple(self.program))
+
+    def read_value(self) -> bool:
+        """Read where a value is due; True when there is one, False when its beginning was read."""
+        match = self.match(_VALUE, "expected a number, a variable or a function")
+        kind, start = match.lastgroup, match.start(match.lastgroup)
+        if kind == "number":
+            self.program.append(self.number(match["number"], start))
+        elif kind in ("variable", "lag"):
+            self.program.append(self.variable(match["variable"], match["lag"], match.start("variable")))
+        elif kind == "minus":
+            self.pending.append(_Pending("neg", start, _BINDING["neg"]))
+        elif kind == "open":
+            self.pending.append(_Pending("(", start))
+        elif match["function"] in FUNCTIONS:
+            self.pending.append(_Pending(match["function"], start))
+        else:
+            self.fail(
+                f"unknown function {match['function']!r}; known functions: {', '.join(FUNCTIONS)}", start
+            )
+        return kind in ("number", "variable", "lag")
+
+    def read_operator(self) -> str:
+        """Read what follows a value: an operator, a comma, a closing parenthesis, or "", the end."""
+        match = self.match(_OPERATOR, "expected an operator")
+        symbol, start = match["symbol"].replace("**", "^"), match.start("symbol")
+        if symbol in _BINDING:
+            binding = _BINDING[symbol]
+            self.release(binding + (symbol == "^"))  # ^ groups from the right
+            self.pending.append(_Pending(symbol, start, binding))
+            return symbol
+        self.release(1)
+        if symbol == "":
+            if self.pending:
+                self.fail("this is never closed", self.pending[-1].position)
+        elif not self.pending:
+            self.fail(f"{symbol!r} without an opening parenthesis", start)
+        elif symbol == ",":
+            self.pending[-1].commas += 1
+        else:
+            self.close(self.pending.pop())
+        return symbol
+
+    def close(self, opened: _Pending) -> None:
+        if opened.name == "(":
+            if opened.commas:
+                self.fail("a comma belongs in a function call", opened.position)
+            return
+        arity = OPERATORS[opened.name].arity
+        if opened.commas + 1 != arity:
+            self.fail(f"{opened.name} takes {arity} argument(s), not {opened.commas + 1}", opened.position)
+        self.program.append(opened.name)
+
+    def release(self, binding: int) -> None:
+        """Let the waiting operators that bind at least this tightly take their operands."""
+        while self.pending and self.pending[-1].binding >= binding:
+            name = self.pending.pop().name
+            if name != "^":
+                self.program.append(name)
+            elif self.program[-1] == 2.0:  # the exponent is just the number 2
+                self.program[-1] = "square"
+            else:
+                self.program.append("pow")
+
+    def number(self, text: str, position: int) -> float:
+        try:
+            return const(float("".join(text.split()))).root
+        except ExpressionError:
+            self.fail("a number too large for a float", position)
+
+    def variable(self, name: str, lag: str | None, position: int) -> Variable:
+        try:
+            return Variable(name, None if lag is None else int(lag))
+        except ExpressionError as error:
+            self.fail(str(error), position)
+
+    def match(self, pattern: re.Pattern, expected: str) -> re.Match:
+        """Take the next piece of text, or fail at it."""
+        match = pattern.match(self.text, self.position)
+        if match is None:
+            word = _WORD.match(self.text, self.position)
+            self.fail(f"{expected}, found {_describe(word['word'])}", word.start("word"))
+        if len(self.program) + len(self.pending) > MAX_NODES:
+            self.fail(f"more than {MAX_NODES} nodes or levels of nesting", self.position)
+        self.position = match.end()
+        return match
+
+    def fail(self, message: str, position: int) -> NoReturn:
+        raise ExpressionError(message, text=self.text, position=position) from None
+
+
+def _describe(word: str) -> str:
+    if word == "":
+        return "the end"
+    if word == "[":
+        return "'['; a lag is a whole number in brackets after a name, as in g[3]"
+    if not word.isascii():
+        return f"{word!r} ({unicodedata.name(word, 'unnamed').lower()})"
+    return repr(word)

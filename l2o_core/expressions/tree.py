@@ -1,0 +1,266 @@
+"""An update rule as a value: immutable, hashable, and flat.
+
+An expression is kept as its postfix program (operands, then their operator). The program determines the
+tree, so equality is equality of tuples, a complexity is a length, and every traversal is one loop: depth
+costs nothing and no tree, however lopsided, meets Python's recursion limit.
+"""
+
+from __future__ import annotations
+
+import keyword
+import math
+import numbers
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import torch
+from torch import Tensor
+
+from ..errors import ExpressionError
+from .compile import Compiled, compile_expression
+from .operators import OPERATORS
+from .printer import to_latex, to_text
+
+if TYPE_CHECKING:
+    import sympy
+
+MAX_NODES = 10_000
+MAX_LAG = 10_000
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NOT_NUMBERS = {"nan", "inf", "infinity"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A named input; `lag` = how many steps ago (0 = now), None for an input without time."""
+
+    name: str
+    lag: int | None = None
+
+    def __post_init__(self) -> None:
+        name, lag = self.name, self.lag
+        if not isinstance(name, str) or not _IDENTIFIER.fullmatch(name):
+            raise ExpressionError(f"{name!r} is not a name: use letters, digits and _, not a digit first")
+        if name in OPERATORS:
+            raise ExpressionError(f"{name} is a function, not a variable: write {name}(...)")
+        if "__" in name or keyword.iskeyword(name) or name.lower() in _NOT_NUMBERS:
+            raise ExpressionError(f"{name} is reserved: choose another name")
+        if lag is not None and (type(lag) is not int or not 0 <= lag <= MAX_LAG):
+            raise ExpressionError(f"the lag of {name} must be a whole number from 0 to {MAX_LAG}, not {lag}")
+
+    def __str__(self) -> str:
+        return self.name if self.lag is None else f"{self.name}[{self.lag}]"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Expression:
+    """An equation over variables, constants and `OPERATORS`, of at most `MAX_NODES` nodes.
+
+    Make one with `parse`, `var`, `const`, `call` or the arithmetic of Python. `program` is its postfix
+    form: a `Variable`, a float, or the name of an operator at each node.
+    """
+
+    program: tuple[Variable | float | str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.program) > MAX_NODES:
+            raise ExpressionError(f"an expression may have {MAX_NODES} nodes, not {len(self.program)}")
+
+    @property
+    def root(self) -> Variable | float | str:
+        """The node at the top: a variable, a constant or the name of an operator."""
+        return self.program[-1]
+
+    @property
+    def arguments(self) -> tuple[Expression, ...]:
+        """The operands of `root`; none for a leaf."""
+        parts: list[Expression] = []
+        end = len(self.program) - 1
+        for _ in range(_arity(self.root)):
+            start, missing = end, 1
+            while missing:
+                start -= 1
+                missing += _arity(self.program[start]) - 1
+            parts.append(Expression(self.program[start:end]))
+            end = start
+        return tuple(reversed(parts))
+
+    @property
+    def complexity(self) -> int:
+        """Number of nodes: every operator, variable and constant counts 1, as in PySR."""
+        return len(self.program)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """The distinct variables, in order of first appearance."""
+        return tuple(dict.fromkeys(node for node in self.program if isinstance(node, Variable)))
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """Every constant, in order of appearance: the free parameters of the rule."""
+        return tuple(node for node in self.program if isinstance(node, float))
+
+    def fold(
+        self,
+        variable: Callable[[Variable], T],
+        constant: Callable[[float], T],
+        operator: Callable[..., T],
+    ) -> T:
+        """Reduce bottom up, left to right: the leaves first, then `operator(name, *arguments)`."""
+        stack: list[T] = []
+        for node in self.program:
+            if isinstance(node, Variable):
+                stack.append(variable(node))
+            elif isinstance(node, float):
+                stack.append(constant(node))
+            else:
+                first = len(stack) - OPERATORS[node].arity
+                stack[first:] = [operator(node, *stack[first:])]
+        return stack.pop()
+
+    def with_constants(self, values: Iterable[float]) -> Expression:
+        """The same equation with other constants, one for each of `constants`."""
+        values = [_finite(value) for value in values]
+        if len(values) != len(self.constants):
+            raise ExpressionError(f"the equation has {len(self.constants)} constants, not {len(values)}")
+        fresh = iter(values)
+        return Expression(tuple(next(fresh) if isinstance(node, float) else node for node in self.program))
+
+    def substitute(self, replacements: Mapping[str, Expression | float]) -> Expression:
+        """Replace variables, named as they print ("g[3]"); names that do not occur are ignored."""
+        trees = {name: _operand(value) for name, value in replacements.items()}
+        parts = (
+            trees[str(node)].program if isinstance(node, Variable) and str(node) in trees else (node,)
+            for node in self.program
+        )
+        return Expression(tuple(node for part in parts for node in part))
+
+    def simplify(self) -> Expression:
+        """Fold constants, drop neutral elements and double negations; same value wherever it was finite."""
+        from .simplify import simplify
+
+        return simplify(self)
+
+    def compile(self) -> Compiled:
+        """A function `f(inputs, constants=None)` of tensors by name, differentiable in both.
+
+        `constants` [K] takes the place of `constants`. Inputs broadcast. Without variables the value has
+        the shape, type and device of the first input.
+        """
+        return compile_expression(self)
+
+    def evaluate(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """The value at `inputs`, by name as variables print; see `compile`."""
+        return self.compile()({name: torch.as_tensor(value) for name, value in inputs.items()})
+
+    def latex(self, digits: int = 4) -> str:
+        """As a paper prints it: lags as subscripts, `digits` significant digits."""
+        return to_latex(self, digits)
+
+    def sympy(self) -> sympy.Expr:
+        """As a SymPy expression over real symbols: g[3] becomes g_3."""
+        from .symbolic import to_sympy
+
+        return to_sympy(self)
+
+    def to_json(self) -> str:
+        """As a JSON value: the text, which holds every digit."""
+        return str(self)
+
+    @classmethod
+    def from_json(cls, value: object) -> Expression:
+        """Read what `to_json` wrote; anything else raises ExpressionError."""
+        from .parser import parse
+
+        return parse(value)
+
+    def __str__(self) -> str:
+        return to_text(self)
+
+    def __repr__(self) -> str:
+        return f"parse({str(self)!r})"
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+    __array_ufunc__ = None  # NumPy's numbers on the left leave the arithmetic to us
+
+    def __add__(self, other: Expression | float) -> Expression:
+        return call("+", self, other)
+
+    def __radd__(self, other: float) -> Expression:
+        return call("+", other, self)
+
+    def __sub__(self, other: Expression | float) -> Expression:
+        return call("-", self, other)
+
+    def __rsub__(self, other: float) -> Expression:
+        return call("-", other, self)
+
+    def __mul__(self, other: Expression | float) -> Expression:
+        return call("*", self, other)
+
+    def __rmul__(self, other: float) -> Expression:
+        return call("*", other, self)
+
+    def __truediv__(self, other: Expression | float) -> Expression:
+        return call("/", self, other)
+
+    def __rtruediv__(self, other: float) -> Expression:
+        return call("/", other, self)
+
+    def __pow__(self, other: Expression | float) -> Expression:
+        exponent = _operand(other)
+        return call("square", self) if exponent.program == (2.0,) else call("pow", self, exponent)
+
+    def __rpow__(self, other: float) -> Expression:
+        return call("pow", other, self)
+
+    def __neg__(self) -> Expression:
+        return call("neg", self)
+
+    def __abs__(self) -> Expression:
+        return call("abs", self)
+
+
+def var(name: str, lag: int | None = None) -> Expression:
+    """A variable, `lag` steps ago."""
+    return Expression((Variable(name, lag),))
+
+
+def const(value: float) -> Expression:
+    """A finite constant."""
+    return Expression((_finite(value),))
+
+
+def call(operator: str, *arguments: Expression | float) -> Expression:
+    """Apply an operator by name: one of `OPERATORS`."""
+    if operator not in OPERATORS:
+        raise ExpressionError(f"unknown operator {operator!r}; known operators: {', '.join(OPERATORS)}")
+    if len(arguments) != OPERATORS[operator].arity:
+        raise ExpressionError(
+            f"{operator} takes {OPERATORS[operator].arity} argument(s), not {len(arguments)}"
+        )
+    programs = [_operand(argument).program for argument in arguments]
+    return Expression((*(node for program in programs for node in program), operator))
+
+
+def _arity(node: Variable | float | str) -> int:
+    return OPERATORS[node].arity if isinstance(node, str) else 0
+
+
+def _operand(value: Expression | float) -> Expression:
+    return value if isinstance(value, Expression) else const(value)
+
+
+def _finite(value: float) -> float:
+    if isinstance(value, Tensor) and value.ndim == 0:
+        value = value.item()
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not math.isfinite(value):
+        raise ExpressionError(f"a constant is a finite number, not {value!r}")
+    return float(value)

@@ -1,0 +1,42 @@
+"""Training state on disk: written whole or not at all, and refused when it belongs to another run."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import CheckpointError
+
+
+def write(path: Path, content: dict[str, Any], identity: dict[str, Any]) -> None:
+    """Replace the checkpoint atomically. `identity` says which run it belongs to."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    torch.save({"identity": identity, "content": content}, partial)
+    os.replace(partial, path)
+
+
+def read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    """The content of a checkpoint of the same run; the file is never changed by reading.
+
+    Raises CheckpointError if the file is damaged or its identity differs, naming the fields that do.
+    """
+    try:
+        saved = torch.load(path, weights_only=True)
+        theirs, content = saved["identity"], saved["content"]
+    except (RuntimeError, EOFError, KeyError, TypeError, OSError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path} is cut short or is no checkpoint ({reason}); move it away to start afresh"
+        ) from error
+    different = [key for key in identity | theirs if identity.get(key) != theirs.get(key)]
+    if different:
+        details = "; ".join(
+            f"{key}: {theirs.get(key)!r} there, {identity.get(key)!r} here" for key in different
+        )
+        raise CheckpointError(f"{path} belongs to another run ({details}); choose another checkpoint file")
+    return content

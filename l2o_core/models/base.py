@@ -1,0 +1,57 @@
+"""What every optimizer that can be meta-trained has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from ..features import Features, State
+
+
+class CoordinateOptimizer(nn.Module, ABC):
+    """An update rule shared by all coordinates: gradients [N] in, updates [N] out.
+
+    `x_{t+1} = x_t + update_t`: the update is what is added, sign and step size included. The state is a
+    tuple of tensors, each [N, ...] or a scalar; it starts with the state of the features.
+    """
+
+    def __init__(self, features: Features):
+        super().__init__()
+        self.features = features
+
+    def init_state(self, like: Tensor) -> State:
+        """The state before the first gradient, for coordinates shaped like `like` [N]."""
+        return self.features.init(like) + self.init_memory(like)
+
+    def forward(self, g: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step: gradient [N] and state in, update [N] and next state out."""
+        split = len(self.features.buffers)
+        inputs, seen = self.features.step(g, state[:split])
+        update, memory = self.update(inputs, state[split:])
+        return update, seen + memory
+
+    @abstractmethod
+    def init_memory(self, like: Tensor) -> State:
+        """What the rule itself remembers, before the first step."""
+
+    @abstractmethod
+    def update(self, inputs: Tensor, memory: State) -> tuple[Tensor, State]:
+        """The rule: features [N, F] and memory in, update [N] and next memory out."""
+
+
+def select(state: State, coordinates: Tensor) -> State:
+    """The state of some coordinates only; scalars are shared by all."""
+    return tuple(part if part.dim() == 0 else part[coordinates] for part in state)
+
+
+def detach(state: State) -> State:
+    """The same state without its graph."""
+    return tuple(part.detach() for part in state)
+
+
+def parameters_match(model: nn.Module, tensors: dict[str, Tensor]) -> bool:
+    """Whether the tensors have the names and shapes of the model's own."""
+    own = model.state_dict()
+    return own.keys() == tensors.keys() and all(own[k].shape == torch.Size(tensors[k].shape) for k in own)

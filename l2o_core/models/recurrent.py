@@ -1,0 +1,90 @@
+"""Numerical optimizers: LSTMs that read a coordinate's features and propose its update."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..features import Features, State, log_and_sign
+from .base import CoordinateOptimizer
+
+
+class Recurrent(CoordinateOptimizer):
+    """Stacked LSTM cells between an input map and a linear read-out, shared by all coordinates.
+
+    `inputs`: width of what `encode` gives the first cell; `hidden`: width of the cells, `layers` of them;
+    `scale`: the read-out is multiplied by it, in parameter units.
+    """
+
+    def __init__(self, features: Features, inputs: int, hidden: int, layers: int, scale: float):
+        super().__init__(features)
+        self.hidden, self.scale = hidden, scale
+        widths = [inputs] + [hidden] * (layers - 1)
+        self.cells = nn.ModuleList(nn.LSTMCell(width, hidden) for width in widths)
+        self.readout = nn.Linear(hidden, 1)
+
+    def init_memory(self, like: Tensor) -> State:
+        """Hidden and cell state of every layer, (h, c, h, c, ...), each [N, hidden]."""
+        return tuple(like.new_zeros(*like.shape, self.hidden) for _ in range(2 * len(self.cells)))
+
+    def update(self, inputs: Tensor, memory: State) -> tuple[Tensor, State]:
+        """Features [N, F] through the cells to the update [N]."""
+        signal, kept = self.encode(inputs), []
+        for cell, h, c in zip(self.cells, memory[::2], memory[1::2], strict=True):
+            signal, c = cell(signal, (h, c))
+            kept += [signal, c]
+        return self.scale * self.decode(self.readout(signal).squeeze(-1)), tuple(kept)
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        """Features [N, F] to what the first cell reads."""
+        return inputs
+
+    def decode(self, output: Tensor) -> Tensor:
+        """The read-out's shape, before scaling."""
+        return output
+
+
+class DM(Recurrent):
+    """The LSTM optimizer of Andrychowicz et al. (2016): two layers of 20 reading the gradient.
+
+    `k` is the range of the log-and-sign preprocessing (their App. A): gradients below e^-k enter linearly.
+    """
+
+    def __init__(self, hidden: int = 20, layers: int = 2, k: float = 10.0, scale: float = 0.01):
+        super().__init__(Features(("g",)), inputs=2, hidden=hidden, layers=layers, scale=scale)
+        self.k = k
+        self.options = {"hidden": hidden, "layers": layers, "k": k, "scale": scale}
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        """Log magnitude and sign of the gradient, [N, 2]."""
+        return log_and_sign(inputs[..., 0], self.k)
+
+
+class RP(Recurrent):
+    """RNNprop (Lv et al. 2017): m_hat and g_hat (SymL2O Eq. 5), projected, through LSTMs, squashed by tanh.
+
+    `projection`: width of the ELU layer in front of the cells.
+    """
+
+    def __init__(
+        self,
+        hidden: int = 20,
+        layers: int = 2,
+        projection: int = 20,
+        beta1: float = 0.95,
+        beta2: float = 0.95,
+        scale: float = 0.01,
+    ):
+        features = Features(("m_hat", "g_hat"), beta1=beta1, beta2=beta2)
+        super().__init__(features, inputs=projection, hidden=hidden, layers=layers, scale=scale)
+        self.projection = nn.Linear(len(features.names), projection)
+        self.options = {"hidden": hidden, "layers": layers, "projection": projection}
+        self.options |= {"beta1": beta1, "beta2": beta2, "scale": scale}
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        """ELU of a linear map of the features, [N, projection]."""
+        return nn.functional.elu(self.projection(inputs))
+
+    def decode(self, output: Tensor) -> Tensor:
+        """No coordinate moves by more than `scale` in one step."""
+        return torch.tanh(output)

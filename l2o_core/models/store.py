@@ -1,0 +1,67 @@
+"""Models on disk: safetensors weights with a JSON header that says what they are."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from ..errors import CheckpointError, ConfigError
+from .base import CoordinateOptimizer, parameters_match
+from .equation import Equation
+from .recurrent import DM, RP
+
+ARCHITECTURES: dict[str, type[CoordinateOptimizer]] = {"DM": DM, "Equation": Equation, "RP": RP}
+PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
+
+
+def write(path: str | Path, model: CoordinateOptimizer, training: dict[str, Any] | None = None) -> Path:
+    """Save a model with its architecture and training record; the file appears whole or not at all."""
+    path = Path(path)
+    header = {
+        "architecture": type(model).__name__,
+        "options": json.dumps(model.options),
+        "features": json.dumps(list(model.features.names)),
+        "training": json.dumps(training or {}),
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(save(tensors, metadata=header))
+    os.replace(partial, path)
+    return path
+
+
+def load(name: str | Path) -> CoordinateOptimizer:
+    """A model from a file, or a pretrained one by name ("dm/p1").
+
+    Raises ConfigError if there is no such model, CheckpointError if the file is damaged or is no model.
+    """
+    path = Path(name)
+    if not path.is_file():
+        path = PRETRAINED / f"{name}.safetensors"
+    if not path.is_file():
+        known = ", ".join(pretrained()) or "none yet"
+        raise ConfigError(f"no model file and no pretrained model named {str(name)!r}; pretrained: {known}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+        architecture, options = ARCHITECTURES[header["architecture"]], json.loads(header["options"])
+        model = architecture(**options)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged or is not a model of this library: {error}") from error
+    if not parameters_match(model, tensors):
+        raise CheckpointError(f"{path}: its tensors do not fit a {header['architecture']} with {options}")
+    model.load_state_dict(tensors)
+    return model
+
+
+def pretrained() -> list[str]:
+    """Names of the models that come with the library."""
+    found = PRETRAINED.rglob("*.safetensors")
+    return sorted(path.relative_to(PRETRAINED).with_suffix("").as_posix() for path in found)

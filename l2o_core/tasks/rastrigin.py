@@ -1,0 +1,53 @@
+"""P1: a random quadratic bowl with a ripple."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from .base import Task
+
+Instance = tuple[Tensor, Tensor, Tensor]
+
+
+class Rastrigin(Task):
+    """P1: f(x) = ||A x + b||^2 + 0.5 c^T cos(x), entries of A, b, c and the start ~ N(0, 1) (SymL2O Eq. 4).
+
+    The paper gives no starting point; ours is N(0, 1), as the data are.
+    """
+
+    name = "p1"
+    dataset = "synthetic"
+
+    def __init__(self, dim: int = 10):
+        self.layers = {"x": dim}
+
+    def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
+        """Starting points [I, dim]."""
+        return torch.randn(instances, self.n, generator=generator)
+
+    def batches(self, generator: torch.Generator, instances: int = 1) -> Iterator[Instance]:
+        """The same A [I, d, d], b [I, d], c [I, d] at every step."""
+        dim = self.n
+        instance = (
+            torch.randn(instances, dim, dim, generator=generator),
+            torch.randn(instances, dim, generator=generator),
+            torch.randn(instances, dim, generator=generator),
+        )
+        while True:
+            yield instance
+
+    def loss(self, params: Tensor, batch: Instance) -> Tensor:
+        """SymL2O Eq. 4, [I]."""
+        A, b, c = batch
+        residual = torch.einsum("ijk,ik->ij", A, params) + b
+        return residual.square().sum(-1) + 0.5 * (c * params.cos()).sum(-1)
+
+    def loss_and_gradient(self, params: Tensor, batch: Instance) -> tuple[Tensor, Tensor]:
+        """Loss [I] and gradient 2 A^T (A x + b) - 0.5 c sin(x) [I, d], in closed form."""
+        A, b, c = batch
+        residual = torch.einsum("ijk,ik->ij", A, params) + b
+        loss = residual.square().sum(-1) + 0.5 * (c * params.cos()).sum(-1)
+        return loss, 2 * torch.einsum("ijk,ij->ik", A, residual) - 0.5 * c * params.sin()

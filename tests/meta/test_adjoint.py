@@ -1,0 +1,90 @@
+"""The adjoint meta-gradient equals truncated BPTT written the naive way."""
+
+import pytest
+import torch
+
+from l2o_core import models, tasks
+from l2o_core.meta import adjoint
+
+
+def naive_meta_gradient(optimizer, task, *, seed, instances, steps, weights):
+    """Keep the whole unroll in one graph, gradients detached (SymL2O Eq. 1); [flat parameters of phi]."""
+    generator = torch.Generator().manual_seed(seed)
+    params = task.init(generator, instances)
+    batches = task.batches(generator, instances)
+    state, objective = optimizer.init_state(params.reshape(-1)), 0.0
+    batch = next(batches)
+    for weight in weights[:steps]:
+        leaf = params.detach().requires_grad_()
+        (g,) = torch.autograd.grad(task.loss(leaf, batch).sum(), leaf)
+        update, state = optimizer(g.reshape(-1), state)
+        params = params + update.view_as(params)
+        batch = next(batches)
+        objective = objective + weight * task.loss(params, batch).sum()
+    return torch.autograd.grad(objective, list(optimizer.parameters()))
+
+
+def adjoint_meta_gradient(optimizer, task, *, seed, instances, steps, weights, coordinates=None):
+    optimizer.zero_grad()
+    run = adjoint.Run.start(optimizer, task, seed, instances)
+    played = adjoint.play(optimizer, task, run, steps)
+    adjoint.backward(optimizer, played, weights, coordinates)
+    return [p.grad.clone() for p in optimizer.parameters()]
+
+
+def optimizers():
+    torch.manual_seed(0)
+    return {
+        "dm": models.DM(scale=0.1),
+        "rp": models.RP(hidden=7, layers=1, projection=6, scale=0.1),
+        "equation": models.Equation("-0.02 * m_hat[0] - 0.01 * tanh(0.3 * g[2]) + 0.001 * g_hat"),
+    }
+
+
+@pytest.mark.parametrize("name", ["dm", "rp", "equation"])
+@pytest.mark.parametrize("block", [None, 7])
+def test_equals_naive_backpropagation_through_time(name, block, monkeypatch):
+    if block:
+        monkeypatch.setattr(adjoint, "BLOCK", block)
+    optimizer, task = optimizers()[name], tasks.load("p1")
+    setting = {"seed": 3, "instances": 4, "steps": 8, "weights": torch.linspace(0.5, 1.5, 8)}
+    naive = naive_meta_gradient(optimizer, task, **setting)
+    ours = adjoint_meta_gradient(optimizer, task, **setting)
+    scale = max(g.abs().max() for g in naive)
+    for a, b in zip(ours, naive, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5 * scale.item())
+
+
+def test_the_last_update_gets_a_gradient():
+    """With weight on the final loss alone and one step, only the update before it can matter."""
+    optimizer, task = optimizers()["dm"], tasks.load("p1")
+    gradient = adjoint_meta_gradient(optimizer, task, seed=0, instances=2, steps=1, weights=torch.ones(1))
+    assert all(g.abs().max() > 0 for g in gradient[-2:])
+
+
+def test_sampled_gradients_average_to_the_exact_one():
+    """A partition of the coordinates, each part scaled up, averages to the whole: no bias."""
+    optimizer, task = optimizers()["dm"], tasks.load("p1")
+    setting = {"seed": 1, "instances": 4, "steps": 5, "weights": torch.ones(5)}
+    exact = adjoint_meta_gradient(optimizer, task, **setting)
+    parts = torch.randperm(40, generator=torch.Generator().manual_seed(0)).chunk(4)
+    sampled = [adjoint_meta_gradient(optimizer, task, **setting, coordinates=part) for part in parts]
+    for i, want in enumerate(exact):
+        mean = torch.stack([s[i] for s in sampled]).mean(0)
+        torch.testing.assert_close(mean, want, rtol=1e-4, atol=1e-4 * want.abs().max().item() + 1e-7)
+
+
+def test_playing_in_pieces_is_playing_at_once():
+    """State and gradient are carried over the truncation."""
+    optimizer, task = optimizers()["rp"], tasks.load("p1")
+    whole = adjoint.play(optimizer, task, adjoint.Run.start(optimizer, task, 5, 3), 12)
+    run = adjoint.Run.start(optimizer, task, 5, 3)
+    first, second = (adjoint.play(optimizer, task, run, 6) for _ in range(2))
+    assert torch.equal(torch.cat([first.losses, second.losses[1:]]), whole.losses)
+
+
+def test_suffix_sums_are_the_definition():
+    gradients = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    w = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    want = torch.stack([sum(w[t - 1] * gradients[t] for t in range(s + 1, 5)) for s in range(4)])
+    torch.testing.assert_close(adjoint.suffix_sums(gradients, w), want)

@@ -1,0 +1,110 @@
+"""Meta-training learns, survives interruption, and refuses what is not its own."""
+
+import math
+
+import pytest
+import torch
+
+from l2o_core import meta, models, tasks
+from l2o_core.errors import CheckpointError, ConfigError, DivergenceError
+
+SETTING = {"steps": 20, "unroll": 10, "instances": 8, "lr": 1e-2, "validate_every": 2, "progress": False}
+
+
+def fresh() -> models.DM:
+    torch.manual_seed(0)
+    return models.DM(hidden=6, layers=1, scale=0.1)
+
+
+def train(model, epochs, **options):
+    return meta.meta_train(model, tasks.load("p1"), epochs=epochs, **(SETTING | options))
+
+
+def same(a, b) -> bool:
+    return all(
+        torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
+
+
+def test_it_learns_and_keeps_the_best_weights():
+    model = fresh()
+    history = train(model, 12)
+    assert history.validation[-1][1] < 0.9 * history.validation[0][1]
+    task = tasks.load("p1")
+    again = meta.evaluate(model, task, steps=20, instances=64, seed=~0).mean().item()
+    assert again == pytest.approx(history.best[1], rel=1e-6)
+
+
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
+    whole, parts = fresh(), fresh()
+    expected = train(whole, 6)
+    train(parts, 3, checkpoint=tmp_path / "dm.pt")
+    resumed = fresh()
+    history = train(resumed, 6, checkpoint=tmp_path / "dm.pt")
+    assert same(resumed, whole)
+    assert history.losses == expected.losses
+
+
+class Exploding(tasks.Rastrigin):
+    """P1 whose loss is infinite in the given epochs."""
+
+    def __init__(self, bad):
+        super().__init__()
+        self.bad, self.epoch = bad, -1
+
+    def batches(self, generator, instances=1):
+        if instances == SETTING["instances"]:
+            self.epoch += 1
+        for batch in super().batches(generator, instances):
+            broken = self.epoch in self.bad and instances == SETTING["instances"]
+            yield (batch[0] * math.inf, *batch[1:]) if broken else batch
+
+
+def test_a_diverging_epoch_is_rolled_back_and_recorded():
+    model = fresh()
+    history = meta.meta_train(model, Exploding({1}), epochs=3, **SETTING)
+    assert history.diverged == [1]
+    assert math.isnan(history.losses[1])
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def test_endless_divergence_is_an_error():
+    with pytest.raises(DivergenceError, match="5 epochs in a row"):
+        meta.meta_train(fresh(), Exploding(set(range(9))), epochs=9, **SETTING)
+
+
+def test_a_checkpoint_cut_short_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "dm.pt"
+    train(fresh(), 2, checkpoint=path)
+    path.write_bytes(path.read_bytes()[:500])
+    before = path.read_bytes()
+    with pytest.raises(CheckpointError, match="cut short"):
+        train(fresh(), 4, checkpoint=path)
+    assert path.read_bytes() == before
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    path = tmp_path / "dm.pt"
+    train(fresh(), 2, checkpoint=path)
+    with pytest.raises(CheckpointError, match="shapes"):
+        train(models.DM(hidden=5, layers=1), 4, checkpoint=path)
+    with pytest.raises(CheckpointError, match=r"seed: 0 there, 1 here"):
+        train(fresh(), 4, checkpoint=path, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 25}, "multiple of unroll"),
+        ({"fraction": 0.0}, "fraction"),
+        ({"instances": 0}, "instances must be at least 1"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        train(fresh(), 1, **options)
+
+
+def test_training_on_a_sample_of_coordinates_learns_too():
+    history = train(fresh(), 12, fraction=0.25)
+    assert history.best[1] < 0.9 * history.validation[0][1]

@@ -1,0 +1,54 @@
+"""An equation as a model does what the equation says."""
+
+import pytest
+import torch
+
+from l2o_core import models
+from l2o_core.errors import ConfigError
+
+
+@pytest.fixture
+def gradients():
+    return torch.randn(7, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def run(model, gradients):
+    state, updates = model.init_state(gradients[0]), []
+    for g in gradients:
+        update, state = model(g, state)
+        updates.append(update.detach())
+    return torch.stack(updates)
+
+
+def test_lags_read_the_past_and_zero_before_it(gradients):
+    updates = run(models.Equation("-0.1 * g - 0.2 * g[2]").double(), gradients)
+    past = torch.cat([torch.zeros(2, 4, dtype=torch.float64), gradients[:-2]])
+    torch.testing.assert_close(updates, -0.1 * gradients - 0.2 * past, rtol=1e-7, atol=1e-8)
+
+
+def test_adam_as_an_equation_is_torch_adam(gradients):
+    x = torch.zeros(4, dtype=torch.float64, requires_grad=True)
+    adam, rule = (
+        torch.optim.Adam([x], lr=0.1),
+        models.Equation("-0.1 * m / (sqrt(v) + 1e-8)", beta1=0.9, beta2=0.999),
+    )
+    updates = run(rule.double(), gradients)
+    for g, update in zip(gradients, updates, strict=True):
+        before, x.grad = x.detach().clone(), g
+        adam.step()
+        torch.testing.assert_close(x.detach() - before, update, rtol=1e-6, atol=1e-9)
+
+
+def test_trained_constants_are_read_back_as_an_equation():
+    model = models.Equation("-0.5 * g + 0.25")
+    model.constants.data.copy_(torch.tensor([-1.5, 0.75]))
+    assert str(model.equation) == str(models.Equation("-1.5 * g + 0.75").rule)
+
+
+def test_a_rule_without_variables_still_moves_every_coordinate(gradients):
+    assert run(models.Equation("0.5 + 0 * g"), gradients).shape == gradients.shape
+
+
+def test_unknown_features_are_refused():
+    with pytest.raises(ConfigError, match="unknown feature 'q'"):
+        models.Equation("q[0] + g")
