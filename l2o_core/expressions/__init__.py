@@ -5,11 +5,12 @@
 (8, ['m_hat[0]', 'g_hat[3]'])
 """
 
-from .operators import OPERATORS
+from .operators import FUNCTIONS, OPERATORS
 from .parser import MAX_LENGTH, parse
 from .tree import MAX_LAG, MAX_NODES, Expression, Variable, call, const, var
 
 __all__ = [
+    "FUNCTIONS",
     "MAX_LAG",
     "MAX_LENGTH",
     "MAX_NODES",

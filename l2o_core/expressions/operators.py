@@ -11,9 +11,9 @@ operator                    where it departs from school mathematics
 ``+ - * neg square``        nowhere; nor do ``exp tanh asinh sinh relu erfc sign abs cos sin min max``
 ==========================  ====================================================================
 
-The two cuts are where the derivative (``1/y^2``, ``1/x``) would leave float32's range. At every
-point where a derivative is infinite or undefined (0 for sqrt, abs, pow; inside the cuts) it is taken
-as 0, so one zero gradient cannot turn the others into NaN.
+The two cuts are where the derivative (``1/y^2``, ``1/x``) would leave float32's range. Where a derivative
+is infinite or undefined (at 0 for sqrt, abs and pow; inside the cuts) it is taken as 0, so that one zero
+gradient cannot turn the others into NaN. ``exp``, ``sinh`` and ``pow`` overflow to infinity as usual.
 """
 
 from __future__ import annotations

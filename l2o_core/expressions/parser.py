@@ -37,8 +37,8 @@ _VALUE = re.compile(
     )""",
     re.ASCII | re.VERBOSE,
 )
-_OPERATOR = re.compile(r"\s*+(?P<symbol>\*\*|[-+*/^]|[,)]|$)", re.ASCII)
-_WORD = re.compile(r"\s*+(?P<word>\w{1,40}|.|$)", re.DOTALL | re.ASCII)
+_OPERATOR = re.compile(r"\s*+(?P<symbol>\*\*|[-+*/^]|[,)]|\Z)", re.ASCII)
+_WORD = re.compile(r"\s*+(?P<word>\w{1,40}|.|\Z)", re.DOTALL | re.ASCII)
 
 _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "^": 4}
 
@@ -75,6 +75,7 @@ class _Parser:
                 pass
             while (symbol := self.read_operator()) == ")":
                 pass
+            self.check_size()
             if symbol == "":
                 return Expression(tuple(self.program))
 
@@ -93,9 +94,8 @@ class _Parser:
         elif match["function"] in FUNCTIONS:
             self.pending.append(_Pending(match["function"], start))
         else:
-            self.fail(
-                f"unknown function {match['function']!r}; known functions: {', '.join(FUNCTIONS)}", start
-            )
+            known = ", ".join(FUNCTIONS)
+            self.fail(f"unknown function {match['function'][:40]!r}; known functions: {known}", start)
         return kind in ("number", "variable", "lag")
 
     def read_operator(self) -> str:
@@ -158,10 +158,13 @@ class _Parser:
         if match is None:
             word = _WORD.match(self.text, self.position)
             self.fail(f"{expected}, found {_describe(word['word'])}", word.start("word"))
-        if len(self.program) + len(self.pending) > MAX_NODES:
-            self.fail(f"more than {MAX_NODES} nodes or levels of nesting", self.position)
+        self.check_size()
         self.position = match.end()
         return match
+
+    def check_size(self) -> None:
+        if max(len(self.program), len(self.pending)) > MAX_NODES:
+            self.fail(f"more than {MAX_NODES} nodes or levels of nesting", self.position)
 
     def fail(self, message: str, position: int) -> NoReturn:
         raise ExpressionError(message, text=self.text, position=position) from None

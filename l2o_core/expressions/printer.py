@@ -67,6 +67,8 @@ def _latex_variable(variable: Variable) -> _Piece:
         return _Piece(f"{_symbol('g', lag)}^{{{_POWERS_OF_G[name]}}}", _POWER)
     if name in _SIGNS:
         return _Piece(rf"\operatorname{{sign}}\left({_symbol(_SIGNS[name], lag)}\right)", _ATOM)
+    if name == "t":
+        return _Piece(f"t - {lag}", _SUM) if lag else _Piece("t", _ATOM)
     return _Piece(_symbol(name, lag), _ATOM)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_NODES = 10_000
 MAX_LAG = 10_000
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _NOT_NUMBERS = {"nan", "inf", "infinity"}
 
 T = TypeVar("T")
@@ -45,7 +45,9 @@ class Variable:
     def __post_init__(self) -> None:
         name, lag = self.name, self.lag
         if not isinstance(name, str) or not _IDENTIFIER.fullmatch(name):
-            raise ExpressionError(f"{name!r} is not a name: use letters, digits and _, not a digit first")
+            raise ExpressionError(
+                f"{str(name)[:40]!r} is not a name: up to 100 of A-Z a-z 0-9 _, no digit first"
+            )
         if name in OPERATORS:
             raise ExpressionError(f"{name} is a function, not a variable: write {name}(...)")
         if "__" in name or keyword.iskeyword(name) or name.lower() in _NOT_NUMBERS:

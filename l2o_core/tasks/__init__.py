@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..errors import ConfigError
 from .base import Task
+from .classifier import Classifier
+from .lenet import LeNet
+from .mlp import MLP
 from .rastrigin import Rastrigin
 
-_TASKS: dict[str, type[Task]] = {"p1": Rastrigin}
+_TASKS: dict[str, Callable[..., Task]] = {
+    "p1": Rastrigin,
+    "p2": partial(MLP, "p2", "mnist", (50, 20)),
+    "p3": partial(MLP, "p3", "mnist", (50, 20, 20, 12)),
+    "p4": partial(MLP, "p4", "cifar10", (50, 20)),
+    "lenet": LeNet,
+    "mnistnet": partial(MLP, "mnistnet", "mnist", (20,), "sigmoid"),
+    "digits": partial(MLP, "digits", "digits", (50, 20)),
+}
 
-__all__ = ["Rastrigin", "Task", "load", "names"]
+__all__ = ["MLP", "Classifier", "LeNet", "Rastrigin", "Task", "load", "names"]
 
 
 def names() -> tuple[str, ...]:

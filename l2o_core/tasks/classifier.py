@@ -1,0 +1,75 @@
+"""Image classifiers as optimizees: the data they see, shared by every architecture."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from math import prod
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from .. import data
+from ..errors import ConfigError
+from .base import Task
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Classifier(Task):
+    """Cross-entropy of a network on minibatches, I networks at once (SymL2O Eq. 4, P2 and P3).
+
+    `dataset`: a name of `data.load`. `half`: networks that train the optimizer see the first half of the
+    training images, networks that judge it the second; None sees all. `low`: what a black pixel becomes;
+    a white one is `low + 1`. `spread`: standard deviation of all initial parameters, biases included.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        dataset: str,
+        shapes: dict[str, tuple[int, ...]],
+        *,
+        batch: int = 128,
+        half: int | None = None,
+        low: float = -0.5,
+        spread: float = 0.01,
+        download: bool = False,
+    ):
+        if half not in (None, 0, 1):
+            raise ConfigError(f"half must be 0, 1 or None, not {half!r}")
+        images = data.load(dataset, "train", download=download)
+        middle = len(images) // 2
+        part = {None: slice(None), 0: slice(middle), 1: slice(middle, None)}[half]
+        self.images, self.labels = images.images[part], images.labels[part]
+        self.name, self.dataset, self.shapes = name, images.name, shapes
+        self.layers = {layer: prod(shape) for layer, shape in shapes.items()}
+        self.batch, self.low, self.spread = batch, low, spread
+
+    def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
+        """Starting points [I, n] ~ N(0, spread^2)."""
+        return self.spread * torch.randn(instances, self.n, generator=generator)
+
+    def batches(self, generator: torch.Generator, instances: int = 1) -> Iterator[Batch]:
+        """Images [I, B, C, H, W] in [low, low + 1] and labels [I, B], drawn uniformly for each instance."""
+        while True:
+            rows = torch.randint(len(self.labels), (instances, self.batch), generator=generator)
+            yield self.images[rows].float().div_(255).add_(self.low), self.labels[rows]
+
+    def loss(self, params: Tensor, batch: Batch) -> Tensor:
+        """Mean cross-entropy [I] of the minibatch."""
+        images, labels = batch
+        logits = self.logits(self.unflatten(params), images)
+        losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+        return losses.view_as(labels).mean(-1)
+
+    def unflatten(self, params: Tensor) -> dict[str, Tensor]:
+        """Parameters [I, n] as tensors [I, *shape] by name."""
+        parts = params.split(list(self.layers.values()), dim=-1)
+        named = zip(self.shapes.items(), parts, strict=True)
+        return {name: part.view(-1, *shape) for (name, shape), part in named}
+
+    @abstractmethod
+    def logits(self, weights: dict[str, Tensor], images: Tensor) -> Tensor:
+        """Class scores [I, B, classes] for images [I, B, C, H, W]."""
