@@ -2,7 +2,18 @@
 
 from .base import CoordinateOptimizer
 from .equation import Equation
-from .recurrent import DM, RP, Recurrent
+from .recurrent import DM, RP, Recurrent, RPSmall, RPSmallExtra
 from .store import load, pretrained, write
 
-__all__ = ["DM", "RP", "CoordinateOptimizer", "Equation", "Recurrent", "load", "pretrained", "write"]
+__all__ = [
+    "DM",
+    "RP",
+    "CoordinateOptimizer",
+    "Equation",
+    "RPSmall",
+    "RPSmallExtra",
+    "Recurrent",
+    "load",
+    "pretrained",
+    "write",
+]

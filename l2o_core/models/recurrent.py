@@ -88,3 +88,69 @@ class RP(Recurrent):
     def decode(self, output: Tensor) -> Tensor:
         """No coordinate moves by more than `scale` in one step."""
         return torch.tanh(output)
+
+
+class RPSmall(RP):
+    """RP with a projection of 6 in place of 20 and one LSTM layer in place of two (SymL2O 4.2).
+
+    The cell is 7 wide, as in the published code; the paper does not say.
+    """
+
+    def __init__(self, hidden: int = 7, layers: int = 1, projection: int = 6, **options: float):
+        super().__init__(hidden=hidden, layers=layers, projection=projection, **options)
+
+
+class RPSmallExtra(RPSmall):
+    """RPSmall with a third, learnable feature n_hat, see `ExtraMoments` (SymL2O 4.3)."""
+
+    def __init__(self, hidden: int = 7, layers: int = 1, projection: int = 6, **options: float):
+        super().__init__(hidden=hidden, layers=layers, projection=projection, **options)
+        self.features = Features(
+            ("m_hat", "g_hat", "g"), beta1=self.features.beta1, beta2=self.features.beta2
+        )
+        self.projection = nn.Linear(3, projection)
+        self.extra = ExtraMoments(self.features.beta1, self.features.beta2)
+
+    def init_memory(self, like: Tensor) -> State:
+        """The moments of n_hat, then those of the cells."""
+        return self.extra.init(like) + super().init_memory(like)
+
+    def update(self, inputs: Tensor, memory: State) -> tuple[Tensor, State]:
+        """m_hat, g_hat and g [N, 3]: the gradient becomes n_hat, the rest is RP."""
+        n_hat, moments = self.extra(inputs[..., 2], memory[:3])
+        seen = torch.stack([inputs[..., 0], inputs[..., 1], n_hat], dim=-1)
+        update, cells = super().update(seen, memory[3:])
+        return update, moments + cells
+
+
+class ExtraMoments(nn.Module):
+    """n_hat = m / sqrt(v) with powers of the gradient in the place of g and g^2 (SymL2O 4.3).
+
+    Here m averages k1 g^(1 + a1) + k2 g^(1 - a1), v averages l1 g^(2 + a2) + l2 g^(2 - a2), all six learnable.
+    Powers are of |g|, with g's sign in m. It starts at m_hat: k1 = k2 = l1 = l2 = 1/2, but a1 = a2 = 0.1,
+    since at 0 the two terms of each sum could not be told apart.
+    """
+
+    def __init__(self, beta1: float, beta2: float, eps: float = 1e-12):
+        super().__init__()
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self.k = nn.Parameter(torch.tensor([0.5, 0.5]))
+        self.l = nn.Parameter(torch.tensor([0.5, 0.5]))
+        self.alpha = nn.Parameter(torch.tensor([0.1, 0.1]))
+
+    def init(self, like: Tensor) -> State:
+        """m [N], v [N] and the step count."""
+        return torch.zeros_like(like), torch.zeros_like(like), like.new_zeros(())
+
+    def forward(self, g: Tensor, state: State) -> tuple[Tensor, State]:
+        """Gradient [N] to n_hat [N] and the next state."""
+        m, v, t = state
+        size = g.abs().clamp_min(1e-15)  # keeps the derivative by the exponent finite at 0
+        a1, a2 = self.alpha
+        m = torch.lerp(
+            g.sign() * (self.k[0] * size ** (1 + a1) + self.k[1] * size ** (1 - a1)), m, self.beta1
+        )
+        v = torch.lerp(self.l[0] * size ** (2 + a2) + self.l[1] * size ** (2 - a2), v, self.beta2)
+        t = t + 1
+        scale = (v / (1 - self.beta2**t)).abs().sqrt() + self.eps
+        return m / (1 - self.beta1**t) / scale, (m, v, t)

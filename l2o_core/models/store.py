@@ -13,9 +13,11 @@ from safetensors.torch import save
 from ..errors import CheckpointError, ConfigError
 from .base import CoordinateOptimizer, parameters_match
 from .equation import Equation
-from .recurrent import DM, RP
+from .recurrent import DM, RP, RPSmall, RPSmallExtra
 
-ARCHITECTURES: dict[str, type[CoordinateOptimizer]] = {"DM": DM, "Equation": Equation, "RP": RP}
+ARCHITECTURES: dict[str, type[CoordinateOptimizer]] = {
+    model.__name__: model for model in (DM, RP, RPSmall, RPSmallExtra, Equation)
+}
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 
 

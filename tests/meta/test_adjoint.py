@@ -37,11 +37,12 @@ def optimizers():
     return {
         "dm": models.DM(scale=0.1),
         "rp": models.RP(hidden=7, layers=1, projection=6, scale=0.1),
+        "extra": models.RPSmallExtra(scale=0.1),
         "equation": models.Equation("-0.02 * m_hat[0] - 0.01 * tanh(0.3 * g[2]) + 0.001 * g_hat"),
     }
 
 
-@pytest.mark.parametrize("name", ["dm", "rp", "equation"])
+@pytest.mark.parametrize("name", ["dm", "rp", "extra", "equation"])
 @pytest.mark.parametrize("block", [None, 7])
 def test_equals_naive_backpropagation_through_time(name, block, monkeypatch):
     if block:

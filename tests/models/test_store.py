@@ -7,9 +7,11 @@ from safetensors.torch import save_file
 from l2o_core import models
 from l2o_core.errors import CheckpointError, ConfigError
 
+MODELS = [models.DM(k=5.0), models.RP(projection=3), models.RPSmall(), models.RPSmallExtra(beta1=0.8)]
 
-def test_round_trip(tmp_path):
-    model = models.RP(hidden=5, layers=1, projection=3)
+
+@pytest.mark.parametrize("model", [*MODELS, models.Equation("-0.1 * m[1]", beta1=0.5)])
+def test_round_trip(tmp_path, model):
     path = models.write(tmp_path / "rp.safetensors", model, training={"task": "p2"})
     again = models.load(path)
     assert again.options == model.options
