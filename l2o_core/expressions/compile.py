@@ -62,23 +62,27 @@ def _assemble(expression: Expression, free: bool) -> _Code:
     registers: dict[Hashable, int] = {variable: i for i, variable in enumerate(expression.variables)}
     if free:
         registers |= {("constant", k): len(registers) + k for k in range(len(expression.constants))}
-    leaves = len(registers)
     position = iter(range(len(expression.constants)))
 
     def constant(value: float) -> int | float:
         return registers["constant", next(position)] if free else value
 
+    operations: list[tuple[str, tuple[int | float, ...]]] = []
+
     def operator(name: str, *arguments: int | float) -> int | float:
         if all(isinstance(argument, float) for argument in arguments):
             return constant_value(name, *arguments)
-        return registers.setdefault((name, *arguments), len(registers))
+        key = (name, arguments, *map(type, arguments))  # the register 1 is not the number 1.0
+        if key not in registers:
+            registers[key] = len(registers)
+            operations.append((name, arguments))
+        return registers[key]
 
     result = expression.fold(registers.__getitem__, constant, operator)
 
-    operations = list(registers)[leaves:]
     last_use = {
         argument: at
-        for at, (_, *arguments) in enumerate(operations)
+        for at, (_, arguments) in enumerate(operations)
         for argument in arguments
         if isinstance(argument, int)
     }
@@ -86,8 +90,8 @@ def _assemble(expression: Expression, free: bool) -> _Code:
     for register, at in last_use.items():
         spent[at].append(register)
     instructions = (
-        _Instruction(OPERATORS[name].function, tuple(arguments), tuple(gone))
-        for (name, *arguments), gone in zip(operations, spent, strict=True)
+        _Instruction(OPERATORS[name].function, arguments, tuple(gone))
+        for (name, arguments), gone in zip(operations, spent, strict=True)
     )
     return _Code(tuple(instructions), result)
 

@@ -41,17 +41,14 @@ def _text_operator(name: str, x: _Piece, y: _Piece | None = None) -> _Piece:
         return _Piece(f"{x.within(_SUM)} {name} {y.within(_PRODUCT)}", _SUM)
     if name in ("*", "/"):
         return _Piece(f"{x.within(_PRODUCT)} {name} {y.within(_PREFIX)}", _PRODUCT)
-    if name == "neg":  # -(2), since -2 is a constant
-        return _Piece(f"-({x.text})" if _is_number(x.text) else f"-{x.within(_PREFIX)}", _PREFIX)
+    if name == "neg":
+        is_number = x.binding == _ATOM and x.text[0].isdigit()  # -(2), since -2 is a constant
+        return _Piece(f"-({x.text})" if is_number else f"-{x.within(_PREFIX)}", _PREFIX)
     if name == "square":
         return _Piece(f"{x.within(_ATOM)}^2", _POWER)
     if name == "pow" and y.text != "2":
         return _Piece(f"{x.within(_ATOM)}^{y.within(_PREFIX)}", _POWER)
     return _Piece(f"{name}({x.text if y is None else f'{x.text}, {y.text}'})", _ATOM)
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"-?[0-9.]+(e[+-]?\d+)?", text) is not None
 
 
 def to_latex(expression: Expression, digits: int) -> str:

@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING
 import sympy
 
 from ..errors import ExpressionError
+from .operators import DENOMINATOR_CUT, LOG_CUT
 
 if TYPE_CHECKING:
     from .tree import Expression, Variable
+
+
+def _is_below(x: sympy.Expr, cut: float) -> bool:
+    """Whether x is a number that an operator takes for 0."""
+    return bool(x.is_number) and bool(abs(x) < cut)
+
 
 _BUILD = {
     "+": lambda x, y: x + y,
     "-": lambda x, y: x - y,
     "*": lambda x, y: x * y,
-    "/": lambda x, y: sympy.Integer(0) if y.is_zero else x / y,
-    "pow": lambda x, y: sympy.sign(x) * sympy.Abs(x) ** y if not x.is_zero else sympy.Integer(0),
+    "/": lambda x, y: sympy.Integer(0) if _is_below(y, DENOMINATOR_CUT) else x / y,
+    "pow": lambda x, y: sympy.Integer(0) if x.is_zero else sympy.sign(x) * sympy.Abs(x) ** y,
     "min": sympy.Min,
     "max": sympy.Max,
     "neg": lambda x: -x,
@@ -29,7 +36,7 @@ _BUILD = {
     "relu": lambda x: sympy.Max(x, 0),
     "erfc": sympy.erfc,
     "sign": sympy.sign,
-    "log": lambda x: sympy.log(sympy.Abs(x)),
+    "log": lambda x: sympy.log(LOG_CUT if _is_below(x, LOG_CUT) else sympy.Abs(x)),
     "abs": sympy.Abs,
     "cos": sympy.cos,
     "sin": sympy.sin,

@@ -126,7 +126,7 @@ class RPSmallExtra(RPSmall):
 class ExtraMoments(nn.Module):
     """n_hat = m / sqrt(v) with powers of the gradient in the place of g and g^2 (SymL2O 4.3).
 
-    Here m averages k1 g^(1 + a1) + k2 g^(1 - a1), v averages l1 g^(2 + a2) + l2 g^(2 - a2), all six learnable.
+    m averages k1 g^(1 + a1) + k2 g^(1 - a1), v averages l1 g^(2 + a2) + l2 g^(2 - a2); all six are learnt.
     Powers are of |g|, with g's sign in m. It starts at m_hat: k1 = k2 = l1 = l2 = 1/2, but a1 = a2 = 0.1,
     since at 0 the two terms of each sum could not be told apart.
     """

@@ -23,7 +23,7 @@ x, y, z = var("x"), var("y"), var("z")
         ("-x * y", (-x) * y),
         ("-x ^ y", -call("pow", x, y)),
         ("x ^ -y * z", call("pow", x, -y) * z),
-        ("--x", -(-x)),
+        ("--x", call("neg", call("neg", x))),
         ("x - -y", x - (-y)),
         ("min(x, max(y, z))", call("min", x, call("max", y, z))),
         ("neg(x)", -x),

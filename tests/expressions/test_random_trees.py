@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from l2o_core.errors import ExpressionError
-from l2o_core.expressions import OPERATORS, Expression, call, const, parse, var
+from l2o_core.expressions import OPERATORS, Expression, call, const, parse
 
 NAMES = ("x", "m_hat[0]", "g[3]")
 INPUTS = {
@@ -63,31 +63,27 @@ REFERENCE = {
 }
 
 
-def reference(tree: Expression, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """The value of `tree` in float64, read off the published definitions."""
+def reference(tree: Expression, rounding: float = 0.0) -> np.ndarray:
+    """The value of `tree` at INPUTS in float64; each step off by `rounding`, relative and (a bit) absolute."""
+    noise = np.random.default_rng(0)
+
+    def step(name, *arguments):
+        value = REFERENCE[name](*arguments)
+        return value + rounding * (np.abs(value) + 1e-3) * noise.uniform(-1, 1, 16)
+
     with np.errstate(all="ignore"):
-        value = tree.fold(
-            lambda variable: inputs[str(variable)],
-            np.float64,
-            lambda name, *arguments: REFERENCE[name](*arguments),
-        )
-        return np.broadcast_to(value, (16,))
+        return np.broadcast_to(tree.fold(lambda variable: INPUTS[str(variable)], np.float64, step), 16)
 
 
 def well_conditioned(tree: Expression) -> np.ndarray:
-    """Where rounding errors of the inputs and constants stay rounding errors."""
-    value = reference(tree, INPUTS)
-    steady = np.isfinite(value)
-    for factor in (1 + 1e-12, 1 - 1e-12):
-        nudged = tree.with_constants([constant * factor for constant in tree.constants])
-        other = reference(nudged, {name: factor * array for name, array in INPUTS.items()})
-        with np.errstate(all="ignore"):
-            steady &= np.abs(other - value) <= 1e-9 * np.abs(value)
-    return steady
+    """Where rounding errors stay rounding errors."""
+    value, other = reference(tree), reference(tree, rounding=1e-13)
+    with np.errstate(all="ignore"):
+        return np.isfinite(value) & (np.abs(other - value) <= 1e-9 * np.abs(value))
 
 
-def tensors(dtype=torch.float64) -> dict[str, torch.Tensor]:
-    return {name: torch.tensor(array, dtype=dtype) for name, array in INPUTS.items()}
+def tensors() -> dict[str, torch.Tensor]:
+    return {name: torch.tensor(array) for name, array in INPUTS.items()}
 
 
 @law
@@ -120,7 +116,7 @@ def test_torch_agrees_with_numpy(tree):
     assume(steady.any())
     value = tree.evaluate(tensors()).numpy()
     assert value.shape == (16,)
-    np.testing.assert_allclose(value[steady], reference(tree, INPUTS)[steady], rtol=1e-8, atol=1e-300)
+    np.testing.assert_allclose(value[steady], reference(tree)[steady], rtol=1e-8, atol=1e-300)
 
 
 @law
@@ -130,7 +126,7 @@ def test_constants_as_a_tensor_are_the_same_constants(tree):
     assume(steady.any())
     constants = torch.tensor(tree.constants, dtype=torch.float64)
     value = tree.compile()(tensors(), constants).expand(16).numpy()
-    np.testing.assert_allclose(value[steady], reference(tree, INPUTS)[steady], rtol=1e-8, atol=1e-300)
+    np.testing.assert_allclose(value[steady], reference(tree)[steady], rtol=1e-8, atol=1e-300)
 
 
 @law
@@ -139,9 +135,7 @@ def test_simplifying_keeps_the_value(tree):
     steady, simple = well_conditioned(tree), tree.simplify()
     assert simple.complexity <= tree.complexity
     assert simple.simplify() == simple
-    np.testing.assert_allclose(
-        reference(simple, INPUTS)[steady], reference(tree, INPUTS)[steady], rtol=1e-8, atol=1e-300
-    )
+    np.testing.assert_allclose(reference(simple)[steady], reference(tree)[steady], rtol=1e-8, atol=1e-300)
 
 
 @settings(law, max_examples=100)
@@ -155,27 +149,28 @@ def test_sympy_agrees_off_the_singular_points(tree):
     values = {symbols[name]: sympy.Float(array[at], 30) for name, array in INPUTS.items()}
     value = tree.sympy().subs(values).evalf(20)
     assume(value.is_Float or value.is_Integer)
-    assert float(value) == pytest.approx(reference(tree, INPUTS)[at], rel=1e-7, abs=1e-250)
+    assert float(value) == pytest.approx(reference(tree)[at], rel=1e-7, abs=1e-250)
+
+
+def is_read_or_refused(text: str) -> bool:
+    try:
+        tree = parse(text)
+    except ExpressionError as error:
+        return 0 <= error.position <= len(text)
+    return parse(str(tree)) == tree
 
 
 @law
 @given(st.text(max_size=30))
-def test_any_text_is_an_expression_or_an_error(text):
-    try:
-        assert parse(str(parse(text))) == parse(text)
-    except ExpressionError as error:
-        assert 0 <= error.position <= len(text)
+def test_any_text_is_read_or_refused(text):
+    assert is_read_or_refused(text)
 
 
 @law
 @given(st.text(alphabet="xg2.e-+*/^()[], tanhmi", max_size=20))
-def test_nearly_grammatical_text_is_an_expression_or_an_error(text):
-    try:
-        assert parse(str(parse(text))) == parse(text)
-    except ExpressionError as error:
-        assert 0 <= error.position <= len(text)
+def test_nearly_grammatical_text_is_read_or_refused(text):
+    assert is_read_or_refused(text)
 
 
 def test_the_reference_covers_every_operator():
     assert set(REFERENCE) == set(OPERATORS)
-    assert var("x").evaluate({"x": torch.ones(1)}) == 1
