@@ -105,22 +105,23 @@ class RPSmallExtra(RPSmall):
 
     def __init__(self, hidden: int = 7, layers: int = 1, projection: int = 6, **options: float):
         super().__init__(hidden=hidden, layers=layers, projection=projection, **options)
-        self.features = Features(
-            ("m_hat", "g_hat", "g"), beta1=self.features.beta1, beta2=self.features.beta2
-        )
         self.projection = nn.Linear(3, projection)
         self.extra = ExtraMoments(self.features.beta1, self.features.beta2)
 
-    def init_memory(self, like: Tensor) -> State:
-        """The moments of n_hat, then those of the cells."""
-        return self.extra.init(like) + super().init_memory(like)
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """m_hat, g_hat, n_hat."""
+        return ("m_hat", "g_hat", "n_hat")
 
-    def update(self, inputs: Tensor, memory: State) -> tuple[Tensor, State]:
-        """m_hat, g_hat and g [N, 3]: the gradient becomes n_hat, the rest is RP."""
-        n_hat, moments = self.extra(inputs[..., 2], memory[:3])
-        seen = torch.stack([inputs[..., 0], inputs[..., 1], n_hat], dim=-1)
-        update, cells = super().update(seen, memory[3:])
-        return update, moments + cells
+    def init_observer(self, like: Tensor) -> State:
+        """The moments of m_hat and g_hat, then those of n_hat."""
+        return super().init_observer(like) + self.extra.init(like)
+
+    def observe(self, g: Tensor, state: State) -> tuple[Tensor, State]:
+        """Gradient [N] to m_hat, g_hat, n_hat [N, 3]."""
+        inputs, moments = super().observe(g, state)
+        n_hat, powers = self.extra(g, state[len(moments) : len(moments) + 3])
+        return torch.cat([inputs, n_hat.unsqueeze(-1)], dim=-1), moments + powers
 
 
 class ExtraMoments(nn.Module):
