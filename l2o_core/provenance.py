@@ -35,7 +35,9 @@ def commit() -> dict | None:
     if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None  # installed as a wheel, perhaps inside a repository that is not ours
     head = _git(package, "rev-parse", "HEAD")
-    changed = _git(package, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results")
+    changed = _git(
+        package, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"
+    )
     return head and {"sha": head, "dirty": bool(changed)}
 
 

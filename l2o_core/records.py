@@ -29,7 +29,7 @@ NUMBER = re.compile(r"(?P<mean>[-+]?\d+(\.\d+)?)(\s*±\s*(?P<std>\d+(\.\d+)?))?"
 
 
 def book_root() -> Path:
-    """The checkout of the book: `$L2O_BOOK_ROOT`, or the nearest folder upward with `_toc.yml` and `notebooks/`."""
+    """The book's checkout: `$L2O_BOOK_ROOT`, or the nearest folder upward with `_toc.yml`, `notebooks/`."""
     if named := os.environ.get("L2O_BOOK_ROOT"):
         return Path(named).resolve()
     here = Path.cwd().resolve()
@@ -97,7 +97,9 @@ def load(experiment: str, profile: str, root: str | Path = "results") -> dict[st
             f"make it with: l2o reproduce {experiment} --profile {profile}"
         ) from None
     except ValueError as error:
-        raise DataError(f"{path} is not valid JSON ({error}); delete it and run the experiment again") from None
+        raise DataError(
+            f"{path} is not valid JSON ({error}); delete it and run the experiment again"
+        ) from None
     missing = [field for field in FIELDS if not isinstance(record, dict) or field not in record]
     if missing:
         raise DataError(f"{path} is not a record: it lacks {', '.join(missing)}")
@@ -140,12 +142,14 @@ def compare(published: pd.DataFrame, ours: Mapping[str, Mapping[str, Any]], sour
         cell, value = theirs.get((row, column)), mine.get((row, column))
         seeds = [] if value is None else list(value) if _is_list(value) else [value]
         sources = ([cell.source] if cell else []) + ([source] if seeds else [])
-        lines.append([row, column, cell.text if cell else "–", mean_std(seeds), len(seeds), "; ".join(sources)])
+        lines.append(
+            [row, column, cell.text if cell else "–", mean_std(seeds), len(seeds), "; ".join(sources)]
+        )
     return pd.DataFrame(lines, columns=["row", "column", "published", "ours", "n", "source"])
 
 
 def mean_std(values: Sequence[float | str | None]) -> str:
-    """Text like "0.23 ± 0.13" over seeds; what diverged or is not finite is counted apart, e.g. "(1 diverged)"."""
+    """Text like "0.23 ± 0.13" over seeds; what diverged or is not finite is counted apart: "(1 diverged)"."""
     plain = [v.tolist() if hasattr(v, "tolist") else v for v in values]
     kept = [float(v) for v in plain if isinstance(v, int | float) and math.isfinite(v)]
     lost = len(values) - len(kept)
@@ -190,7 +194,9 @@ def _encode(value: Any, where: str) -> Any:
         return {key: _encode(item, f"{where}.{key}") for key, item in value.items()}
     if _is_list(value):
         return [_encode(item, f"{where}[{i}]") for i, item in enumerate(value)]
-    raise DataError(f"{where}: a record cannot hold a {type(value).__name__}; give numbers, text, lists or dictionaries")
+    raise DataError(
+        f"{where}: a record cannot hold a {type(value).__name__}; give numbers, text, lists or dictionaries"
+    )
 
 
 def _decode(value: Any) -> Any:

@@ -45,10 +45,12 @@ def compile_expression(expression: Expression) -> Compiled:
             raise ExpressionError(f"the equation needs {', '.join(missing)}; given: {given}")
         registers = [inputs[name] for name in names]
         if constants is None:
-            return _shaped(_run(fixed, registers), inputs)
-        if len(constants) != count:
+            value = _run(fixed, registers)
+        elif len(constants) == count:
+            value = _run(free, [*registers, *constants.unbind()])
+        else:
             raise ExpressionError(f"the equation has {count} constants, not {len(constants)}")
-        return _shaped(_run(free, [*registers, *constants.unbind()]), inputs)
+        return value if names else _shaped(value, inputs)
 
     return function
 
@@ -105,9 +107,7 @@ def _run(code: _Code, registers: list) -> Tensor | float:
     return registers[code.result] if isinstance(code.result, int) else code.result
 
 
-def _shaped(value: Tensor | float, inputs: Mapping[str, Tensor]) -> Tensor:
-    """A constant takes the shape of the inputs."""
-    if isinstance(value, float):
-        like = next(iter(inputs.values()), None)
-        return torch.tensor(value) if like is None else torch.full_like(like, value)
-    return value
+def _shaped(constant: Tensor | float, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The value of an equation without variables, in the shape of the first input."""
+    like = next(iter(inputs.values()), None)
+    return torch.as_tensor(constant) if like is None else torch.zeros_like(like) + constant

@@ -8,9 +8,9 @@ costs nothing and no tree, however lopsided, meets Python's recursion limit.
 from __future__ import annotations
 
 import keyword
-import math
 import numbers
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -263,6 +263,6 @@ def _operand(value: Expression | float) -> Expression:
 def _finite(value: float) -> float:
     if isinstance(value, Tensor) and value.ndim == 0:
         value = value.item()
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not math.isfinite(value):
-        raise ExpressionError(f"a constant is a finite number, not {value!r}")
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
+        raise ExpressionError(f"a constant is a finite number, not {str(value)[:40]}")
     return float(value)

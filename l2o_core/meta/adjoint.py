@@ -5,94 +5,84 @@ the meta-loss (SymL2O Eq. 1) is that of a function linear in the updates:
 
     d/dphi sum_{t=1..T} w_t f(x_t) = sum_{s=0..T-1} < G_s , du_s/dphi >,    G_s = sum_{t>s} w_t g_t
 
-So an unroll is played forward first, only collecting gradients, and then differentiated through the
-optimizer alone, on all coordinates or on a random sample of them.
+So an unroll is played forward first (`play`), only collecting gradients, and then differentiated through the
+optimizer alone (`backward`). The sum runs over coordinates too, so a random sample of them is enough.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..features import State
 from ..models.base import CoordinateOptimizer, detach, select
-from ..tasks.base import Task
+from .run import Run
+from .sampling import Sample
 
-BLOCK = 8192  # coordinates differentiated together: bounds memory, still fills the cores
-
-
-@dataclass
-class Run:
-    """Optimizees in the middle of being optimized: everything the next step needs.
-
-    `gradient` [I, n] and `loss` [I] are those at `params` [I, n] on the latest batch.
-    """
-
-    params: Tensor
-    loss: Tensor
-    gradient: Tensor
-    state: State
-    batches: Iterator[Any]
-
-    @classmethod
-    def start(cls, optimizer: CoordinateOptimizer, task: Task, seed: int, instances: int) -> Run:
-        """Fresh instances; everything random about them follows from `seed`."""
-        generator = torch.Generator().manual_seed(seed)
-        params = task.init(generator, instances)
-        batches = task.batches(generator, instances)
-        loss, gradient = task.loss_and_gradient(params, next(batches))
-        return cls(params, loss, gradient, optimizer.init_state(params.reshape(-1)), batches)
+BLOCK = 4096  # coordinates differentiated together: bounds memory, still fills the cores
 
 
 @dataclass
 class Unroll:
-    """What a played unroll of T steps leaves behind.
+    """What a played unroll of T steps leaves behind for the K coordinates of `sample`.
 
-    `gradients` [T + 1, N], the last one taken after the last update; `losses` [T + 1, I]; `state` before the
-    first step.
+    `gradients` [T + 1, K], the last one taken after the last update; `updates` [T, K]; `losses` [T + 1, I];
+    `state`: before the first step.
     """
 
+    sample: Sample
     gradients: Tensor
+    updates: Tensor
     losses: Tensor
     state: State
 
 
-def play(optimizer: CoordinateOptimizer, task: Task, run: Run, steps: int) -> Unroll:
+def play(optimizer: CoordinateOptimizer, run: Run, steps: int, sample: Sample) -> Unroll:
     """Optimize for some steps without a graph; `run` moves on, ready for the next unroll."""
-    start, gradients, losses = run.state, [run.gradient.reshape(-1)], [run.loss]
-    with torch.no_grad():
-        for _ in range(steps):
-            update, run.state = optimizer(run.gradient.reshape(-1), run.state)
-            run.params = run.params + update.view_as(run.params)
-            run.loss, run.gradient = task.loss_and_gradient(run.params, next(run.batches))
-            gradients.append(run.gradient.reshape(-1))
-            losses.append(run.loss)
-    return Unroll(torch.stack(gradients), torch.stack(losses), start)
+    chosen = sample.coordinates
+    state, losses = select(run.state, chosen), [run.loss]
+    gradients, updates = [run.gradient[chosen]], []
+    for _ in range(steps):
+        updates.append(run.move(optimizer)[chosen])
+        gradients.append(run.gradient[chosen])
+        losses.append(run.loss)
+    return Unroll(sample, torch.stack(gradients), torch.stack(updates), torch.stack(losses), state)
 
 
 def suffix_sums(gradients: Tensor, weights: Tensor) -> Tensor:
-    """G_s = sum of w_t g_t over t > s, [T, N], from gradients [T + 1, N] and weights w_1..w_T [T]."""
+    """G_s = sum of w_t g_t over t > s, [T, K], from gradients [T + 1, K] and weights w_1..w_T [T]."""
     return (weights[:, None] * gradients[1:]).flip(0).cumsum(0).flip(0)
 
 
-def backward(
-    optimizer: CoordinateOptimizer, unroll: Unroll, weights: Tensor, coordinates: Tensor | None = None
-) -> None:
-    """Add d/dphi of sum_t w_t f(x_t) to the `.grad` of the optimizer's parameters.
+def backward(optimizer: CoordinateOptimizer, unroll: Unroll, weights: Tensor) -> None:
+    """Add d/dphi of sum_t w_t f(x_t), `weights` [T] = w_1..w_T, to the `.grad` of the optimizer's parameters.
 
-    `weights` [T]: w_1..w_T. `coordinates` [K]: differentiate through these only and scale by N / K: unbiased
-    when they are drawn uniformly.
+    Exact where the sample holds every coordinate; else unbiased, by the weights of the sample.
     """
-    N = unroll.gradients.shape[1]
-    adjoint = suffix_sums(unroll.gradients, weights)
-    chosen = torch.arange(N, device=adjoint.device) if coordinates is None else coordinates
-    for block in chosen.split(BLOCK):
-        state, objective = detach(select(unroll.state, block)), adjoint.new_zeros(())
-        for g, G in zip(unroll.gradients[:-1, block], adjoint[:, block], strict=True):
-            update, state = optimizer(g, state)
-            objective = objective + (G * update).sum()
-        (objective * (N / len(chosen))).backward()
+    G = suffix_sums(unroll.gradients, weights) * unroll.sample.weights
+    replay(optimizer, unroll, unroll.state, lambda s, block, update: (G[s, block] * update).sum())
+
+
+def replay(
+    optimizer: CoordinateOptimizer,
+    unroll: Unroll,
+    state: State,
+    cost: Callable[[int, slice, Tensor], Tensor],
+) -> State:
+    """Let the optimizer see the gradients again, now with a graph, and back-propagate what its updates cost.
+
+    `cost(step, block, update)` is a scalar; costs are summed. Starts from `state` and returns the last one.
+    """
+    ends = []
+    for first in range(0, unroll.gradients.shape[1], BLOCK):
+        block = slice(first, first + BLOCK)
+        now, total = detach(select(state, block)), 0.0
+        for step, g in enumerate(unroll.gradients[:-1, block]):
+            update, now = optimizer(g, now)
+            total = total + cost(step, block, update)
+        total.backward()
+        ends.append(detach(now))
+    return tuple(parts[0] if parts[0].dim() == 0 else torch.cat(parts) for parts in zip(*ends, strict=True))

@@ -1,41 +1,27 @@
-"""Meta-training: make an optimizer better at a family of problems by truncated back-propagation."""
+"""Meta-training: make an optimizer better at a family of problems."""
 
 from __future__ import annotations
 
 import copy
 import math
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..errors import ConfigError, DivergenceError
 from ..models.base import CoordinateOptimizer
 from ..tasks.base import Task
 from . import checkpoint as checkpoints
-from .adjoint import Run, Unroll, backward, play
+from .estimators import ESTIMATORS, Estimator, Imitation
 from .evaluate import evaluate
+from .history import History
 
 PATIENCE = 5  # diverging epochs in a row before giving up
-
-
-@dataclass
-class History:
-    """What happened, epoch by epoch. Losses are means over instances and steps."""
-
-    losses: list[float] = field(default_factory=list)  # training; nan where the epoch diverged
-    validation: list[tuple[int, float]] = field(default_factory=list)  # (epochs trained, loss)
-    diverged: list[int] = field(default_factory=list)  # epochs that were rolled back
-    seconds: float = 0.0
-
-    @property
-    def best(self) -> tuple[int, float]:
-        """Epochs trained and validation loss of the weights that were kept."""
-        return min(self.validation, key=lambda entry: entry[1])
+JUDGEMENTS = 3  # validations in a stage of the curriculum before it may end
 
 
 def meta_train(
@@ -44,66 +30,88 @@ def meta_train(
     *,
     seed: int = 0,
     epochs: int = 100,
-    steps: int = 100,
+    steps: int | Sequence[int] = 100,
     unroll: int = 20,
     instances: int = 1,
     lr: float = 1e-3,
     clip: float = 1.0,
     fraction: float = 1.0,
+    scaling: float = 0.0,
+    imitation: float = 0.0,
+    estimator: str = "tbptt",
     validate_every: int = 5,
     validation_instances: int = 64,
     checkpoint: str | Path | None = None,
+    log: str | Path | None = None,
     progress: bool = True,
 ) -> History:
     """Train the optimizer in place on fresh instances each epoch; it ends with its best validated weights.
 
     An epoch optimizes `instances` new instances for `steps` steps, and changes the optimizer by Adam(`lr`)
-    after every `unroll` of them, on the mean loss of the unroll (SymL2O Eq. 1, w_t = 1 / unroll), gradient
-    norm clipped to `clip`. A `fraction` of the coordinates, drawn anew in each unroll, carries the
-    meta-gradient. Every `validate_every` epochs the loss on held-out instances says which weights to keep.
-    A non-finite epoch is rolled back. With `checkpoint`, a killed run continues to the same result.
+    after every `unroll` of them, on the mean loss of the unroll (SymL2O Eq. 1), gradient norm clipped to
+    `clip`. Every `validate_every` epochs the loss on held-out instances says which weights to keep. A
+    non-finite epoch is rolled back.
+
+    - `fraction` of the coordinates, drawn anew in each unroll, carries the meta-gradient (`stratified`).
+    - `scaling`: random scaling of the coordinates by exp(U(-scaling, scaling)) (Lv et al. 2017).
+    - `imitation`: share of the epochs that follow Adam instead (Chen et al. 2020a).
+    - Several `steps` make a curriculum (Chen et al. 2020a): validation looks one horizon ahead, and once it
+      no longer improves, training goes on from the stage's best weights at the next horizon.
+    - `estimator`: "tbptt", or "pes" for evolution strategies.
+    - `checkpoint`: a file from which a killed run continues to the same result. `log`: a TensorBoard folder.
 
     Raises ConfigError, CheckpointError, and DivergenceError after five diverging epochs in a row.
     """
-    _check(epochs=epochs, steps=steps, unroll=unroll, instances=instances, validate_every=validate_every)
-    if steps % unroll:
+    horizons = (steps,) if isinstance(steps, int) else tuple(steps)
+    _check(epochs=epochs, unroll=unroll, instances=instances, validate_every=validate_every)
+    if not horizons or any(horizon < 1 or horizon % unroll for horizon in horizons):
         raise ConfigError(f"steps ({steps}) must be a multiple of unroll ({unroll})")
-    if not 0 < fraction <= 1:
-        raise ConfigError(f"fraction must lie in (0, 1], not {fraction}")
+    if not 0 < fraction <= 1 or not 0 <= imitation <= 1 or scaling < 0:
+        raise ConfigError(
+            f"fraction must lie in (0, 1], imitation in [0, 1] and scaling be at least 0, "
+            f"not {fraction}, {imitation}, {scaling}"
+        )
+    if estimator not in ESTIMATORS:
+        raise ConfigError(f"unknown estimator {estimator!r}; known estimators: {', '.join(ESTIMATORS)}")
+    if not any(True for _ in optimizer.parameters()):
+        raise ConfigError("this optimizer has nothing to train: no constants, no weights")
+
+    identity = {"model": type(optimizer).__name__, "options": optimizer.options, "task": task.name}
+    identity |= {"dataset": task.dataset, "seed": seed, "steps": list(horizons), "unroll": unroll}
+    identity |= {"instances": instances, "lr": lr, "clip": clip, "fraction": fraction, "scaling": scaling}
+    identity |= {"imitation": imitation, "estimator": estimator, "validate_every": validate_every}
+    identity |= {"validation_instances": validation_instances}
     trainer = torch.optim.Adam(optimizer.parameters(), lr=lr)
-    identity = {"model": type(optimizer).__name__, "task": task.name, "seed": seed, "steps": steps}
-    identity |= {"unroll": unroll, "instances": instances, "lr": lr, "clip": clip, "fraction": fraction}
-    identity |= {"shapes": {name: list(p.shape) for name, p in optimizer.state_dict().items()}}
-    identity |= {"validate_every": validate_every, "validation_instances": validation_instances}
     progressed = _Progress(optimizer, trainer, checkpoint and Path(checkpoint), identity)
-    history = progressed.resume()
-    first = len(history.losses)
-    bar = tqdm(total=epochs * steps, initial=first * steps, unit="step", disable=not progress)
-    bar.set_description(f"{type(optimizer).__name__} on {task.name}")
+    history = progressed.history
+    bar = tqdm(unit="step", disable=not progress, desc=f"{type(optimizer).__name__} on {task.name}")
+    writer = _writer(log)
 
     def validate(epoch: int) -> None:
-        losses = evaluate(optimizer, task, steps=steps, instances=validation_instances, seed=~seed)
-        history.validation.append((epoch, losses.mean().item()))
-        progressed.keep_best(history)
+        stage = len(history.stages)
+        ahead = horizons[min(stage, len(horizons) - 1)]
+        losses = evaluate(optimizer, task, steps=ahead, instances=validation_instances, seed=~seed)
+        history.validation.append((epoch, _finite(losses.mean().item())))
+        progressed.keep_best()
+        if writer:
+            writer.add_scalar("loss/validation", history.validation[-1][1], epoch)
 
-    if not history.validation:
-        validate(0)
-    for epoch in range(first, epochs):
+    def enter(epoch: int) -> None:
+        history.stages.append((epoch, horizons[len(history.stages)]))
+        validate(epoch)
+
+    if not history.stages:
+        enter(0)
+    for epoch in range(len(history.losses), epochs):
         started, before = time.perf_counter(), progressed.snapshot()
-        run = Run.start(optimizer, task, seed=_epoch_seed(seed, epoch), instances=instances)
-        sampler = torch.Generator().manual_seed(_epoch_seed(seed, epoch))
-        total = 0.0
-        for _ in range(steps // unroll):
-            played = play(optimizer, task, run, unroll)
-            loss = played.losses[1:].mean().item()
-            total += loss * unroll / steps
-            if not math.isfinite(loss) or not _improve(
-                optimizer, trainer, played, task, fraction, clip, sampler
-            ):
-                total = math.nan
-                break
-            bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
-            bar.update(unroll)
+        horizon, chance = history.stages[-1][1], torch.Generator().manual_seed(_epoch_seed(seed, epoch))
+        follow = torch.rand((), generator=chance).item() < imitation
+        kind = Imitation if follow else ESTIMATORS[estimator]
+        runs = kind(optimizer, task, _epoch_seed(seed, epoch), instances, fraction, scaling)
+        bar.total = bar.n + (epochs - epoch) * horizon
+        total = _epoch(runs, trainer, horizon, unroll, clip, bar)
+        if follow:
+            history.imitated.append(epoch)
         if math.isnan(total):
             progressed.restore(before)
             history.diverged.append(epoch)
@@ -113,42 +121,46 @@ def meta_train(
             raise DivergenceError(
                 f"{PATIENCE} epochs in a row diverged (the last is epoch {epoch}); lower lr or clip"
             )
+        if writer:
+            writer.add_scalar("loss/imitation" if follow else "loss/training", total, epoch)
         if (epoch + 1) % validate_every == 0 or epoch + 1 == epochs:
             validate(epoch + 1)
+            if len(history.stages) < len(horizons) and _learned_enough(history.stage):
+                progressed.restore_best()
+                enter(epoch + 1)
         history.seconds += time.perf_counter() - started
-        progressed.write(history)
+        progressed.write()
     bar.close()
     progressed.restore_best()
     return history
 
 
-def _improve(
-    optimizer: CoordinateOptimizer,
-    trainer: torch.optim.Optimizer,
-    played: Unroll,
-    task: Task,
-    fraction: float,
-    clip: float,
-    sampler: torch.Generator,
-) -> bool:
-    """One meta-update from one unroll; False, and nothing changed, where the meta-gradient is not finite."""
-    points, instances = played.losses.shape
-    unroll = points - 1
-    weights = played.gradients.new_full((unroll,), 1 / (unroll * instances))
-    chosen = None if fraction == 1 else sample_coordinates(task, instances, fraction, sampler)
-    trainer.zero_grad()
-    backward(optimizer, played, weights, chosen)
-    norm = torch.nn.utils.clip_grad_norm_(optimizer.parameters(), clip)
-    if not torch.isfinite(norm):
-        return False
-    trainer.step()
-    return True
+def _epoch(
+    runs: Estimator, trainer: torch.optim.Optimizer, steps: int, unroll: int, clip: float, bar: tqdm
+) -> float:
+    """One meta-update per unroll; the mean loss, or nan as soon as a loss or a gradient is not finite."""
+    total = 0.0
+    for _ in range(steps // unroll):
+        trainer.zero_grad()
+        loss = runs.unroll(unroll)
+        norm = torch.nn.utils.clip_grad_norm_(runs.optimizer.parameters(), clip)
+        if not math.isfinite(loss) or not torch.isfinite(norm):
+            return math.nan
+        trainer.step()
+        total += loss * unroll / steps
+        bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+        bar.update(unroll)
+    return total
 
 
-def sample_coordinates(task: Task, instances: int, fraction: float, generator: torch.Generator) -> Tensor:
-    """A uniform sample of all I * n coordinates, [K]."""
-    N = instances * task.n
-    return torch.randperm(N, generator=generator)[: max(1, round(fraction * N))]
+def _learned_enough(stage: list[tuple[int, float]]) -> bool:
+    """There was progress in this stage of the curriculum, and it has stopped."""
+    first, *later = [loss for _, loss in stage]
+    return len(later) >= JUDGEMENTS and min(later) < first and later[-1] > min(later)
+
+
+def _finite(loss: float) -> float:
+    return loss if math.isfinite(loss) else math.inf
 
 
 def _epoch_seed(seed: int, epoch: int) -> int:
@@ -162,8 +174,19 @@ def _check(**counts: int) -> None:
             raise ConfigError(f"{name} must be at least 1, not {value}")
 
 
+def _writer(log: str | Path | None) -> Any:
+    """TensorBoard's writer, where a folder is named; TensorBoard is an optional extra."""
+    if log is None:
+        return None
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ConfigError("log= needs TensorBoard: pip install tensorboard, or leave it out") from error
+    return SummaryWriter(log)
+
+
 class _Progress:
-    """The weights so far, the best of them, and their file."""
+    """The weights so far, the best of them, what happened, and the file that holds it all."""
 
     def __init__(
         self,
@@ -173,7 +196,11 @@ class _Progress:
         identity: dict[str, Any],
     ):
         self.optimizer, self.trainer, self.path, self.identity = optimizer, trainer, path, identity
-        self.best = copy.deepcopy(optimizer.state_dict())
+        self.history, self.best = History(), copy.deepcopy(optimizer.state_dict())
+        if path and path.exists():
+            content = checkpoints.read(path, identity)
+            self.restore((content["optimizer"], content["trainer"]))
+            self.history, self.best = History(**content["history"]), content["best"]
 
     def snapshot(self) -> tuple[dict, dict]:
         return copy.deepcopy((self.optimizer.state_dict(), self.trainer.state_dict()))
@@ -182,23 +209,15 @@ class _Progress:
         self.optimizer.load_state_dict(snapshot[0])
         self.trainer.load_state_dict(snapshot[1])
 
-    def keep_best(self, history: History) -> None:
-        if history.validation[-1] == history.best:
+    def keep_best(self) -> None:
+        if self.history.validation[-1] == self.history.best:
             self.best = copy.deepcopy(self.optimizer.state_dict())
 
     def restore_best(self) -> None:
         self.optimizer.load_state_dict(self.best)
 
-    def write(self, history: History) -> None:
+    def write(self) -> None:
         if self.path:
             now = self.snapshot()
-            content = {"optimizer": now[0], "trainer": now[1], "best": self.best, "history": vars(history)}
-            checkpoints.write(self.path, content, self.identity)
-
-    def resume(self) -> History:
-        if not self.path or not self.path.exists():
-            return History()
-        content = checkpoints.read(self.path, self.identity)
-        self.restore((content["optimizer"], content["trainer"]))
-        self.best = content["best"]
-        return History(**content["history"])
+            content = {"optimizer": now[0], "trainer": now[1], "best": self.best}
+            checkpoints.write(self.path, content | {"history": vars(self.history)}, self.identity)

@@ -9,41 +9,46 @@ from torch import Tensor, nn
 
 from ..features import Features, State
 
+BLOCK = 8192  # coordinates advanced together: temporaries stay in the cache, however many there are
+
 
 class CoordinateOptimizer(nn.Module, ABC):
     """An update rule shared by all coordinates: gradients [N] in, updates [N] out.
 
-    `x_{t+1} = x_t + update_t`: the update is what is added, sign and step size included. A step first
-    observes (gradient to features, which distillation sees too), then decides (features to update). The
-    state is a tuple of tensors, each [N, ...] or a scalar: the observer's first, then the rule's memory.
+    `x_{t+1} = x_t + update_t`: the update is what is added, sign and step size included. The state is a
+    tuple of tensors, each [N, ...] or a scalar; it starts with the state of the features. `options` build
+    the same model again.
     """
+
+    options: dict
 
     def __init__(self, features: Features):
         super().__init__()
         self.features = features
 
-    @property
-    def observed(self) -> tuple[str, ...]:
-        """Names of the F features that the rule sees."""
-        return self.features.names
-
     def init_state(self, like: Tensor) -> State:
         """The state before the first gradient, for coordinates shaped like `like` [N]."""
-        return self.init_observer(like) + self.init_memory(like)
+        return self.features.init(like) + self.init_memory(like)
 
     def forward(self, g: Tensor, state: State) -> tuple[Tensor, State]:
         """One step: gradient [N] and state in, update [N] and next state out."""
-        inputs, observer = self.observe(g, state)
-        update, memory = self.update(inputs, state[len(observer) :])
-        return update, observer + memory
+        split = len(self.features.buffers)
+        inputs, seen = self.features.step(g, state[:split])
+        update, memory = self.update(inputs, state[split:])
+        return update, seen + memory
 
-    def init_observer(self, like: Tensor) -> State:
-        """What the features need to remember, before the first step."""
-        return self.features.init(like)
-
-    def observe(self, g: Tensor, state: State) -> tuple[Tensor, State]:
-        """Gradient [N] and state in, features [N, F] and the observer's next state out."""
-        return self.features.step(g, state[: len(self.features.buffers)])
+    @torch.no_grad()
+    def advance(self, g: Tensor, state: State) -> tuple[Tensor, State]:
+        """`forward` without a graph, in little memory: the state's tensors are overwritten."""
+        update, scalars = torch.empty_like(g), ()
+        for start in range(0, len(g), BLOCK):
+            block = slice(start, start + BLOCK)
+            update[block], new = self(g[block], select(state, block))
+            for part, value in zip(state, new, strict=True):
+                if part.dim():
+                    part[block] = value
+            scalars = new
+        return update, tuple(a if a.dim() else b for a, b in zip(state, scalars, strict=True))
 
     @abstractmethod
     def init_memory(self, like: Tensor) -> State:
@@ -54,7 +59,7 @@ class CoordinateOptimizer(nn.Module, ABC):
         """The rule: features [N, F] and memory in, update [N] and next memory out."""
 
 
-def select(state: State, coordinates: Tensor) -> State:
+def select(state: State, coordinates: Tensor | slice) -> State:
     """The state of some coordinates only; scalars are shared by all."""
     return tuple(part if part.dim() == 0 else part[coordinates] for part in state)
 

@@ -64,7 +64,7 @@ REFERENCE = {
 
 
 def reference(tree: Expression, rounding: float = 0.0) -> np.ndarray:
-    """The value of `tree` at INPUTS in float64; each step off by `rounding`, relative and (a bit) absolute."""
+    """The value of `tree` at INPUTS in float64, each step off by `rounding` (and a little even at 0)."""
     noise = np.random.default_rng(0)
 
     def step(name, *arguments):
@@ -116,7 +116,7 @@ def test_torch_agrees_with_numpy(tree):
     assume(steady.any())
     value = tree.evaluate(tensors()).numpy()
     assert value.shape == (16,)
-    np.testing.assert_allclose(value[steady], reference(tree)[steady], rtol=1e-8, atol=1e-300)
+    np.testing.assert_allclose(value[steady], reference(tree)[steady], rtol=1e-8)
 
 
 @law
@@ -125,8 +125,8 @@ def test_constants_as_a_tensor_are_the_same_constants(tree):
     steady = well_conditioned(tree)
     assume(steady.any())
     constants = torch.tensor(tree.constants, dtype=torch.float64)
-    value = tree.compile()(tensors(), constants).expand(16).numpy()
-    np.testing.assert_allclose(value[steady], reference(tree)[steady], rtol=1e-8, atol=1e-300)
+    value = tree.compile()(tensors(), constants).numpy()
+    np.testing.assert_allclose(value[steady], reference(tree)[steady], rtol=1e-8)
 
 
 @law
@@ -135,7 +135,7 @@ def test_simplifying_keeps_the_value(tree):
     steady, simple = well_conditioned(tree), tree.simplify()
     assert simple.complexity <= tree.complexity
     assert simple.simplify() == simple
-    np.testing.assert_allclose(reference(simple)[steady], reference(tree)[steady], rtol=1e-8, atol=1e-300)
+    np.testing.assert_allclose(reference(simple)[steady], reference(tree)[steady], rtol=1e-8)
 
 
 @settings(law, max_examples=100)

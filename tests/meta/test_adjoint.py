@@ -5,6 +5,8 @@ import torch
 
 from l2o_core import models, tasks
 from l2o_core.meta import adjoint
+from l2o_core.meta.run import Run
+from l2o_core.meta.sampling import Sample, stratified
 
 
 def naive_meta_gradient(optimizer, task, *, seed, instances, steps, weights):
@@ -24,11 +26,12 @@ def naive_meta_gradient(optimizer, task, *, seed, instances, steps, weights):
     return torch.autograd.grad(objective, list(optimizer.parameters()))
 
 
-def adjoint_meta_gradient(optimizer, task, *, seed, instances, steps, weights, coordinates=None):
+def adjoint_meta_gradient(optimizer, task, *, seed, instances, steps, weights, sample=None):
     optimizer.zero_grad()
-    run = adjoint.Run.start(optimizer, task, seed, instances)
-    played = adjoint.play(optimizer, task, run, steps)
-    adjoint.backward(optimizer, played, weights, coordinates)
+    run = Run.start(optimizer, task, seed, instances)
+    if sample is None:
+        sample = stratified(task, instances, 1.0, torch.Generator(), run.gradient)
+    adjoint.backward(optimizer, adjoint.play(optimizer, run, steps, sample), weights)
     return [p.grad.clone() for p in optimizer.parameters()]
 
 
@@ -36,7 +39,7 @@ def optimizers():
     torch.manual_seed(0)
     return {
         "dm": models.DM(scale=0.1),
-        "rp": models.RP(hidden=7, layers=1, projection=6, scale=0.1),
+        "rp": models.RPSmall(scale=0.1),
         "extra": models.RPSmallExtra(scale=0.1),
         "equation": models.Equation("-0.02 * m_hat[0] - 0.01 * tanh(0.3 * g[2]) + 0.001 * g_hat"),
     }
@@ -69,7 +72,8 @@ def test_sampled_gradients_average_to_the_exact_one():
     setting = {"seed": 1, "instances": 4, "steps": 5, "weights": torch.ones(5)}
     exact = adjoint_meta_gradient(optimizer, task, **setting)
     parts = torch.randperm(40, generator=torch.Generator().manual_seed(0)).chunk(4)
-    sampled = [adjoint_meta_gradient(optimizer, task, **setting, coordinates=part) for part in parts]
+    samples = [Sample(part, torch.full((10,), 4.0)) for part in parts]
+    sampled = [adjoint_meta_gradient(optimizer, task, **setting, sample=sample) for sample in samples]
     for i, want in enumerate(exact):
         mean = torch.stack([s[i] for s in sampled]).mean(0)
         torch.testing.assert_close(mean, want, rtol=1e-4, atol=1e-4 * want.abs().max().item() + 1e-7)
@@ -78,10 +82,24 @@ def test_sampled_gradients_average_to_the_exact_one():
 def test_playing_in_pieces_is_playing_at_once():
     """State and gradient are carried over the truncation."""
     optimizer, task = optimizers()["rp"], tasks.load("p1")
-    whole = adjoint.play(optimizer, task, adjoint.Run.start(optimizer, task, 5, 3), 12)
-    run = adjoint.Run.start(optimizer, task, 5, 3)
-    first, second = (adjoint.play(optimizer, task, run, 6) for _ in range(2))
+    runs = [Run.start(optimizer, task, 5, 3) for _ in range(2)]
+    everything = stratified(task, 3, 1.0, torch.Generator(), runs[0].gradient)
+    whole = adjoint.play(optimizer, runs[0], 12, everything)
+    first, second = (adjoint.play(optimizer, runs[1], 6, everything) for _ in range(2))
     assert torch.equal(torch.cat([first.losses, second.losses[1:]]), whole.losses)
+    assert torch.equal(torch.cat([first.gradients, second.gradients[1:]]), whole.gradients)
+
+
+def test_random_scaling_is_the_same_problem_in_other_units():
+    """Plain gradient descent on y = x / c moves x by c^2 times its gradient."""
+    optimizer, task = models.Equation("-0.001 * g"), tasks.load("p1")
+    run, plain = Run.start(optimizer, task, 0, 2, scaling=1.0), Run.start(optimizer, task, 0, 2)
+    c, start = run.scale.clone(), run.params.clone()
+    assert torch.equal(start, plain.params)
+    assert c.log().abs().max() <= 1.0
+    run.move(optimizer)
+    plain.move(optimizer)
+    torch.testing.assert_close(run.params - start, c**2 * (plain.params - start), rtol=1e-3, atol=1e-6)
 
 
 def test_suffix_sums_are_the_definition():

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from l2o_core import models
-from l2o_core.features import Features, log_and_sign
+from l2o_core.features import log_and_sign
+from l2o_core.models import base
+from l2o_core.models.cell import LSTMCell, _Cell
 
 
 @pytest.fixture
@@ -20,16 +22,37 @@ def run(model, gradients):
     return torch.stack(updates)
 
 
+def torch_gates(cell: LSTMCell):
+    """Our one matrix in torch's order of gates: weights of input and hidden state, and the bias."""
+    i, f, o, g = cell.weight.chunk(4)
+    width = cell.weight.shape[1] - len(i) - 1
+    return torch.cat([i, f, g, o]).split([width, len(i), 1], dim=1)
+
+
 def test_dm_is_a_two_layer_lstm_over_the_preprocessed_gradient(gradients):
     """The same weights in torch.nn.LSTM, whole sequences at once."""
     model = models.DM()
     lstm = torch.nn.LSTM(2, 20, num_layers=2)
     for layer, cell in enumerate(model.cells):
-        for name, value in cell.named_parameters():
+        w, u, b = torch_gates(cell)
+        ours = {"weight_ih": w, "weight_hh": u, "bias_ih": b[:, 0], "bias_hh": 0 * b[:, 0]}
+        for name, value in ours.items():
             getattr(lstm, f"{name}_l{layer}").data.copy_(value)
     hidden, _ = lstm(log_and_sign(gradients, 10.0))
     want = 0.01 * model.readout(hidden).squeeze(-1)
     torch.testing.assert_close(run(model, gradients), want)
+
+
+def test_the_cells_written_out_derivative_is_its_derivative():
+    cell, generator = LSTMCell(3, 4).double(), torch.Generator().manual_seed(0)
+    shapes = ((5, 3), (5, 4), (5, 4))
+    inputs = [torch.randn(*s, generator=generator, dtype=torch.float64, requires_grad=True) for s in shapes]
+    assert torch.autograd.gradcheck(cell, inputs)
+
+    def by_weight(weight):
+        return _Cell.apply(weight, *(part.detach().T for part in inputs))
+
+    assert torch.autograd.gradcheck(by_weight, cell.weight.detach().clone().requires_grad_())
 
 
 EVERY = [models.DM(), models.RP(), models.RPSmall(), models.RPSmallExtra()]
@@ -57,37 +80,47 @@ def test_small_variants_have_the_papers_sizes():
     assert models.RPSmallExtra().projection.in_features == 3
 
 
-def test_n_hat_starts_as_m_hat_when_the_exponents_are_zero(gradients):
-    model = models.RPSmallExtra()
-    model.extra.alpha.data.zero_()
-    m_hat = Features(("m_hat",))
-    state, own = m_hat.init(gradients[0]), model.extra.init(gradients[0])
+def test_n_hat_without_alpha_is_m_hat(gradients):
+    """k1 + k2 = l1 + l2 = 1 and alpha = 0 take the replacement back (SymL2O 4.3)."""
+    features = models.RPSmallExtra().features
+    torch.nn.init.zeros_(features.alpha)
+    state = features.init(gradients[0])
     for g in gradients:
-        want, state = m_hat.step(g, state)
-        got, own = model.extra(g, own)
-        torch.testing.assert_close(got, want[:, 0], rtol=1e-4, atol=1e-5)
+        values, state = features.step(g, state)
+        torch.testing.assert_close(values[:, 2], values[:, 0])
 
 
 def test_n_hat_averages_the_papers_powers(gradients):
     """Two steps written out from SymL2O 4.3."""
-    extra = models.RPSmallExtra().extra
-    extra.k.data, extra.l.data = torch.tensor([0.3, 0.9]), torch.tensor([0.2, 0.7])
-    extra.alpha.data = torch.tensor([0.25, 0.4])
-    state = extra.init(gradients[0])
+    features = models.RPSmallExtra().features
+    features.k.data, features.l.data = torch.tensor([0.3, 0.9]), torch.tensor([0.2, 0.7])
+    features.alpha.data = torch.tensor([0.25, 0.4])
+    state = features.init(gradients[0])
     for g in gradients[:2]:
-        got, state = extra(g, state)
+        values, state = features.step_dict(g, state)
     size, sign = gradients[:2].abs(), gradients[:2].sign()
     first = sign * (0.3 * size**1.25 + 0.9 * size**0.75)
     second = 0.2 * size**2.4 + 0.7 * size**1.6
     weights = torch.tensor([[0.95], [1.0]]) / 1.95
-    torch.testing.assert_close(
-        got, (weights * first).sum(0) / (weights * second).sum(0).sqrt(), rtol=1e-4, atol=1e-5
-    )
+    want = (weights * first).sum(0) / (weights * second).sum(0).sqrt()
+    torch.testing.assert_close(values["n_hat"], want, rtol=1e-4, atol=1e-5)
 
 
-def test_every_learnable_exponent_gets_a_finite_gradient():
+@pytest.mark.parametrize("g", [[0.0, 1e-30, 1.0, -2.0], [0.0, 0.0]])
+def test_every_learnable_number_of_n_hat_gets_a_finite_gradient(g):
+    """Where an input is dead, g is 0 for ever; logarithms and roots hide in the powers' derivatives."""
     model = models.RPSmallExtra()
-    g = torch.tensor([0.0, 1e-30, 1.0, -2.0])
-    update, _ = model(g, model.init_state(g))
-    update.sum().backward()
-    assert all(torch.isfinite(p.grad).all() for p in model.extra.parameters())
+    run(model, torch.tensor(g).expand(3, -1)).sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.features.parameters())
+
+
+def test_advancing_in_blocks_is_one_step_at_once(gradients, monkeypatch):
+    monkeypatch.setattr(base, "BLOCK", 4)
+    for model in (models.DM(), models.RPSmallExtra(), models.Equation("-0.1 * m_hat - g[2]")):
+        state, kept = model.init_state(gradients[0]), model.init_state(gradients[0])
+        for g in gradients:
+            want, kept = model(g, kept)
+            update, state = model.advance(g, state)
+            torch.testing.assert_close(update, want)
+        for a, b in zip(state, kept, strict=True):
+            torch.testing.assert_close(a, b)

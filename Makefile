@@ -1,0 +1,59 @@
+# Everything goes through an environment of its own, .venv, made from pyproject.toml and constraints.txt.
+# Change with e.g. `make book PROFILE=standard` or `make book PYTHON=python3.12`.
+
+PYTHON  ?= python3
+PROFILE ?= quick
+PORT    ?= 8000
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help book test check-book lint sync serve lab lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+book: $(READY) ## run the notebooks at PROFILE (quick) and build the site; says where it is
+	@$(BIN)/python book/build.py --profile $(PROFILE)
+
+test: $(READY) ## run the tests (without those of the built site)
+	@$(BIN)/python -m pytest -m "not book"
+
+check-book: $(READY) ## open every page of the built site in a browser and check it
+	@L2O_REQUIRE_SITE=1 $(BIN)/python -m pytest tests/book -m book
+
+lint: $(READY) ## check style, and that notebooks/*.ipynb are in step with notebooks/*.py
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python book/sync.py --check
+
+sync: $(READY) ## write notebooks/*.ipynb anew from notebooks/*.py, which are the source
+	@$(BIN)/python book/sync.py
+
+serve: $(READY) ## serve the built site on http://127.0.0.1:8000 (PORT)
+	@test -f book/_build/html/index.html || { echo "the book is not built yet: run make book"; exit 1; }
+	@echo "the book is at http://127.0.0.1:$(PORT) (stop with Ctrl-C)"
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory book/_build/html
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	@$(BIN)/pip install --quiet -c constraints.txt -e '.[lab]'
+	@$(BIN)/jupyter lab notebooks
+
+lock: $(READY) ## write constraints.txt anew: the newest versions that fit pyproject.toml
+	@$(BIN)/python .ci/lock.py
+
+clean: ## remove the environment and everything built
+	rm -rf $(VENV) book/_build build ./*.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or later is needed; '$(PYTHON)' is not that. Name another: make book PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "this Python cannot make environments; on Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@test -x $(BIN)/python || { echo "making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
+	@echo "installing pinned dependencies into $(VENV) (some minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,test]'
+	@touch $@

@@ -1,0 +1,51 @@
+"""Known update rules, as equations: `zoo.yml` is the collection, this reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import yaml
+
+from ..errors import ConfigError
+from ..expressions import Expression, parse
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A rule: `equation` is the direction added (times lr) to the parameters.
+
+    `defaults` are hyper-parameters for `SymbolicOptimizer`, `source` says where the rule was published,
+    `note` what to know and when not to use it. Names in the equation that are neither features nor
+    hyper-parameters are coefficients that were not published: give them by keyword.
+    """
+
+    name: str
+    equation: Expression
+    source: str
+    note: str
+    defaults: Mapping[str, float | bool]
+
+
+def names() -> tuple[str, ...]:
+    """The names of all rules."""
+    return tuple(_load())
+
+
+def get(name: str) -> Entry:
+    """The rule of that name; ConfigError names the known ones."""
+    try:
+        return _load()[name]
+    except KeyError:
+        raise ConfigError(f"no rule {name!r} in the zoo; known rules: {', '.join(names())}") from None
+
+
+@cache
+def _load() -> dict[str, Entry]:
+    data = yaml.safe_load(resources.files(__package__).joinpath("zoo.yml").read_text(encoding="utf-8"))
+    return {
+        name: Entry(name, parse(fields["equation"]), fields["source"], fields["note"], fields["defaults"])
+        for name, fields in data.items()
+    }

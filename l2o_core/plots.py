@@ -1,0 +1,168 @@
+"""The figures, tables and equations of the book: one look, and captions written from measured numbers.
+
+`figure`, `table` and `equation` show their object in a running notebook and mark the output with a name and
+a caption; the book turns marked outputs into numbered ones that text can refer to as {numref}`fig-race`.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from l2o_core.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#7b7b7b"  # text and axes: contrast above 4 on white and on the dark page (#121212) alike
+
+COLORS = {
+    "teacher": "#9a6bd6",
+    "equation": "#d33b4b",
+    "sgd": "#8b8b8b",
+    "momentum": "#0a9a74",
+    "nesterov": "#1795a6",
+    "rmsprop": "#cf5fa5",
+    "adamw": "#a67c00",
+    "adam": "#0f8ad6",
+    "lion": "#e0641a",
+    "linear": "#b58900",
+}
+"""The colour that an optimizer has on every page; each reads well on white and on #121212."""
+
+CYCLE = ["#0f8ad6", "#d33b4b", "#0a9a74", "#9a6bd6", "#e0641a", "#cf5fa5", "#a67c00", "#8b8b8b"]
+
+STYLE = {
+    "figure.figsize": (6.4, 3.8),
+    "figure.dpi": 100,
+    "figure.facecolor": "none",
+    "figure.constrained_layout.use": True,
+    "savefig.facecolor": "none",
+    "savefig.transparent": True,
+    "axes.facecolor": "none",
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.titlesize": "medium",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": INK,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.8,
+    "patch.edgecolor": INK,
+    "font.size": 11,
+    "image.cmap": "viridis",
+}
+
+
+def use_style() -> None:
+    """Set the book's matplotlib style: transparent, mid-grey ink, colours that survive both themes."""
+    import matplotlib.pyplot as plt
+    from cycler import cycler
+
+    plt.rcParams.update(STYLE | {"axes.prop_cycle": cycler(color=CYCLE)})
+
+
+def color(label: str) -> str | None:
+    """The fixed colour of the optimizer that `label` begins with ("Adam (lr 0.01)"); None if unknown."""
+    return next((COLORS[name] for name in COLORS if label.lower().startswith(name)), None)
+
+
+def band(ax: Axes, curves: Any, label: str, *, x: Any = None, **line: Any) -> None:
+    """Draw the median of `curves` [S, T] over seeds S, and the central 68 % of the seeds as a band around it.
+
+    For normal spread that is mean ± standard deviation, but it stays inside the data on a log axis. Curves
+    that diverge (any value not finite) are left out and counted in the legend; DataError if none is left.
+    """
+    curves = np.atleast_2d(np.asarray(curves, dtype=float))
+    kept = curves[np.isfinite(curves).all(axis=1)]
+    if len(kept) == 0:
+        raise DataError(f"every curve of {label!r} diverged; there is nothing to draw")
+    lost = len(curves) - len(kept)
+    low, middle, high = np.quantile(kept, [0.16, 0.5, 0.84], axis=0)
+    steps = np.arange(curves.shape[1]) if x is None else np.asarray(x)
+    if "color" not in line and (own := color(label)):
+        line["color"] = own
+    legend = f"{label} ({lost} of {len(curves)} diverged)" if lost else label
+    (drawn,) = ax.plot(steps, middle, label=legend, **line)
+    ax.fill_between(steps, low, high, color=drawn.get_color(), alpha=0.2, linewidth=0)
+
+
+def figure(fig: Figure, *, name: str, caption: str) -> None:
+    """Show a figure, transparent and at twice the screen's resolution, with its caption below; close it."""
+    import matplotlib.pyplot as plt
+
+    file = io.BytesIO()
+    fig.savefig(file, format="png", dpi=2 * fig.dpi, transparent=True)
+    plt.close(fig)
+    data = file.getvalue()
+    width = int.from_bytes(data[16:20], "big") // 2  # from the PNG header
+    picture = {"image/png": base64.b64encode(data).decode(), "text/plain": f"<figure {name}>"}
+    _show("figure", name, "fig-", caption, picture, {"image/png": {"width": width}})
+
+
+def table(frame: pd.DataFrame, *, name: str, caption: str) -> None:
+    """Show a frame as a table with its caption; cells may hold Markdown and $math$, floats keep 3 digits."""
+    text = {"text/markdown": markdown(frame), "text/plain": frame.to_string(index=False)}
+    _show("table", name, "tab-", caption, text)
+
+
+def equation(latex: str, *, name: str) -> None:
+    """Show LaTeX as a displayed equation; in the book it is numbered."""
+    latex = " ".join(latex.strip().strip("$").split())
+    _show("equation", name, "eq-", None, {"text/latex": f"$$\n{latex}\n$$", "text/plain": latex})
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A frame as a Markdown table, numeric columns to the right; the index is not shown."""
+    rows = [[str(column) for column in frame.columns]]
+    rows.append(["---:" if _numeric(frame.iloc[:, i]) else ":---" for i in range(frame.shape[1])])
+    rows += [[_cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
+    rule = rows.pop(1)
+    lines = [" | ".join(" ".join(cell.replace("|", r"\|").split()) for cell in row) for row in rows]
+    return "\n".join(f"| {line} |" for line in [lines[0], " | ".join(rule), *lines[1:]])
+
+
+def _show(
+    kind: str, name: str, prefix: str, caption: str | None, data: dict, metadata: dict | None = None
+) -> None:
+    """Display `data` marked for the book, and the caption below it, which the book drops."""
+    from IPython.display import display
+
+    if not re.fullmatch(rf"{prefix}[a-z0-9-]+", name):
+        raise ConfigError(f"a {kind} cannot be named {name!r}: use {prefix} and small letters, digits or '-'")
+    mark = {"kind": kind, "name": name}
+    if caption is not None:
+        mark["caption"] = " ".join(caption.split())
+    display(data, raw=True, metadata={"l2o": mark, **(metadata or {})})
+    if caption is not None:
+        below = {"text/markdown": f"*{mark['caption']}*", "text/plain": mark["caption"]}
+        display(below, raw=True, metadata={"l2o": {"kind": "caption", "name": name}})
+
+
+def _numeric(column: pd.Series) -> bool:
+    values = [value for value in column if value is not None and value == value]
+    return bool(values) and all(isinstance(value, int | float | np.number) for value in values)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "–"
+    if isinstance(value, float | np.floating):
+        return f"{value:.3g}" if math.isfinite(value) else "diverged"
+    return str(value)

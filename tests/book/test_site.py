@@ -1,0 +1,164 @@
+"""The built book as a reader meets it: every page opened in a browser, from a local server, offline."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+
+pytestmark = pytest.mark.book
+
+HTML = Path(os.environ.get("L2O_SITE", Path(__file__).parents[2] / "book" / "_build" / "html"))
+FILES = [path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html")]
+PAGES = sorted(name for name in FILES if not name.startswith("_static/") and name != "index.html") or [
+    "any page"
+]
+RAW = re.compile(
+    r"\{(numref|ref|doc|eq|cite|figure|table|math|list-table|code-cell|bibliography|div|term)(:\w+)?\}"
+    r"|:(name|label|alt|width|class|align):"
+    r"|^(```|:::)|\$\$|\\(frac|sum|hat|mathbf|begin)\b",
+    re.MULTILINE,
+)
+
+
+@dataclass
+class Visit:
+    """An open page, and what happened while it loaded."""
+
+    name: str
+    page: object
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def visit(request, server, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    seen = Visit(request.param, page)
+    page.on("console", lambda message: message.type == "error" and seen.complaints.append(message.text))
+    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    page.on("request", lambda sent: seen.requests.append(sent.url))
+    page.on("requestfailed", lambda sent: seen.failures.append(f"{sent.url}: {sent.failure}"))
+    page.on("response", lambda got: got.status >= 400 and seen.failures.append(f"{got.url}: {got.status}"))
+    page.goto(f"{server}/{request.param}", wait_until="load")
+    page.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true")
+    page.wait_for_load_state("networkidle")
+    yield seen
+    page.close()
+
+
+def test_the_address_of_the_site_leads_to_its_first_page(server, browser):
+    page = browser.new_page()
+    page.goto(server)
+    page.wait_for_url("**/book/intro.html")
+    assert page.inner_text("h1")
+    page.close()
+
+
+def test_nothing_goes_wrong_in_the_console(visit):
+    assert visit.complaints == []
+
+
+def test_everything_comes_from_the_site_itself(visit, server):
+    assert [url for url in visit.requests if not url.startswith((server, "data:", "blob:"))] == []
+    assert visit.failures == []
+
+
+def test_every_image_is_shown(visit):
+    visit.page.evaluate("document.querySelectorAll('img[loading=lazy]').forEach(i => i.loading = 'eager')")
+    images = (
+        "Promise.all([...document.images].map(i => i.complete || new Promise(d => i.onload = i.onerror = d)))"
+    )
+    visit.page.evaluate(images)
+    broken = "[...document.images].filter(i => i.naturalWidth === 0).map(i => i.src)"
+    assert visit.page.evaluate(broken) == []
+
+
+def test_no_markup_is_left_in_the_text(visit):
+    text = visit.page.evaluate(
+        """() => {
+            const copy = document.querySelector('main').cloneNode(true);
+            copy.querySelectorAll('pre, code, script, style, mjx-container').forEach(part => part.remove());
+            return copy.textContent;
+        }"""
+    )
+    assert [match.group() for match in RAW.finditer(text)] == []
+    assert "Traceback (most recent call last)" not in visit.page.inner_text("main")
+
+
+def test_every_equation_is_typeset(visit):
+    formulas = "[...document.querySelectorAll('.math')]"
+    missing = f"{formulas}.filter(m => !m.querySelector('mjx-container')).map(m => m.textContent)"
+    assert visit.page.evaluate(missing) == []
+    errors = "[...document.querySelectorAll('mjx-merror')].map(m => m.textContent)"
+    assert visit.page.evaluate(errors) == []
+
+
+def test_every_table_has_cells_with_content(visit):
+    empty = "[...document.querySelectorAll('main table')].filter(t => !t.querySelector('td')).length"
+    assert visit.page.evaluate(empty) == 0
+
+
+def test_every_figure_and_table_has_a_numbered_caption(visit):
+    captions = (
+        "[...document.querySelectorAll('figure figcaption, table[id] > caption')].map(c => c.innerText)"
+    )
+    unnumbered = [
+        text for text in visit.page.evaluate(captions) if not re.match(r"(Fig\.|Table) [\d.]*\d", text)
+    ]
+    assert unnumbered == []
+
+
+def test_links_inside_the_site_resolve(visit, server, site):
+    links = set(
+        visit.page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))")
+    )
+    broken = []
+    for link in links:
+        target, anchor = urldefrag(urljoin(f"{server}/{visit.name}", link))
+        if not target.startswith(server):
+            continue
+        path = site / unquote(urlsplit(target).path).lstrip("/")
+        path = path / "index.html" if path.is_dir() else path
+        if not path.is_file() or (
+            anchor and path.suffix == ".html" and not _has_anchor(path, unquote(anchor))
+        ):
+            broken.append(link)
+    assert broken == []
+
+
+def test_the_dark_theme_is_dark_and_its_figures_stand_on_it(visit):
+    if not visit.page.query_selector(".theme-switch-button"):
+        pytest.skip("this page has no theme switch")
+    shown = "getComputedStyle(document.documentElement).getPropertyValue('color-scheme')"
+    for _ in range(3):  # the switch goes round: auto, light, dark
+        if visit.page.evaluate(
+            "document.documentElement.dataset.theme + document.documentElement.dataset.mode"
+        ) == ("darkdark"):
+            break
+        visit.page.click(".theme-switch-button >> visible=true")
+    assert visit.page.evaluate("document.documentElement.dataset.theme") == "dark", shown
+    ink, ground = visit.page.evaluate("(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))")
+    assert _lightness(ground) < 0.2 < 0.6 < _lightness(ink)
+    cards = """[...document.querySelectorAll('main figure img')].filter(i => {
+        const style = getComputedStyle(i);
+        return style.filter !== 'none' || style.backgroundColor !== 'rgba(0, 0, 0, 0)';
+    }).map(i => i.src)"""
+    assert visit.page.evaluate(cards) == []
+
+
+def test_a_narrow_page_does_not_scroll_sideways(visit):
+    visit.page.set_viewport_size({"width": 390, "height": 800})
+    excess = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert visit.page.evaluate(excess) <= 1
+
+
+def _has_anchor(path: Path, anchor: str) -> bool:
+    return re.search(rf'\b(id|name)="{re.escape(anchor)}"', path.read_text(encoding="utf-8")) is not None
+
+
+def _lightness(color: str) -> float:
+    return sum(map(float, re.findall(r"[\d.]+", color)[:3])) / (3 * 255)

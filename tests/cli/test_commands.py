@@ -1,0 +1,66 @@
+"""The other commands: what they print, and that bad input is one clear line."""
+
+import numpy as np
+import pytest
+
+from l2o_core.cli import main
+from l2o_core.optim import zoo
+
+
+@pytest.mark.parametrize("command", [[], ["reproduce"], ["distill"], ["zoo"]])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    assert "usage: l2o" in capsys.readouterr().out
+
+
+def test_the_zoo_lists_every_rule(capsys):
+    assert main(["zoo"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(zoo.names())
+
+
+def test_the_zoo_shows_a_rule(capsys):
+    assert main(["zoo", "adam"]) == 0
+    text = capsys.readouterr().out
+    assert str(zoo.get("adam").equation) in text
+    assert zoo.get("adam").source in text
+
+
+def test_an_unknown_rule_is_one_clear_line(capsys):
+    assert main(["zoo", "adamm"]) == 2
+    assert capsys.readouterr().err.startswith("l2o: no rule 'adamm'")
+
+
+def test_distill_finds_a_linear_rule(tmp_path, capsys):
+    inputs = np.random.default_rng(0).normal(size=(300, 3))
+    targets = -0.5 * inputs[:, 0] + 2 * inputs[:, 2]
+    np.savez(tmp_path / "data.npz", inputs=inputs, targets=targets, names=["g[0]", "g[1]", "g[2]"])
+    out = tmp_path / "front.csv"
+    assert main(["distill", str(tmp_path / "data.npz"), "--engine", "linear", "--out", str(out)]) == 0
+    best = capsys.readouterr().out.split("best: ")[1]
+    assert "g[0]" in best
+    assert "R2 on held-out rows 1.0000" in best
+    assert out.read_text().startswith("complexity,loss,equation")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (None, "no file"),
+        ("not a zip", "not a .npz file"),
+        ({"inputs": np.ones((3, 2))}, "has no targets"),
+        ({"inputs": np.ones(3), "targets": np.ones(3)}, "must be [n, d]"),
+        ({"inputs": np.array([[object()]]), "targets": np.ones(1)}, "not a .npz file of plain arrays"),
+    ],
+)
+def test_data_that_cannot_be_used_is_one_clear_line(tmp_path, capsys, arrays, message):
+    path = tmp_path / "data.npz"
+    if isinstance(arrays, str):
+        path.write_text(arrays)
+    elif arrays is not None:
+        np.savez(path, **arrays)
+    assert main(["distill", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1

@@ -1,0 +1,133 @@
+"""Notebooks run at the scale of a profile, once, and a failure stays its own."""
+
+import nbformat
+import pytest
+
+from l2o_core.cli import main, reproduce
+from l2o_core.errors import ConfigError
+
+# Kernels and zmq warn about their own shutdown; a test of ours is not the place to fix that.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def printed(run):
+    cells = nbformat.read(run.path, as_version=4).cells
+    return "".join(output.get("text", "") for cell in cells for output in cell.get("outputs", []))
+
+
+def test_a_notebook_runs_once_and_again_only_when_something_it_depends_on_changes(book):
+    book("first")
+    (run,) = reproduce.execute(["first"], "quick")
+    assert (printed(run), run.cached, run.failure) == ("2\n", False, None)
+    (again,) = reproduce.execute(["first"], "quick")
+    assert (again.path, again.seconds, again.cached) == (run.path, run.seconds, True)
+    (book.root / "results" / "standard").mkdir()
+    (book.root / "results" / "standard" / "first.json").write_text("{}")
+    (changed,) = reproduce.execute(["first"], "quick", parameters={"number": 7})
+    assert (printed(changed), changed.cached) == ("7\n", False)
+
+
+def test_a_failure_says_where_and_does_not_stop_the_others(book, capsys):
+    book("first", body="number / 0")
+    book("second")
+    assert main(["reproduce"]) == 1
+    text = capsys.readouterr().out
+    assert "FAILED in first.py:9: ZeroDivisionError: division by zero" in text
+    assert "1 of 2 notebooks are fine" in text
+    folder = book.root / "book" / "_build" / "executed" / "quick"
+    assert sorted(path.name for path in folder.iterdir()) == ["first.failed.ipynb", "second.ipynb"]
+
+
+def test_a_kernel_that_dies_is_a_failure_like_any_other(book):
+    book("first", body="import os; os._exit(3)")
+    (run,) = reproduce.execute(["first"], "quick")
+    assert "DeadKernelError" in run.failure
+
+
+def key_of(book, name="first", profile="quick", **parameters):
+    settings = reproduce._settings(book.root, name, profile, parameters)
+    source = (book.root / "notebooks" / f"{name}.py").read_text()
+    return reproduce._digest(reproduce._library_key(book.root, profile), source, str(settings))
+
+
+def test_what_is_run_again_and_what_is_not(book):
+    book("first")
+    key = key_of(book)
+    (book.root / "profiles" / "quick.yml").write_text("number: 2\nanother_notebook: 5\n")
+    (book.root / "results" / "quick").mkdir()
+    (book.root / "results" / "quick" / "first.json").write_text("{}")
+    assert key_of(book) == key, "neither other notebooks' parameters nor the run's own record matter"
+    for path, text in {
+        "profiles/quick.yml": "number: 3\n",
+        "constraints.txt": "torch==1\n",
+        "book/published.yml": "{}\n",
+        "results/standard/first.json": "{}\n",
+        "notebooks/first.py": "# %%\n",
+    }.items():
+        (book.root / path).parent.mkdir(exist_ok=True)
+        (book.root / path).write_text(text)
+        assert key_of(book) != key, path
+        key = key_of(book)
+
+
+def test_parameters_come_from_profile_then_own_file_then_command_line(book):
+    book("first")
+    assert reproduce._settings(book.root, "first", "quick", {}) == {"number": 2, "profile": "quick"}
+    assert reproduce._settings(book.root, "first", "paper", {}) == {"number": 9, "profile": "paper"}
+    (book.root / "profiles" / "paper").mkdir()
+    (book.root / "profiles" / "paper" / "first.yml").write_text("number: 10\n")
+    assert reproduce._settings(book.root, "first", "paper", {})["number"] == 10
+    assert reproduce._settings(book.root, "first", "paper", {"number": 11})["number"] == 11
+
+
+def test_notebooks_run_in_the_order_of_the_table_of_contents(book):
+    book("first")
+    book("second")
+    assert reproduce.notebooks(book.root) == ["second", "first"]
+
+
+def test_pages_of_a_table_of_contents_are_in_reading_order():
+    contents = {
+        "root": "a",
+        "parts": [{"chapters": [{"file": "b", "sections": [{"file": "c"}]}, {"file": "d"}]}],
+    }
+    assert reproduce.pages(contents) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "no notebook 'nothing' in .*; there are: first"),
+        (["--profile", "huge"], "no profile 'huge' in .*; there are: paper, quick"),
+        (["--parameter", "typo=1"], "no parameter 'typo' in first"),
+        (["--parameter", "number"], "takes K=V"),
+    ],
+)
+def test_what_does_not_exist_is_one_clear_line_before_anything_runs(book, capsys, arguments, message):
+    book("first")
+    assert main(["reproduce", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    with pytest.raises(ConfigError, match=message):
+        raise ConfigError(error)
+    assert not (book.root / "book" / "_build").exists()
+
+
+@pytest.mark.parametrize("text", ["- a list", "number: [", "number: !!python/object:os.system {}"])
+def test_a_damaged_profile_is_refused(book, text):
+    book("first")
+    (book.root / "profiles" / "quick.yml").write_text(text)
+    with pytest.raises(ConfigError, match=r"quick\.yml"):
+        reproduce.execute([], "quick")
+
+
+def test_parameters_must_be_plain_literals(book):
+    book("first", source='# %% tags=["parameters"]\nnumber = max(1, 2)\n')
+    with pytest.raises(ConfigError, match="plain assignments"):
+        reproduce.execute([], "quick")
+
+
+def test_parameters_may_be_annotated_and_commented():
+    source = '# %% tags=["parameters"]\na: int = 1  # one\nb = [0.5, -1]\nc = None\n'
+    assert reproduce.defaults(source) == {"a": 1, "b": [0.5, -1], "c": None}
+    assert reproduce.defaults("# %%\na = 1\n") == {}

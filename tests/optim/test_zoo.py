@@ -1,0 +1,209 @@
+"""The zoo: what it holds, the rules against their authors' definitions, and one suite over all of them."""
+
+import copy
+import io
+
+import pytest
+import torch
+from torch import nn
+
+from l2o_core import features
+from l2o_core.errors import ConfigError
+from l2o_core.optim import SymbolicOptimizer, zoo
+
+STEPS = 200
+
+
+def options(name: str) -> dict[str, float]:
+    """Values for what a rule leaves open."""
+    equation = zoo.get(name).equation
+    names = {variable.name for variable in equation.variables} - set(features.NAMES)
+    values = {name: 1.0 if name == "gamma" else 0.01 for name in names - {"eps", "beta1", "beta2"}}
+    return values | {"total_steps": STEPS}
+
+
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1)).double()
+
+
+def batches(steps: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(steps, 8, 4, generator=generator, dtype=torch.float64)
+    return [(x, torch.sin(x.sum(dim=-1, keepdim=True))) for x in inputs]
+
+
+def train(net: nn.Module, optimizer: torch.optim.Optimizer, data, scheduler=None) -> list[torch.Tensor]:
+    """The parameters after every step, as one vector each."""
+    path = []
+    for x, y in data:
+        optimizer.zero_grad()
+        nn.functional.mse_loss(net(x), y).backward()
+        optimizer.step()
+        if scheduler:
+            scheduler.step()
+        path.append(nn.utils.parameters_to_vector(net.parameters()).detach().clone())
+    return path
+
+
+REFERENCES = {
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.05),
+    "momentum": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9),
+    "nesterov": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True),
+    "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.05),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.05),
+    "adam": lambda p: torch.optim.Adam(p, lr=0.05),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=0.05),
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_equals_torch_optim_step_by_step(name):
+    ours, theirs = model(), model()
+    data = batches(STEPS)
+    got = train(ours, SymbolicOptimizer(ours.parameters(), name, lr=0.05), data)
+    want = train(theirs, REFERENCES[name](theirs.parameters()), data)
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
+
+
+class ByHand(torch.optim.Optimizer):
+    """`update(g, m_old, m_new, decay)` with m <- beta m + (1 - beta) g."""
+
+    def __init__(self, params, update, beta, decay):
+        super().__init__(params, {})
+        self.update, self.beta, self.decay, self.t = update, beta, decay, 0
+
+    @torch.no_grad()
+    def step(self):
+        self.t += 1
+        for p in self.param_groups[0]["params"]:
+            old = self.state[p].setdefault("m", torch.zeros_like(p))
+            new = self.state[p]["m"] = self.beta * old + (1 - self.beta) * p.grad
+            p -= 0.01 * self.update(p.grad, old, new, self.decay(self.t / STEPS))
+
+
+BY_HAND = {
+    "lion": (lambda g, old, new, f: (0.9 * old + 0.1 * g).sign(), 0.99),
+    "powsign": (lambda g, old, new, f: torch.e ** (f * g.sign() * new.sign()) * g, 0.9),
+    "addsign": (lambda g, old, new, f: (1 + f * g.sign() * new.sign()) * g, 0.9),
+}
+DECAYS = {
+    "": lambda x: torch.tensor(1.0),
+    "_ld": lambda x: torch.tensor(1 - x, dtype=torch.float64),
+    "_cd": lambda x: 0.5 * (1 + torch.cos(torch.pi * torch.tensor(x, dtype=torch.float64))),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "decay"),
+    [("lion", ""), *((name, decay) for name in ("powsign", "addsign") for decay in DECAYS)],
+)
+def test_equals_the_authors_definition(name, decay):
+    ours, theirs = model(), model()
+    data = batches(50)
+    update, beta = BY_HAND[name]
+    optimizer = SymbolicOptimizer(ours.parameters(), name + decay, lr=0.01, total_steps=STEPS)
+    got = train(ours, optimizer, data)
+    want = train(theirs, ByHand(theirs.parameters(), update, beta, DECAYS[decay]), data)
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", zoo.names())
+class TestEveryRule:
+    def test_is_documented(self, name):
+        entry = zoo.get(name)
+        assert entry.name == name
+        assert entry.source
+        assert entry.note.endswith(".")
+        assert entry.defaults["lr"] > 0
+
+    def test_resumes_bitwise_in_the_middle(self, name):
+        data = batches(20)
+        whole = model()
+        expected = train(whole, SymbolicOptimizer(whole.parameters(), name, **options(name)), data)[-1]
+
+        first = model()
+        optimizer = SymbolicOptimizer(first.parameters(), name, **options(name))
+        train(first, optimizer, data[:10])
+        file = io.BytesIO()
+        torch.save({"model": first.state_dict(), "optimizer": optimizer.state_dict()}, file)
+        file.seek(0)
+        saved = torch.load(file, weights_only=True)
+
+        second = model()
+        second.load_state_dict(saved["model"])
+        optimizer = SymbolicOptimizer(second.parameters(), name, **options(name))
+        optimizer.load_state_dict(saved["optimizer"])
+        assert torch.equal(train(second, optimizer, data[10:])[-1], expected)
+
+    def test_a_deep_copy_goes_its_own_way(self, name):
+        data = batches(12)
+        net = model()
+        optimizer = SymbolicOptimizer(net.parameters(), name, **options(name))
+        train(net, optimizer, data[:6])
+        net_copy, optimizer_copy = copy.deepcopy((net, optimizer))
+        expected = train(net, optimizer, data[6:])[-1]
+        assert torch.equal(train(net_copy, optimizer_copy, data[6:])[-1], expected)
+
+    def test_groups_step_with_their_own_learning_rate(self, name):
+        data = batches(1)
+        paths = []
+        for lr in (0.1, 0.2):
+            net = model()
+            groups = [{"params": net[0].parameters()}, {"params": net[2].parameters(), "lr": lr}]
+            before = nn.utils.parameters_to_vector(net.parameters()).detach().clone()
+            optimizer = SymbolicOptimizer(groups, name, lr=0.1, **options(name) | {"weight_decay": 0.0})
+            paths.append(train(net, optimizer, data)[0] - before)
+        split = sum(p.numel() for p in net[0].parameters())
+        torch.testing.assert_close(paths[0][:split], paths[1][:split], rtol=0, atol=0)
+        torch.testing.assert_close(2 * paths[0][split:], paths[1][split:])
+
+    def test_schedulers_set_the_learning_rate(self, name):
+        data = batches(6)
+        scheduled, manual = model(), model()
+        optimizer = SymbolicOptimizer(scheduled.parameters(), name, lr=0.1, **options(name))
+        scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+        got = train(scheduled, optimizer, data, scheduler)
+        optimizer = SymbolicOptimizer(manual.parameters(), name, lr=0.1, **options(name))
+        for i, batch in enumerate(data):
+            optimizer.param_groups[0]["lr"] = 0.1 * 0.5**i
+            assert torch.equal(train(manual, optimizer, [batch])[0], got[i])
+
+    def test_takes_a_closure(self, name):
+        (x, y), *_ = batches(1)
+        with_closure, without = model(), model()
+        optimizer = SymbolicOptimizer(with_closure.parameters(), name, **options(name))
+
+        def closure():
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(with_closure(x), y)
+            loss.backward()
+            return loss
+
+        loss = optimizer.step(closure)
+        assert loss.requires_grad
+        expected = train(without, SymbolicOptimizer(without.parameters(), name, **options(name)), [(x, y)])
+        assert torch.equal(nn.utils.parameters_to_vector(with_closure.parameters()).detach(), expected[0])
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+    def test_runs_in_the_type_of_the_parameters(self, name, dtype):
+        p = nn.Parameter(torch.ones(5, dtype=dtype))
+        optimizer = SymbolicOptimizer([p], name, **options(name))
+        for scale in (1.0, -0.5, 0.0):
+            p.grad = scale * torch.linspace(-1, 1, 5, dtype=dtype)
+            optimizer.step()
+        assert p.dtype == dtype
+        assert p.isfinite().all()
+        assert all(value.dtype == dtype for key, value in optimizer.state[p].items() if key != "step")
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ConfigError, match="no rule 'adamm' in the zoo; known rules: sgd, momentum"):
+        zoo.get("adamm")
+
+
+def test_published_but_incomplete_rules_say_what_they_need():
+    with pytest.raises(ConfigError, match=r"names c0, which has no value.*c0=\.\.\."):
+        SymbolicOptimizer(model().parameters(), "syml2o_eq2")
