@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except L2OError as error:
         print(f"book: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("book: stopped; what is finished is kept", file=sys.stderr)
+        return 130
     print(f"\n{reproduce.summary(runs)}")
     if missing:
         print(f"pages of _toc.yml that were not rendered: {', '.join(missing)}")

@@ -25,9 +25,9 @@ def page(executed: NotebookNode, figures: Path) -> NotebookNode:
         tags = cell.metadata.get("tags", [])
         if "injected-parameters" in tags or any("papermill-error" in tag for tag in tags):
             continue
+        cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k in ("tags", "mystnb")})
         if "parameters" in tags:
-            tags = [*tags, "hide-input"]
-        cell.metadata = NotebookNode(tags=tags) if tags else NotebookNode()
+            cell.metadata |= {"tags": [*tags, "hide-input"], "mystnb": {"code_prompt_show": "Parameters"}}
         cells.append(cell)
         if cell.cell_type == "code":
             cell.execution_count = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def temporal_perception_field(
     """How many steps back a rule looks, on average: the mean lag weighted by sensitivity (SymL2O Eq. 3).
 
     The weight of lag i is the root-mean-square derivative of the update by the feature at that lag, over the
-    rows, with the feature scaled to unit variance; for a linear rule that is |c_i|, and Eq. 3 as printed. A
+    rows, features scaled to unit variance; for a linear rule that is |c_i|, and Eq. 3 as printed. A
     number for one feature, a dictionary by feature for several.
     """
     weights = sensitivities(rule, data)
@@ -49,17 +50,22 @@ def temporal_perception_field(
 
 
 def sensitivities(rule: Expression | CoordinateOptimizer, data: Dataset) -> dict[str, dict[int, float]]:
-    """Root-mean-square derivative by each lag of each feature, inputs scaled to unit variance."""
+    """Root-mean-square derivative by each lag of each feature, features scaled to unit variance.
+
+    A feature has one scale for all its lags: they are the same series, shifted.
+    """
     inputs = torch.tensor(data.inputs, requires_grad=True)
     output = _respond(rule, inputs, data.names)
-    (gradient,) = torch.autograd.grad(output.sum(), inputs, allow_unused=True)
-    if gradient is None:
-        gradient = torch.zeros_like(inputs)
-    root_mean_square = gradient.square().mean(0).sqrt() * inputs.detach().std(0)
-    weights: dict[str, dict[int, float]] = {}
-    for name, weight in zip(data.names, root_mean_square.tolist(), strict=True):
+    (gradient,) = torch.autograd.grad(output.sum(), inputs)
+    slopes, variances = gradient.square().mean(0).sqrt().tolist(), inputs.detach().var(0).tolist()
+    columns: dict[str, dict[int, int]] = {}
+    for column, name in enumerate(data.names):
         feature, lag = split_lag(name)
-        weights.setdefault(feature, {})[lag] = weight
+        columns.setdefault(feature, {})[lag] = column
+    weights = {}
+    for feature, by_lag in columns.items():
+        scale = math.sqrt(sum(variances[column] for column in by_lag.values()) / len(by_lag))
+        weights[feature] = {lag: scale * slopes[column] for lag, column in by_lag.items()}
     return weights
 
 

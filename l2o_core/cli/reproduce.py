@@ -7,7 +7,6 @@ successful run is not run again. One that fails does not stop the others.
 from __future__ import annotations
 
 import argparse
-import ast
 import hashlib
 import json
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from l2o_core import records
+from l2o_core.cli import profiles
 from l2o_core.errors import ConfigError
 
 PACKAGE = Path(__file__).parents[1]
@@ -55,7 +55,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Execute and summarise; exit status 1 if a notebook failed."""
-    changes = dict(_assignment(text) for text in options.parameter)
+    changes = dict(profiles.assignment(text) for text in options.parameter)
     runs = execute(
         options.names,
         options.profile,
@@ -89,7 +89,7 @@ def execute(
             f"no notebook {unknown[0]!r} in {root / 'notebooks'}; there are: {', '.join(known)}"
         )
     chosen = list(names) or known
-    settings = {name: _settings(root, name, profile, parameters or {}) for name in chosen}
+    settings = {name: profiles.settings(root, name, profile, parameters or {}) for name in chosen}
     accepted = set().union(*settings.values())
     if strays := set(parameters or {}) - accepted:
         raise ConfigError(f"no parameter {min(strays)!r} in {', '.join(chosen)}")
@@ -140,52 +140,6 @@ def summary(runs: Sequence[Run]) -> str:
         f"{len(runs) - failed} of {len(runs)} notebooks are fine" if failed else "all notebooks are fine"
     )
     return "\n".join(lines)
-
-
-def defaults(source: str) -> dict[str, Any]:
-    """A notebook's parameters and their defaults: the plain assignments of its tagged cell (`py:percent`)."""
-    import jupytext
-
-    for cell in jupytext.reads(source, fmt="py:percent").cells:
-        if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", []):
-            found = {}
-            for statement in ast.parse(cell.source).body:
-                targets = getattr(statement, "targets", [getattr(statement, "target", None)])
-                if isinstance(targets[0], ast.Name):
-                    found[targets[0].id] = ast.literal_eval(statement.value)
-            return found
-    return {}
-
-
-def _settings(root: Path, name: str, profile: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters one notebook is run with: of profile and changes, those it knows."""
-    path = root / "profiles" / f"{profile}.yml"
-    if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in path.parent.glob("*.yml")))
-        raise ConfigError(f"no profile {profile!r} in {path.parent}; there are: {known}")
-    source = root / "notebooks" / f"{name}.py"
-    try:
-        accepted = defaults(source.read_text(encoding="utf-8"))
-    except (SyntaxError, ValueError) as error:
-        raise ConfigError(
-            f"the parameters cell of {source} must hold plain assignments of literals: {error}"
-        ) from None
-    own = path.parent / profile / f"{name}.yml"
-    values = _read(path) | (_read(own) if own.is_file() else {})
-    values |= {"profile": profile} | changes
-    return {key: value for key, value in values.items() if key in accepted}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} must be a mapping of parameters")
-    return values
 
 
 def _execute(source: Path, path: Path, settings: dict[str, Any], profile: str, key: str) -> Run:
@@ -269,12 +223,3 @@ def _place(source: Path, cell: str) -> str:
 
 def _first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    import yaml
-
-    name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise ConfigError(f"--parameter takes K=V, for example seed=3, not {text!r}")
-    return name, yaml.safe_load(value)

@@ -1,4 +1,4 @@
-"""From trajectories to equations: collect rows, search, and choose from a Pareto front."""
+"""From trajectories to equations: record what an optimizer sees and does, and find the rule behind it."""
 
 from .dataset import Dataset, collect
 from .distill import distill

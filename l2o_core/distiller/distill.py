@@ -1,109 +1,88 @@
-"""From rows to a front of equations: prepare, search, polish, write in original units, measure."""
+"""The distiller's front end: from rows of inputs and targets to a Pareto front of equations."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 
-from .. import metrics
-from ..errors import ConfigError, EngineError
-from ..expressions import Expression, var
+from ..errors import ConfigError, ExpressionError
+from ..expressions import Expression
+from ..metrics import r2
 from . import engines
+from .canonical import canonical
 from .front import Entry, ParetoFront
-from .polish import polish
-from .preparation import Problem, prepare
-from .prune import prune
-from .terms import derived
+from .polish import Rows, loss
+from .problem import Problem, prepare
+from .refine import skeleton
 
 
 def distill(
-    X: ArrayLike,
-    y: ArrayLike,
-    *,
+    X: np.ndarray,
+    y: np.ndarray,
     names: Sequence[str] | None = None,
-    groups: ArrayLike | None = None,
-    engine: str = "operon",
+    *,
+    engine: str | engines.Engine = "operon",
     max_complexity: int = 100,
     time_limit: float = 60.0,
     seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> ParetoFront:
-    """Equations y = f(X) of growing complexity (SymL2O 3.3), in the units of X [n, d] and y [n].
+    """Find equations y = f(X), in the units of the data, from short to accurate (SymL2O 3.3).
 
-    `names`: one per column, with lags like "g[3]"; `groups` [n]: the trajectory of each row, so that whole
-    trajectories are held out for R2. `engine`: operon or linear; `time_limit`: seconds of search, to
-    which refitting and pruning adds up to a quarter. Raises DataError, ConfigError, EngineError.
+    Inputs `X` [n, d], targets `y` [n], names of the columns as in equations ("g[3]"; default x0, x1, ...).
+    `groups` [n] tells which trajectory a row is from: whole trajectories are then held out. `time_limit` is
+    in seconds, fitting and pruning included. Raises `DataError` for data that cannot be used, `ConfigError`
+    for options that make no sense, `EngineError` for an unknown engine or one that finds nothing.
     """
-    search_engine = engines.get(engine)
-    if not time_limit >= 1:
-        raise ConfigError(f"time_limit must be at least 1 second, not {time_limit}")
-    if max_complexity < 1:
-        raise ConfigError(f"max_complexity must be at least 1 node, not {max_complexity}")
+    start = time.monotonic()
+    chosen = engines.get(engine)
+    if not (isinstance(time_limit, int | float) and math.isfinite(time_limit) and time_limit > 0):
+        raise ConfigError(f"time_limit must be a positive number of seconds, not {time_limit!r}")
+    if not (isinstance(max_complexity, int) and max_complexity >= 1):
+        raise ConfigError(f"max_complexity must be 1 node or more, not {max_complexity!r}")
     problem = prepare(X, y, names, groups, seed)
-    terms = [var(v.name, v.lag) for v in problem.variables]
-    terms += derived(problem.variables) if engine != "linear" else []
-    scaled = _scaled_columns(problem)
-    columns = np.column_stack([term.evaluate(scaled).numpy() for term in terms])
-    targets = problem.y / problem.scale
-    deviations = columns[problem.train].std(0)
-    search = engines.Search(
-        columns=columns[problem.train] / deviations,
-        targets=targets[problem.train],
-        terms=[
-            term if term.complexity == 1 else float(1 / d) * term
-            for term, d in zip(terms, deviations, strict=True)
-        ],
-        max_complexity=max_complexity,
-        time_limit=time_limit,
-        seed=seed,
-    )
-    candidates = dict.fromkeys(equation.simplify() for equation in search_engine(search))
-    entries = _measured(
-        candidates, problem, scaled, max_complexity, deadline=time.monotonic() + 0.25 * time_limit
-    )
-    if not entries:
-        raise EngineError(f"{engine} found no equation within {max_complexity} nodes; allow more")
-    return ParetoFront(entries, problem.notes)
+    found = chosen.search(problem, max_complexity=max_complexity, time_limit=time_limit, seed=seed)
+    entries = measured(found, problem, max_complexity)
+    return ParetoFront.of(entries, chosen.name, time.monotonic() - start, problem.notes)
 
 
-def _scaled_columns(problem: Problem) -> dict[str, torch.Tensor]:
-    """The raw columns at unit variance, by variable."""
-    Z = torch.from_numpy(problem.X / problem.scales)
-    return dict(zip(map(str, problem.variables), Z.unbind(-1), strict=True))
-
-
-def _measured(
-    candidates: dict[Expression, None],
-    problem: Problem,
-    scaled: dict[str, torch.Tensor],
-    max_complexity: int,
-    deadline: float,
-) -> list[Entry]:
-    """Refit (until the deadline), write in original units, and measure on training and held-out rows."""
-    train = torch.from_numpy(problem.train)
-    inputs = {name: column[train] for name, column in scaled.items()}
-    targets = torch.from_numpy(problem.y / problem.scale)[train]
-    original = {
-        str(v): (1 / scale) * var(v.name, v.lag)
-        for v, scale in zip(problem.variables, problem.scales, strict=True)
-    }
-    raw = {str(v): torch.from_numpy(column) for v, column in zip(problem.variables, problem.X.T, strict=True)}
+def measured(found: Iterable[Expression], problem: Problem, max_complexity: int) -> list[Entry]:
+    """Candidates in original units, as simple as they get, with loss and held-out R2."""
+    select, test = _unscaled(problem, "select"), _unscaled(problem, "test")
+    candidates: dict[Expression, Entry] = {}
+    for equation in found:
+        try:
+            equation = canonical(problem.in_original_units(equation))
+        except ExpressionError:  # too large, or a constant overflowed
+            continue
+        entry = Entry(equation, loss(equation, select), math.nan)
+        known = candidates.get(skeleton(equation))
+        usable = equation.complexity <= max_complexity and math.isfinite(entry.loss)
+        if usable and (known is None or entry.loss < known.loss):
+            candidates[skeleton(equation)] = entry
+    tolerance = 1e-12 * problem.y_scale**2
     entries = []
-    for candidate in sorted(candidates, key=lambda equation: equation.complexity):
-        equation = candidate
-        if time.monotonic() < deadline:
-            equation = prune(polish(equation, inputs, targets), inputs, targets)
-            equation = polish(equation, inputs, targets)
-        equation = (problem.scale * equation.substitute(original)).simplify()
-        if equation.complexity > max_complexity:
-            continue
-        prediction = equation.evaluate(raw).expand(len(problem.y)).numpy()
-        if not np.isfinite(prediction).all():
-            continue
-        loss = float(np.square(prediction - problem.y)[problem.train].mean())
-        r2 = metrics.r2(problem.y[~problem.train], prediction[~problem.train])
-        entries.append(Entry(equation, equation.complexity, loss, r2))
+    for entry in ParetoFront.of(candidates.values(), "the engine", 0.0):
+        equation = rounded(entry.equation, select, tolerance)
+        error = max(loss(equation, select), 1e-6 * tolerance)  # below it is only rounding
+        entries.append(Entry(equation, error, r2(test[1], equation.evaluate(test[0]))))
     return entries
+
+
+def rounded(equation: Expression, rows: Rows, tolerance: float) -> Expression:
+    """The equation with the fewest digits that raise its loss on `rows` by at most 0.1 % and `tolerance`."""
+    allowed = 1.001 * loss(equation, rows) + tolerance
+    for digits in range(1, 12):
+        shorter = equation.with_constants(float(f"{value:.{digits}g}") for value in equation.constants)
+        if loss(shorter, rows) <= allowed:
+            return canonical(shorter)
+    return equation
+
+
+def _unscaled(problem: Problem, part: str) -> Rows:
+    inputs, y = problem.rows(part)
+    return {name: problem.scales[name] * x for name, x in inputs.items()}, problem.y_scale * y

@@ -1,36 +1,92 @@
-"""Refit every constant of an equation, by Levenberg-Marquardt on exact derivatives."""
+"""Fitting the constants of an equation, and doing without those that hardly matter."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Iterator
 
-import numpy as np
 import torch
-from scipy.optimize import least_squares
 from torch import Tensor
 
+from ..errors import ExpressionError
 from ..expressions import Expression
+from .canonical import canonical
 
-EVALUATIONS = 30
+Rows = tuple[dict[str, Tensor], Tensor]
 
 
-def polish(equation: Expression, inputs: Mapping[str, Tensor], targets: Tensor) -> Expression:
-    """The same equation with constants of least squared error on `targets` [n]; itself if none is better."""
-    start = np.array(equation.constants)
-    if not 0 < len(start) < len(targets):
+def loss(equation: Expression, rows: Rows) -> float:
+    """Mean squared error on rows (columns by name, targets); infinite where the equation has no value."""
+    inputs, y = rows
+    error = (equation.evaluate(inputs) - y).square().mean().item()
+    return error if math.isfinite(error) else math.inf
+
+
+def polish(equation: Expression, rows: Rows, steps: int = 30) -> Expression:
+    """The equation with its constants at a least-squares optimum, by Levenberg-Marquardt.
+
+    Never worse on `rows` than before; returned as it is where it has no constants or no finite value.
+    """
+    constants = torch.tensor(equation.constants, dtype=torch.float64)
+    residual, jacobian = _linearise(equation, constants, rows)
+    if not len(constants) or not residual.isfinite().all():
         return equation
-    function = equation.compile()
+    error, damping = residual.square().mean(), 1e-3
+    for _ in range(steps):
+        curvature, slope = jacobian @ jacobian.T, jacobian @ residual
+        scale = curvature.diagonal().clamp_min(1e-12 * curvature.diagonal().max() + 1e-300)
+        improved = False
+        while damping < 1e8 and not improved:
+            step, failed = torch.linalg.solve_ex(curvature + damping * scale.diag(), slope)
+            trial = constants - step
+            if not failed and trial.isfinite().all():
+                residual, new_jacobian = _linearise(equation, trial, rows)
+                improved = bool(residual.square().mean() < error)
+            damping = damping / 10 if improved else damping * 10
+        if not improved:
+            break
+        gain = 1 - residual.square().mean() / error
+        constants, error, jacobian = trial, residual.square().mean(), new_jacobian
+        if gain < 1e-6 or error < 1e-28:
+            break
+    return equation.with_constants(constants.tolist())
 
-    def residual(constants: np.ndarray) -> np.ndarray:
-        value = function(inputs, torch.from_numpy(constants)).expand_as(targets)
-        return torch.nan_to_num(value - targets, nan=1e6, posinf=1e6, neginf=-1e6).numpy()
 
-    def jacobian(constants: np.ndarray) -> np.ndarray:
-        leaf = torch.from_numpy(constants)
-        columns = torch.func.jacfwd(lambda c: function(inputs, c).expand_as(targets))(leaf)
-        return torch.nan_to_num(columns, nan=0.0, posinf=0.0, neginf=0.0).numpy()
+def pruned(equation: Expression, rows: Rows, deadline: float) -> Iterator[Expression]:
+    """Ever smaller equations: at each turn the constant that costs least is set to 0, the rest is refitted.
 
-    before = np.square(residual(start)).mean()
-    fitted = least_squares(residual, start, jacobian, method="lm", max_nfev=EVALUATIONS, x_scale="jac")
-    better = np.isfinite(fitted.x).all() and np.square(fitted.fun).mean() < before
-    return equation.with_constants(fitted.x.tolist()) if better else equation
+    The cost is the "saliency" of optimal brain surgeon (Hassibi & Stork 1993): the loss added by removing a
+    constant while all others move to the new optimum, to second order. `deadline` is in `time.monotonic()`.
+    """
+    while equation.constants and time.monotonic() < deadline:
+        constants = torch.tensor(equation.constants, dtype=torch.float64)
+        _, jacobian = _linearise(equation, constants, rows)
+        if not jacobian.isfinite().all():
+            return
+        curvature = jacobian @ jacobian.T
+        ridge = 1e-12 * curvature.diagonal().mean() + 1e-300
+        inverse = torch.linalg.inv(curvature + ridge * torch.eye(len(constants), dtype=torch.float64))
+        saliency = constants.square() / inverse.diagonal().clamp_min(1e-300)
+        constants[saliency.argmin()] = 0.0
+        try:
+            smaller = canonical(equation.with_constants(constants.tolist()))
+        except ExpressionError:  # a constant overflowed
+            return
+        if smaller.complexity >= equation.complexity:
+            return
+        equation = polish(smaller, rows, steps=5)
+        yield equation
+
+
+def _linearise(equation: Expression, constants: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+    """Residuals [n] and their derivatives by the constants [K, n].
+
+    Every row gets constants of its own, so one backward pass gives the whole Jacobian.
+    """
+    inputs, y = rows
+    own = constants[:, None].expand(-1, len(y)).clone().requires_grad_()
+    with torch.enable_grad():
+        prediction = equation.compile()(inputs, own).expand_as(y)
+        (jacobian,) = torch.autograd.grad(prediction.sum(), own) if len(constants) else (own,)
+    return prediction.detach() - y, jacobian

@@ -54,7 +54,7 @@ class Estimator(ABC):
 
 
 class TBPTT(Estimator):
-    """Truncated back-propagation through time on the mean loss (SymL2O Eq. 1, w_t = 1 / T), by the adjoint."""
+    """Truncated back-propagation through time on the mean loss, w_t = 1 / T in SymL2O Eq. 1."""
 
     def begin(self) -> None:
         """One run, carried from unroll to unroll."""
@@ -97,7 +97,7 @@ class Imitation(Estimator):
 
 
 class PES(Estimator):
-    """Persistent evolution strategies (Vicol et al. 2021): unbiased over the truncations, no back-propagation.
+    """Persistent evolution strategies (Vicol et al. 2021): no back-propagation, no bias from truncation.
 
     `pairs` of antithetic runs, weights moved by +-sigma N(0, 1), anew in each unroll; each pair's loss
     difference is credited to the sum of all its moves so far.

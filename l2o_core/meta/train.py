@@ -125,7 +125,8 @@ def meta_train(
             writer.add_scalar("loss/imitation" if follow else "loss/training", total, epoch)
         if (epoch + 1) % validate_every == 0 or epoch + 1 == epochs:
             validate(epoch + 1)
-            if len(history.stages) < len(horizons) and _learned_enough(history.stage):
+            more = epoch + 1 < epochs and len(history.stages) < len(horizons)
+            if more and _learned_enough(history.stage):
                 progressed.restore_best()
                 enter(epoch + 1)
         history.seconds += time.perf_counter() - started

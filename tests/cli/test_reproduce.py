@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from l2o_core.cli import main, reproduce
+from l2o_core.cli import main, profiles, reproduce
 from l2o_core.errors import ConfigError
 
 # Kernels and zmq warn about their own shutdown; a test of ours is not the place to fix that.
@@ -45,7 +45,7 @@ def test_a_kernel_that_dies_is_a_failure_like_any_other(book):
 
 
 def key_of(book, name="first", profile="quick", **parameters):
-    settings = reproduce._settings(book.root, name, profile, parameters)
+    settings = profiles.settings(book.root, name, profile, parameters)
     source = (book.root / "notebooks" / f"{name}.py").read_text()
     return reproduce._digest(reproduce._library_key(book.root, profile), source, str(settings))
 
@@ -72,12 +72,12 @@ def test_what_is_run_again_and_what_is_not(book):
 
 def test_parameters_come_from_profile_then_own_file_then_command_line(book):
     book("first")
-    assert reproduce._settings(book.root, "first", "quick", {}) == {"number": 2, "profile": "quick"}
-    assert reproduce._settings(book.root, "first", "paper", {}) == {"number": 9, "profile": "paper"}
+    assert profiles.settings(book.root, "first", "quick", {}) == {"number": 2, "profile": "quick"}
+    assert profiles.settings(book.root, "first", "paper", {}) == {"number": 9, "profile": "paper"}
     (book.root / "profiles" / "paper").mkdir()
     (book.root / "profiles" / "paper" / "first.yml").write_text("number: 10\n")
-    assert reproduce._settings(book.root, "first", "paper", {})["number"] == 10
-    assert reproduce._settings(book.root, "first", "paper", {"number": 11})["number"] == 11
+    assert profiles.settings(book.root, "first", "paper", {})["number"] == 10
+    assert profiles.settings(book.root, "first", "paper", {"number": 11})["number"] == 11
 
 
 def test_notebooks_run_in_the_order_of_the_table_of_contents(book):
@@ -129,5 +129,5 @@ def test_parameters_must_be_plain_literals(book):
 
 def test_parameters_may_be_annotated_and_commented():
     source = '# %% tags=["parameters"]\na: int = 1  # one\nb = [0.5, -1]\nc = None\n'
-    assert reproduce.defaults(source) == {"a": 1, "b": [0.5, -1], "c": None}
-    assert reproduce.defaults("# %%\na = 1\n") == {}
+    assert profiles.defaults(source) == {"a": 1, "b": [0.5, -1], "c": None}
+    assert profiles.defaults("# %%\na = 1\n") == {}

@@ -7,6 +7,7 @@ import torch
 
 from l2o_core import meta, models, tasks
 from l2o_core.errors import CheckpointError, ConfigError, DivergenceError
+from l2o_core.meta import train as training
 
 SETTING = {"steps": 20, "unroll": 10, "instances": 8, "lr": 1e-2, "validate_every": 2, "progress": False}
 
@@ -98,6 +99,9 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         ({"steps": 25}, "multiple of unroll"),
         ({"fraction": 0.0}, "fraction"),
         ({"instances": 0}, "instances must be at least 1"),
+        ({"steps": (20, 25)}, "multiple of unroll"),
+        ({"imitation": 2.0}, "imitation"),
+        ({"estimator": "magic"}, "known estimators: tbptt, pes"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(options, message):
@@ -108,3 +112,36 @@ def test_settings_that_make_no_sense_are_refused(options, message):
 def test_training_on_a_sample_of_coordinates_learns_too():
     history = train(fresh(), 12, fraction=0.25)
     assert history.best[1] < 0.9 * history.validation[0][1]
+
+
+def test_a_curriculum_goes_on_to_longer_horizons_and_resumes(tmp_path):
+    options = {"steps": (10, 20, 30), "validate_every": 1, "imitation": 0.3, "lr": 0.3}
+    whole, parts = fresh(), fresh()
+    expected = train(whole, 16, **options)
+    assert len(expected.stages) > 1
+    assert [horizon for _, horizon in expected.stages] == [10, 20, 30][: len(expected.stages)]
+    assert expected.imitated
+    train(parts, 8, checkpoint=tmp_path / "dm.pt", **options)
+    resumed = fresh()
+    history = train(resumed, 16, checkpoint=tmp_path / "dm.pt", **options)
+    assert same(resumed, whole)
+    assert history.stages == expected.stages
+
+
+@pytest.mark.parametrize(
+    ("losses", "enough"),
+    [
+        ([5, 4, 3], False),  # too few
+        ([5, 4, 3, 2], False),  # still improving
+        ([5, 4, 3, 3.5], True),  # improved, and no longer does
+        ([5, 6, 7, 8], False),  # nothing learned yet
+    ],
+)
+def test_a_stage_ends_when_progress_was_made_and_stops(losses, enough):
+    assert training._learned_enough(list(enumerate(losses))) is enough
+
+
+@pytest.mark.parametrize("options", [{"estimator": "pes"}, {"scaling": 1.0}])
+def test_other_ways_to_train_learn_too(options):
+    history = train(fresh(), 12, **options)
+    assert history.best[1] < history.validation[0][1]

@@ -1,19 +1,39 @@
-"""Symbolic-regression engines: each turns scaled columns and targets into candidate equations."""
+"""Engines: what proposes equations for a `Problem`. All take the same data, and all give `Expression`s."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from ...errors import EngineError
-from .base import Engine, Search
-from .linear import linear
-from .operon import operon
-
-ENGINES: dict[str, Engine] = {"linear": linear, "operon": operon}
-
-__all__ = ["ENGINES", "Engine", "Search", "get"]
+from ...expressions import Expression
+from ..problem import Problem
+from .linear import Linear
+from .operon import Operon
 
 
-def get(name: str) -> Engine:
-    """The engine of that name; EngineError for an unknown one."""
-    if name not in ENGINES:
-        raise EngineError(f"unknown engine {name!r}; known engines: {', '.join(ENGINES)}")
-    return ENGINES[name]
+class Engine(Protocol):
+    """Proposes equations of the problem's scaled columns, in any order and of any quality."""
+
+    name: str
+
+    def search(
+        self, problem: Problem, *, max_complexity: int, time_limit: float, seed: int
+    ) -> list[Expression]:
+        """Equations found within about `time_limit` seconds, meant for at most `max_complexity` nodes."""
+
+
+_ENGINES = {"operon": Operon, "linear": Linear}
+
+
+def names() -> tuple[str, ...]:
+    """Names that `get` knows."""
+    return tuple(_ENGINES)
+
+
+def get(engine: str | Engine) -> Engine:
+    """The engine of that name with its defaults; an engine is returned as it is. Raises EngineError."""
+    if not isinstance(engine, str):
+        return engine
+    if engine not in _ENGINES:
+        raise EngineError(f"unknown engine {engine!r}; known engines: {', '.join(names())}")
+    return _ENGINES[engine]()

@@ -1,34 +1,43 @@
-"""Least squares on the inputs: the honest baseline that a distilled equation must beat."""
+"""Least squares on the columns: the honest baseline that any other equation must beat."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from ...expressions import Expression, const
-from .base import Search
+from ..canonical import assemble
+from ..problem import Problem
 
 
-def linear(search: Search) -> list[Expression]:
-    """Linear rules of 0, 1, 2, ... and all inputs, chosen one by one (orthogonal matching pursuit)."""
-    raw = [i for i, term in enumerate(search.terms) if term.complexity == 1]
-    Z, y = search.columns[:, raw], search.targets
-    terms = [search.terms[i] for i in raw]
-    found, chosen, residual = [const(float(y.mean()))], [], y - y.mean()
-    while len(chosen) < len(raw):
-        correlation = np.abs((Z - Z.mean(0)).T @ residual)
-        correlation[chosen] = -1.0
-        chosen.append(int(correlation.argmax()))
-        design = np.column_stack([Z[:, chosen], np.ones(len(y))])
-        weights = np.linalg.lstsq(design, y, rcond=None)[0]
-        residual = y - design @ weights
-        found.append(_weighted_sum(weights, [terms[i] for i in chosen]))
-    return found
+@dataclass(frozen=True)
+class Linear:
+    """Linear rules of one term, two, and so on to all, by orthogonal matching pursuit.
 
+    At each turn the column that correlates most with the residual joins, and all coefficients are fitted
+    anew; an intercept is one of the columns.
+    """
 
-def _weighted_sum(weights: np.ndarray, terms: list[Expression]) -> Expression:
-    """w_1 x_1 + w_2 x_2 + ... + w_0, without an intercept that does nothing."""
-    *slopes, intercept = weights.tolist()
-    total = slopes[0] * terms[0]
-    for slope, term in zip(slopes[1:], terms[1:], strict=True):
-        total = total + slope * term
-    return total + intercept if abs(intercept) > 1e-9 * max(map(abs, slopes)) else total
+    name: str = "linear"
+
+    def search(
+        self, problem: Problem, *, max_complexity: int, time_limit: float, seed: int
+    ) -> list[Expression]:
+        """The whole path; it takes milliseconds, and nothing in it is random."""
+        rows = problem.parts["fit"]
+        parts = [*(Expression((v,)) for v in problem.variables), None]
+        A = np.column_stack([problem.X[rows], np.ones(len(rows))])
+        y, size = problem.y[rows], np.linalg.norm(A, axis=0)
+        chosen, residual, found = [], y, [const(float(y.mean()))]
+        while len(chosen) < len(parts) and 4 * len(chosen) <= max_complexity:
+            match = np.abs(A.T @ residual) / size
+            match[chosen] = -1
+            chosen.append(int(match.argmax()))
+            weights, *_ = np.linalg.lstsq(A[:, chosen], y, rcond=None)
+            residual = y - A[:, chosen] @ weights
+            terms = zip(chosen, weights, strict=True)
+            found.append(assemble({parts[i]: float(weight) for i, weight in terms if weight}))
+            if residual.var() < 1e-24:
+                break
+        return found

@@ -1,66 +1,160 @@
-"""Genetic programming by Operon: search over accuracy and length at once, constants by least squares."""
+"""Operon: multi-objective genetic programming with least-squares coefficients (Burlacu et al. 2020).
+
+What Operon lacks is offered to it in other forms, so that no operator of SymL2O's list is silently absent:
+
+============================  ==================================================================
+SymL2O's operator             here
+============================  ==================================================================
+``+ - * / square exp tanh``   as they are
+``sqrt``                      of positive arguments as it is; of the rest as ``sqrt(abs(x))``
+``pow``                       as ``pow(abs(x), y)``, with ``symbols=(..., "powabs")``
+``relu``                      as ``max(x, constant)``
+``sinh``                      as it is, with ``symbols=(..., "sinh")``
+``asinh``, ``erfc``           as transforms of the inputs: ``asinh`` by default, any by ``transforms``
+============================  ==================================================================
+
+Operon's quotient has no value where the denominator is 0, which for gradients happens (a dead unit). So it
+also gets the analytic quotient ``x / sqrt(1 + y^2)`` (Ni et al. 2013), and no input is exactly 0.
+"""
 
 from __future__ import annotations
 
+import os
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ...errors import EngineError, ExpressionError
-from ...expressions import Expression, parse
-from .base import Search
-from .linear import linear
+from ...errors import EngineError
+from ...expressions import Expression, call, const
+from .. import columns
+from ..polish import loss
+from ..problem import Problem
+from ..refine import EXACT, refine
 
-ALGEBRAIC = "add,sub,mul,div,constant,variable,square,sqrtabs"
-EVERY = ALGEBRAIC + ",exp,logabs,tanh,sinh"
-MAX_LENGTH, MAX_DEPTH = 50, 12
+if TYPE_CHECKING:
+    import pyoperon
+
+SYMBOLS = ("add", "sub", "mul", "div", "aq", "square", "sqrt", "sqrtabs", "exp", "tanh", "abs", "fmax")
+ROUNDS = 4
+SEARCH_SHARE = 0.55  # of a round's time; the rest is for fitting and pruning
+TINY = 1e-9  # stands in for an input of 0; inputs have unit variance
 
 
-def operon(search: Search) -> list[Expression]:
-    """Every equation on Operon's final fronts, in scaled units; and the linear ones, which cost nothing.
+@dataclass(frozen=True)
+class Operon:
+    """NSGA-II on R2 and length, Levenberg-Marquardt inside; then completed, fitted and pruned (`refine`).
 
-    A third of the time each goes to algebraic equations, to all operators, and to all operators on short
-    terms only. Together, functions that merely approximate a root or a quotient crowd out the exact form, and
-    sums over many lags crowd out small equations. Of SymL2O's operators (3.4), asinh comes in as a
-    transform of the inputs; relu and erfc are left to tanh, since Operon lacks them.
+    Rounds alternate between the raw columns, with `transforms` of them, and the raw columns with lag sums
+    (`columns.lag_sums`). `threads`: None takes all cores of this process. One thread and the same machine
+    load give the same front again; a time limit alone cannot promise that, `generations` (per round) can.
     """
-    names = [f"z{i}" for i in range(search.columns.shape[1])]
-    terms = dict(zip(names, search.terms, strict=True))
-    short = [i for i, term in enumerate(search.terms) if len(term.variables) == 1]
-    islands = ((ALGEBRAIC, names), (EVERY, names), (EVERY, [names[i] for i in short]))
-    found = [text for symbols, used in islands for text in _evolve(search, symbols, used)]
-    equations = [_translated(text) for text in dict.fromkeys(found)]
-    equations = [equation.substitute(terms) for equation in equations if equation is not None]
-    if not equations:
-        raise EngineError("Operon found no usable equation; give it more time or check the data")
-    return equations + linear(search)
+
+    symbols: tuple[str, ...] = SYMBOLS
+    transforms: tuple[str, ...] = ("asinh",)
+    population: int = 1000
+    max_length: int = 40
+    generations: int = 100_000
+    threads: int | None = None
+    name: str = "operon"
+
+    def search(
+        self, problem: Problem, *, max_complexity: int, time_limit: float, seed: int
+    ) -> list[Expression]:
+        """All equations met in up to four rounds, fewer if one is exact."""
+        start, select = time.monotonic(), problem.rows("select")
+        plain, sums = columns.raw(problem), columns.lag_sums(problem)
+        compressed = columns.transforms(problem, self.transforms)
+        rounds = max(1, min(ROUNDS, int(time_limit / 8)))
+        offers = [plain + sums, plain + compressed] if rounds > 1 else [plain + sums + compressed]
+        found: list[Expression] = []
+        for turn in range(rounds):
+            offer = offers[turn % len(offers)]
+            length = min(self.max_length, max_complexity)
+            seconds = SEARCH_SHARE * time_limit / rounds
+            candidates = self._evolve(offer, problem, length, seconds, seed + 1000 * turn)
+            found += refine(candidates, problem, start + (turn + 1) * time_limit / rounds)
+            if any(loss(equation, select) < EXACT for equation in found):
+                break
+        return found
+
+    def _evolve(
+        self, offer: Sequence[columns.Column], problem: Problem, length: int, seconds: float, seed: int
+    ) -> list[Expression]:
+        """One run of Operon on some columns: its Pareto front, the columns' equations substituted."""
+        from pyoperon.sklearn import SymbolicRegressor
+
+        rows = problem.parts["fit"]
+        regressor = SymbolicRegressor(
+            allowed_symbols=",".join((*self.symbols, "constant", "variable")),
+            objectives=["r2", "length"],
+            population_size=self.population,
+            generations=self.generations,
+            max_evaluations=2**62,
+            max_length=max(length, 3),
+            optimizer_iterations=5,
+            epsilon=1e-6,
+            max_time=max(1, round(seconds)),
+            n_threads=self.threads or len(os.sched_getaffinity(0)),
+            random_state=seed,
+        )
+        X = np.column_stack([column.values[rows] for column in offer])
+        X[X == 0] = TINY
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy's, on equations without a value somewhere
+            regressor.fit(X, problem.y[rows])
+        equations = {key: offer[i].equation for i, key in enumerate(regressor.variables_)}
+        models = sorted(regressor.pareto_front_, key=lambda model: model["length"])
+        return [expression(model["tree"], equations) for model in models]
 
 
-def _evolve(search: Search, symbols: str, names: list[str]) -> list[str]:
-    """One run of Operon: its front, as infix text."""
-    from pyoperon.sklearn import SymbolicRegressor
+def expression(tree: pyoperon.Tree, variables: dict[int, Expression]) -> Expression:
+    """Operon's tree as an expression; `variables` by Operon's hash. Raises EngineError for other operators.
 
-    regressor = SymbolicRegressor(
-        allowed_symbols=symbols,
-        objectives=["r2", "length"],
-        max_length=min(search.max_complexity, MAX_LENGTH),
-        max_depth=MAX_DEPTH,
-        optimizer_iterations=5,
-        population_size=1000,
-        pool_size=1000,
-        generations=1_000_000,
-        max_evaluations=1_000_000_000,
-        epsilon=1e-6,
-        n_threads=2,
-        max_time=max(1, round(search.time_limit / 3)),
-        random_state=search.seed,
-    )
-    columns = search.columns[:, [int(name[1:]) for name in names]]
-    regressor.fit(np.ascontiguousarray(columns), search.targets)
-    return [regressor.get_model_string(s["tree"], 12, names) for s in regressor.pareto_front_]
+    Nodes come in postfix order with a node's first argument last. Types are told by name: the enumeration
+    of 0.6.2 confuses minimum and maximum.
+    """
+    stack: list[Expression] = []
+    for node in tree.Nodes:
+        if node.IsVariable:
+            stack.append(const(node.Value) * variables[node.HashValue])
+        elif node.IsConstant:
+            stack.append(const(node.Value))
+        elif node.Name in _OPERATORS:
+            arguments = [stack.pop() for _ in range(node.Arity)]
+            stack.append(_OPERATORS[node.Name](*arguments))
+        else:
+            raise EngineError(f"Operon's operator {node.Name!r} has no counterpart here")
+    return stack.pop()
 
 
-def _translated(infix: str) -> Expression | None:
-    """Operon's infix as an Expression; None for one that is not finite or too deep for us."""
-    try:
-        return parse(infix).simplify()
-    except ExpressionError:
-        return None
+def _quotient(x: Expression, y: Expression) -> Expression:
+    # Operon's sqrt has a value for positive arguments only, so there sqrt(z)^2 is z itself.
+    inside = y.arguments[0] if y.root == "sqrt" else call("square", y)
+    return x / call("sqrt", 1 + inside)
+
+
+_OPERATORS: dict[str, Callable[..., Expression]] = {
+    **{name: lambda *args, op=name: _folded(op, args) for name in "+-*/"},
+    "aq": _quotient,
+    "fmin": lambda *args: _folded("min", args),
+    "fmax": lambda *args: _folded("max", args),
+    "sqrtabs": lambda x: call("sqrt", abs(x)),
+    "logabs": lambda x: call("log", x),
+    "log": lambda x: call("log", x),
+    "powabs": lambda x, y: call("pow", abs(x), y),
+    **{
+        name: lambda x, op=name: call(op, x)
+        for name in ("square", "sqrt", "exp", "tanh", "sinh", "abs", "sin", "cos")
+    },
+}
+
+
+def _folded(operator: str, arguments: tuple[Expression, ...]) -> Expression:
+    first, *rest = arguments
+    for argument in rest:
+        first = call(operator, first, argument)
+    return first

@@ -1,0 +1,171 @@
+"""How fast is meta-training, and in how much memory? Every ratio is to the published structure, same run.
+
+    L2O_DATA_ROOT=... python benchmarks/meta_training.py [--threads 2] [--models RP DM RPSmall] [--compile]
+
+Each line is a process of its own: optimizee steps per second (meta-update included, best of a few unrolls of
+20 steps), and the peak of its memory above what the imports take. Optimizees: P2's MLP 784-50-20-10 (N =
+40,480, batch 128), and P1 with 128 instances at once. `published` has the structure of the published code:
+a loop over parameter tensors, the unroll kept in one graph, and traversed again at every step. `naive` is
+the reference of the tests: the same graph, traversed once.
+"""
+
+import argparse
+import json
+import resource
+import runpy
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from l2o_core import models, tasks
+from l2o_core.meta.estimators import PES, TBPTT
+
+STEPS = 20
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+SHAPES = {"RP": (20, 20, 2), "DM": (0, 20, 2), "RPSmall": (6, 7, 1)}  # projection, hidden, layers
+
+
+class Published(nn.Module):
+    """An LSTM optimizer as it was published: one tensor at a time, all in the graph but g."""
+
+    def __init__(self, projection: int, hidden: int, layers: int):
+        super().__init__()
+        self.hidden = hidden
+        self.projection = nn.Sequential(nn.Linear(2, projection), nn.ELU()) if projection else None
+        widths = [projection or 1] + [hidden] * (layers - 1)
+        self.cells = nn.ModuleList(nn.LSTMCell(width, hidden) for width in widths)
+        self.readout = nn.Linear(hidden, 1)
+
+    def start(self, tensor):
+        zeros = [torch.zeros(tensor.numel(), self.hidden) for _ in range(2 * len(self.cells))]
+        return [torch.zeros(tensor.numel()), torch.zeros(tensor.numel()), 0, zeros]
+
+    def step(self, g, memory):
+        m, v, t, cells = memory
+        g, t = g.detach().reshape(-1), t + 1
+        m, v = 0.95 * m + 0.05 * g, 0.95 * v + 0.05 * g * g
+        scale = (v / (1 - 0.95**t)).sqrt() + 1e-12
+        signal = g[:, None]
+        if self.projection:
+            signal = self.projection(torch.stack([m / (1 - 0.95**t) / scale, g / scale], dim=-1))
+        kept = []
+        for cell, h, c in zip(self.cells, cells[::2], cells[1::2], strict=True):
+            signal, c = cell(signal, (h, c))
+            kept += [signal, c]
+        output = self.readout(signal).squeeze(-1)
+        return 0.01 * (output.tanh() if self.projection else output), [m, v, t, kept]
+
+
+def published_unroll(name):
+    """One unroll of the published structure, on P2."""
+    task, optimizer = tasks.load("p2"), Published(*SHAPES[name])
+    trainer = torch.optim.Adam(optimizer.parameters(), lr=1e-3)
+    generator = torch.Generator().manual_seed(0)
+    batches = task.batches(generator)
+
+    def unroll():
+        start = task.unflatten(task.init(generator))
+        tensors = {key: tensor.clone().requires_grad_() for key, tensor in start.items()}
+        memory = {key: optimizer.start(tensor) for key, tensor in tensors.items()}
+        trainer.zero_grad()
+        for _ in range(STEPS):
+            images, labels = next(batches)
+            for tensor in tensors.values():
+                tensor.retain_grad()
+            logits = task.logits(tensors, images)[0]
+            nn.functional.cross_entropy(logits, labels[0]).backward(retain_graph=True)
+            moved = {}
+            for key, tensor in tensors.items():
+                update, memory[key] = optimizer.step(tensor.grad, memory[key])
+                moved[key] = tensor + update.view_as(tensor)
+            tensors = moved
+        trainer.step()
+
+    return unroll
+
+
+def naive_unroll(optimizer, task, instances):
+    naive = runpy.run_path(str(TESTS / "meta" / "test_adjoint.py"))["naive_meta_gradient"]
+    weights = torch.full((STEPS,), 1 / STEPS)
+    return lambda: naive(optimizer, task, seed=0, instances=instances, steps=STEPS, weights=weights)
+
+
+def our_unroll(optimizer, task, instances, kind, fraction):
+    trainer = torch.optim.Adam(optimizer.parameters(), lr=1e-3)
+    runs = kind(optimizer, task, 0, instances, fraction)
+
+    def unroll():
+        trainer.zero_grad()
+        runs.unroll(STEPS)
+        trainer.step()
+
+    return unroll
+
+
+def measure(problem, name, how, fraction, threads):
+    """Steps per second, peak memory in MB above the imports, seconds of the first unroll."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    instances = 128 if problem == "p1" else 1
+    if how == "published":
+        unroll = published_unroll(name)
+    else:
+        task, optimizer = tasks.load(problem), getattr(models, name)()
+        if how == "naive":
+            unroll = naive_unroll(optimizer, task, instances)
+        else:
+            if how == "compiled":
+                optimizer.compile()
+            kind = PES if how == "pes" else TBPTT
+            unroll = our_unroll(optimizer, task, instances, kind, fraction)
+    seconds = []
+    for _ in range(3 if how in ("published", "naive") else 6):
+        started = time.perf_counter()
+        unroll()
+        seconds.append(time.perf_counter() - started)
+    peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return {"rate": STEPS / min(seconds[1:]), "memory": peak, "first": seconds[0]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--models", nargs="*", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--compile", action="store_true", help="also with torch.compile (slow to start)")
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(measure(*json.loads(options.case))))
+        return
+
+    print(f"torch {torch.__version__}, {options.threads} threads, unroll {STEPS}")
+    print(f"{'problem':8}{'model':9}{'gradient':24}{'steps/s':>9}{'ratio':>7}{'MB':>7}{'first s':>9}")
+    for problem, names in (("p2", options.models), ("p1", ["DM"])):
+        hows = [("published", 1.0)] if problem == "p2" else []
+        hows += [("naive", 1.0), ("adjoint", 1.0), ("adjoint", 0.1), ("adjoint", 0.05), ("pes", 1.0)]
+        hows += [("compiled", 1.0), ("compiled", 0.1)] if options.compile else []
+        for name in names:
+            baseline = None
+            for how, fraction in hows:
+                case = json.dumps([problem, name, how, fraction, options.threads])
+                command = [sys.executable, __file__, "--case", case]
+                result = subprocess.run(command, capture_output=True, text=True)
+                if result.returncode:
+                    sys.exit(result.stderr)
+                got = json.loads(result.stdout.splitlines()[-1])
+                baseline = baseline or got["rate"]
+                label = how + (f", {fraction:.0%} of coordinates" if fraction < 1 else "")
+                print(
+                    f"{problem:8}{name:9}{label:24}{got['rate']:9.1f}{got['rate'] / baseline:7.1f}"
+                    f"{got['memory']:7.0f}{got['first']:9.1f}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Rows to regress on: checked, scaled to unit variance, and split into three parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import ConfigError, DataError, ExpressionError
+from ..expressions import Expression, Variable, parse
+
+MIN_ROWS = 30
+PARTS = {"fit": 0.6, "select": 0.2, "test": 0.2}
+"""Constants are fitted on `fit`, equations are chosen on `select`, and r2 is measured on `test`."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Inputs `X` [n, d] and targets `y` [n] in units of `scales` (by variable name) and `y_scale`.
+
+    `parts` holds the row numbers of each part of `PARTS`; `notes` says what was dropped and why.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    variables: tuple[Variable, ...]
+    scales: dict[str, float]
+    y_scale: float
+    parts: dict[str, np.ndarray]
+    notes: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, as variables print."""
+        return tuple(map(str, self.variables))
+
+    def rows(self, part: str) -> tuple[dict[str, Tensor], Tensor]:
+        """Columns by name and targets of one part, as float64 tensors."""
+        X, y = torch.tensor(self.X[self.parts[part]].T), torch.tensor(self.y[self.parts[part]])
+        return dict(zip(self.names, X.unbind(), strict=True)), y
+
+    def in_original_units(self, equation: Expression) -> Expression:
+        """The equation of the unscaled columns, for the unscaled targets."""
+        columns = zip(self.variables, self.names, strict=True)
+        scaled = {name: (1 / self.scales[name]) * Expression((v,)) for v, name in columns}
+        return self.y_scale * equation.substitute(scaled)
+
+
+def prepare(
+    X: np.ndarray,
+    y: np.ndarray,
+    names: Sequence[str] | None = None,
+    groups: np.ndarray | None = None,
+    seed: int = 0,
+) -> Problem:
+    """Check, clean, scale and split rows `X` [n, d], `y` [n].
+
+    Rows with NaN or infinity, constant columns and repeated columns are dropped, with a note. All lags of a
+    feature share one scale: the standard deviation after the outermost 0.5 % on either side are set to the
+    quantile, so that a few outliers do not set it. With `groups` [n] whole groups go to one part. Raises
+    `DataError`, or `ConfigError` for `names` that do not fit.
+    """
+    X, y = _numbers(X, "inputs X"), _numbers(y, "targets y")
+    if X.ndim != 2 or y.shape != X.shape[:1]:
+        raise DataError(f"inputs must be [n, d] and targets [n], not {list(X.shape)} and {list(y.shape)}")
+    groups = np.arange(len(y)) if groups is None else np.asarray(groups)
+    if groups.shape != y.shape:
+        raise DataError(f"groups must be [n] = [{len(y)}], not {list(groups.shape)}")
+    variables, notes = _variables(names, X.shape[1]), []
+
+    finite = np.isfinite(X).all(axis=1) & np.isfinite(y)
+    if not finite.all():
+        notes.append(f"dropped {(~finite).sum()} of {len(y)} rows with NaN or infinite values")
+        X, y, groups = X[finite], y[finite], groups[finite]
+    if len(y) < MIN_ROWS:
+        raise DataError(f"{len(y)} usable rows; distillation needs {MIN_ROWS} or more")
+    if _deviation(y) == 0:
+        raise DataError(f"all targets are {y[0]:g}: there is nothing to explain")
+
+    kept = _informative(X, [str(v) for v in variables], notes)
+    X, variables = X[:, kept], tuple(variables[i] for i in kept)
+    features = {v.name: [i for i, w in enumerate(variables) if w.name == v.name] for v in variables}
+    scale = {name: _deviation(X[:, columns]) for name, columns in features.items()}
+    scales = {str(v): scale[v.name] for v in variables}
+    return Problem(
+        X=X / [*scales.values()],
+        y=y / _deviation(y),
+        variables=variables,
+        scales=scales,
+        y_scale=_deviation(y),
+        parts=_split(groups, seed),
+        notes=tuple(notes),
+    )
+
+
+def _numbers(values: np.ndarray, what: str) -> np.ndarray:
+    try:
+        values = values.detach().cpu() if isinstance(values, Tensor) else values
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what} must be an array of numbers: {error}") from None
+
+
+def _variables(names: Sequence[str] | None, columns: int) -> tuple[Variable, ...]:
+    names = [f"x{i}" for i in range(columns)] if names is None else list(names)
+    if len(names) != columns:
+        raise ConfigError(f"{len(names)} names for {columns} columns")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigError(f"two columns share the name {', '.join(repeated)}")
+    try:
+        variables = tuple(parse(name).root for name in names)
+    except ExpressionError as error:
+        raise ConfigError(f"a column's name must be a variable such as g[3]: {error}") from None
+    for name, variable in zip(names, variables, strict=True):
+        if not isinstance(variable, Variable):
+            raise ConfigError(f"a column's name must be a variable such as g[3], not {name!r}")
+    return variables
+
+
+def _informative(X: np.ndarray, names: list[str], notes: list[str]) -> list[int]:
+    """Indices of the columns that vary and do not repeat an earlier one."""
+    seen: dict[bytes, str] = {}
+    kept = []
+    for i, name in enumerate(names):
+        if _deviation(X[:, i]) == 0:
+            notes.append(f"dropped column {name}: constant")
+        elif (twin := seen.setdefault(X[:, i].tobytes(), name)) != name:
+            notes.append(f"dropped column {name}: the same as {twin}")
+        else:
+            kept.append(i)
+    if not kept:
+        raise DataError("every input column is constant: there is nothing to explain the targets with")
+    return kept
+
+
+def _deviation(values: np.ndarray) -> float:
+    """Standard deviation without the outermost 0.5 % on either side; 0 where only rounding varies."""
+    size = np.abs(values).max()
+    if size == 0:
+        return 0.0
+    values = values / size  # neither 1e-200 nor 1e200 may leave the range when squared
+    plain = values.std()
+    if plain <= 1e-12:
+        return 0.0
+    robust = values.clip(*np.quantile(values, [0.005, 0.995])).std()
+    return float(size * (robust if robust > 1e-3 * plain else plain))
+
+
+def _split(groups: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Row numbers of each part, in `PARTS`' proportions, whole groups together."""
+    labels, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(labels) < len(PARTS):
+        raise DataError(
+            f"rows come from {len(labels)} trajectories (groups); holding out whole trajectories takes "
+            f"{len(PARTS)} or more; leave groups out to hold out single rows"
+        )
+    order = np.random.default_rng(seed).permutation(len(labels))
+    middle = (np.cumsum(counts[order]) - counts[order] / 2) / len(groups)
+    edges = np.cumsum([*PARTS.values()])[:-1]
+    part = np.searchsorted(edges, middle)
+    part[0], part[-1] = 0, len(PARTS) - 1  # few, uneven groups: no part stays empty
+    if 1 not in part:
+        part[-2] = 1
+    of_label = np.empty(len(labels), int)
+    of_label[order] = part
+    return {name: np.flatnonzero(of_label[inverse] == k) for k, name in enumerate(PARTS)}

@@ -1,0 +1,94 @@
+"""From what a search brings up to equations worth keeping: complete, fit, prune."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from ..errors import ExpressionError
+from ..expressions import Expression, Variable, call
+from .canonical import Combination, assemble, canonical
+from .polish import loss, polish, pruned
+from .problem import Problem
+
+EXACT = 1e-18
+"""A loss, in units of the targets' variance, below which an equation is the rule itself."""
+
+
+def refine(candidates: Iterable[Expression], problem: Problem, deadline: float) -> list[Expression]:
+    """Fit every candidate; then complete the lag sums of the best and prune them, step by step, to nothing.
+
+    Stops at `deadline` (`time.monotonic()`), or once a pruned equation is exact.
+    """
+    fit, select = problem.rows("fit"), problem.rows("select")
+    fitted: dict[Expression, tuple[float, Expression]] = {}
+    for candidate in candidates:
+        try:
+            equation = canonical(candidate)
+        except ExpressionError:  # too large once substituted, or a constant overflowed
+            continue
+        if skeleton(equation) not in fitted and time.monotonic() < deadline:
+            equation = polish(equation, fit)
+            fitted[skeleton(equation)] = loss(equation, select), equation
+    found = [equation for _, equation in fitted.values()]
+    seen = set()
+    for _, equation in sorted(fitted.values(), key=lambda pair: pair[0]):
+        whole = completed(equation, problem.variables)
+        if skeleton(whole) in seen or time.monotonic() > deadline:
+            continue
+        seen.add(skeleton(whole))
+        whole = polish(whole, fit)
+        path = [whole, *pruned(whole, fit, deadline)]
+        found += path
+        if any(loss(equation, select) < EXACT for equation in path):
+            break
+    return found
+
+
+def skeleton(equation: Expression) -> Expression:
+    """The equation with all constants alike: the same for equations that differ in constants only."""
+    return equation.with_constants([1.0] * len(equation.constants))
+
+
+def completed(equation: Expression, variables: Iterable[Variable]) -> Expression:
+    """Where a sum has the same term at two or more lags of a feature, add it at all its lags.
+
+    `phi(f[0]) + 2 phi(f[3])` becomes a sum of phi over every lag of f among `variables`; what is added has
+    a coefficient of a thousandth of the largest. A search seldom finds the twentieth lag; a fit does.
+    """
+    lags: dict[str, list[Variable]] = {}
+    for variable in variables:
+        if variable.lag is not None:
+            lags.setdefault(variable.name, []).append(variable)
+
+    def complete(terms: Combination) -> Combination:
+        families: dict[Expression, list[Expression]] = {}
+        for part in terms:
+            if part is not None and len(part.variables) == 1 and part.variables[0].name in lags:
+                families.setdefault(_at(part, lags[part.variables[0].name][0]), []).append(part)
+        added: Combination = {}
+        for family, members in families.items():
+            if len(members) > 1:
+                size = 1e-3 * max(abs(terms[part]) for part in members)
+                added |= {_at(family, lag): size for lag in lags[family.variables[0].name]}
+        return added | terms
+
+    def finish(terms: Combination) -> Expression:
+        return assemble(complete(terms))
+
+    def operator(name: str, *arguments: Combination) -> Combination:
+        if name in ("+", "-"):
+            first, second = arguments
+            sign = 1.0 if name == "+" else -1.0
+            return first | {part: sign * c for part, c in second.items()}
+        if name == "*" and arguments[0].keys() == {None}:
+            return {part: arguments[0][None] * c for part, c in arguments[1].items()}
+        if name == "neg":
+            return {part: -c for part, c in arguments[0].items()}
+        return {call(name, *map(finish, arguments)): 1.0}
+
+    return finish(equation.fold(lambda v: {Expression((v,)): 1.0}, lambda value: {None: value}, operator))
+
+
+def _at(part: Expression, lag: Variable) -> Expression:
+    return part.substitute({str(part.variables[0]): Expression((lag,))})

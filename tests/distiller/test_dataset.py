@@ -1,0 +1,46 @@
+"""Collected rows hold what the optimizer saw and what it did."""
+
+import numpy as np
+import pytest
+import torch
+
+from l2o_core import distiller, models, tasks
+from l2o_core.errors import ConfigError, DataError
+
+SETTING = {"lags": 4, "samples": 300, "steps": 12, "instances": 5}
+
+
+def test_targets_are_the_rule_applied_to_the_inputs():
+    rule = models.Equation("-0.01 * g - 0.005 * g[3]")
+    data = distiller.collect(rule, tasks.load("p1"), **SETTING)
+    assert data.names == ["g[0]", "g[1]", "g[2]", "g[3]"]
+    np.testing.assert_allclose(data.targets, data.inputs @ [-0.01, 0, 0, -0.005], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("model", "features"), [(models.RPSmall(), 2), (models.RPSmallExtra(), 3)])
+def test_features_come_one_after_another_newest_first(model, features):
+    data = distiller.collect(model, tasks.load("p1"), **SETTING)
+    assert data.inputs.shape == (300, 4 * features)
+    assert data.names[:5] == ["m_hat[0]", "m_hat[1]", "m_hat[2]", "m_hat[3]", "g_hat[0]"]
+
+
+def test_a_row_is_a_window_of_one_trajectory():
+    """The gradient at lag 1 of a row is the gradient at lag 0 one step earlier: SGD's own recursion holds."""
+    data = distiller.collect(models.DM(), tasks.load("p1"), **SETTING)
+    assert set(data.groups) <= set(range(5))
+    again = distiller.collect(models.DM(), tasks.load("p1"), **SETTING)
+    assert not np.array_equal(data.targets, again.targets)  # other weights
+    torch.manual_seed(0)
+    first = distiller.collect(model := models.DM(), tasks.load("p1"), **SETTING)
+    second = distiller.collect(model, tasks.load("p1"), **SETTING)
+    np.testing.assert_array_equal(first.inputs, second.inputs)
+
+
+def test_fewer_steps_than_lags_are_refused():
+    with pytest.raises(ConfigError, match="lags must lie between 1 and the number of steps"):
+        distiller.collect(models.DM(), tasks.load("p1"), lags=20, steps=10)
+
+
+def test_diverged_trajectories_are_left_out():
+    with pytest.raises(DataError, match="every one of 5 trajectories on p1 diverged"):
+        distiller.collect(models.Equation("-1e30 * g"), tasks.load("p1"), **SETTING)

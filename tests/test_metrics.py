@@ -1,0 +1,98 @@
+"""Metrics against their closed forms."""
+
+import numpy as np
+import pytest
+import torch
+
+from l2o_core import expressions, metrics, models
+from l2o_core.distiller import Dataset, Entry, ParetoFront
+from l2o_core.errors import ConfigError, DataError
+
+LAGS = 20
+
+
+@pytest.fixture
+def data():
+    """Independent inputs of very different scales: the field must not depend on them."""
+    generator = np.random.default_rng(0)
+    inputs = 7.0 * generator.normal(size=(500, LAGS))
+    return Dataset(inputs, inputs[:, 0], [f"g[{lag}]" for lag in range(LAGS)], np.arange(500) // 50)
+
+
+def linear_rule(weights):
+    return expressions.parse(" + ".join(f"{w!r} * g[{lag}]" for lag, w in enumerate(weights.tolist())))
+
+
+def test_sgd_looks_no_step_back(data):
+    assert metrics.temporal_perception_field(expressions.parse("-0.01 * g"), data) == 0
+    assert metrics.temporal_perception_field(expressions.parse("-0.01 * g[0]"), data) == 0
+
+
+@pytest.mark.parametrize("beta", [0.5, 0.9])
+def test_momentum_is_the_truncated_beta_over_one_minus_beta(data, beta):
+    weights = beta ** np.arange(LAGS)
+    field = metrics.temporal_perception_field(linear_rule(-weights), data)
+    assert field == pytest.approx((weights * np.arange(LAGS)).sum() / weights.sum(), rel=1e-9)
+    if beta == 0.5:  # twenty lags are nearly all of them
+        assert field == pytest.approx(beta / (1 - beta), rel=1e-3)
+
+
+def test_a_nonlinear_rule_is_weighted_by_its_sensitivity(data):
+    """The derivative of x^2 is 2 x: its mean square over unit-variance inputs is 4."""
+    rule = expressions.parse("3 * g[0] + 0.5 * (g[4] / 7) ^ 2 * 7")
+    weights = metrics.sensitivities(rule, data)["g"]
+    assert weights[4] / weights[0] == pytest.approx(1 / 3, rel=0.1)
+
+
+def test_several_features_give_one_field_each(data):
+    both = Dataset(
+        data.inputs, data.targets, [f"{f}[{i}]" for f in ("m_hat", "g_hat") for i in range(10)], data.groups
+    )
+    field = metrics.temporal_perception_field(expressions.parse("m_hat[2] + g_hat + g_hat[1]"), both)
+    assert field == {"m_hat": pytest.approx(2), "g_hat": pytest.approx(0.5)}
+
+
+def test_a_model_and_its_equation_have_the_same_field(data):
+    rule = "-0.5 * g - 0.25 * g[1] - 0.1 * tanh(0.1 * g[5])"
+    field = metrics.temporal_perception_field(models.Equation(rule), data)
+    assert field == pytest.approx(metrics.temporal_perception_field(expressions.parse(rule), data), rel=1e-6)
+
+
+def test_a_network_is_measured_without_being_changed(data):
+    torch.manual_seed(0)
+    model = models.DM()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert 0 < metrics.temporal_perception_field(model, data) < LAGS
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_r2_of_the_mean_is_zero_and_of_the_truth_one():
+    y = np.array([1.0, 2.0, 4.0])
+    assert metrics.r2(y, y) == 1
+    assert metrics.r2(y, np.full(3, y.mean())) == pytest.approx(0)
+    assert metrics.r2(y, np.array([1.0, np.nan, 4.0])) == -np.inf
+    with pytest.raises(DataError, match="constant targets"):
+        metrics.r2(np.ones(3), np.ones(3))
+
+
+def test_mapping_complexity_is_the_smallest_close_to_the_best():
+    entries = [
+        Entry(expressions.parse(text), loss, r2)
+        for text, loss, r2 in (
+            ("1", 1.0, 0.0),
+            ("2 * x", 0.2, 0.90),
+            ("2 * x + 1", 0.1, 0.95),
+            ("2 * x + 1 + tanh(y)", 0.05, 0.96),
+        )
+    ]
+    front = ParetoFront.of(entries, "operon", 0.0)
+    assert metrics.mapping_complexity(front, tolerance=0.02) == 5
+    assert metrics.mapping_complexity(front, tolerance=0.07) == 3
+    with pytest.raises(ConfigError, match="tolerance"):
+        metrics.mapping_complexity(front, tolerance=-1)
+
+
+def test_names_that_are_no_features_are_refused(data):
+    broken = Dataset(data.inputs[:, :1], data.targets, ["g now"], data.groups)
+    with pytest.raises(DataError, match="does not name a feature"):
+        metrics.sensitivities(expressions.parse("g"), broken)
