@@ -89,6 +89,8 @@ class Features:
     def step(self, g: Tensor, state: State) -> tuple[Tensor, State]:
         """Take one gradient `g` [N]; return features [N, F] and the next state."""
         values, state = self.step_dict(g, state)
+        if not values:
+            return g.new_empty(*g.shape, 0), state
         return torch.stack([values[name].expand_as(g) for name in self.names], dim=-1), state
 
     def step_dict(self, g: Tensor, state: State) -> tuple[dict[str, Tensor], State]:

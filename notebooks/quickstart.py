@@ -38,6 +38,7 @@ from l2o_core import distiller, meta, metrics, models, optim, plots, records, ta
 
 plots.use_style()
 torch.manual_seed(seed)
+torch.set_num_threads(1)  # 1280 coordinates are too few to share between cores
 started = time.perf_counter()
 
 # %% [markdown]
@@ -129,7 +130,7 @@ plots.figure(
     fig,
     name="fig-quickstart-front",
     caption=f"The best equation explains {front.best.r2:.2f} of the teacher's variance, the best linear "
-    f"rule over the same lags {linear.best.r2:.2f}; chosen is one of {chosen.complexity} nodes with {chosen.r2:.2f}.",
+    f"rule over the same lags {linear.best.r2:.2f}; chosen: one of {chosen.complexity} nodes with {chosen.r2:.2f}.",
 )
 
 # %%

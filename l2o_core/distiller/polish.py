@@ -41,16 +41,29 @@ def polish(equation: Expression, rows: Rows, steps: int = 30) -> Expression:
             step, failed = torch.linalg.solve_ex(curvature + damping * scale.diag(), slope)
             trial = constants - step
             if not failed and trial.isfinite().all():
-                residual, new_jacobian = _linearise(equation, trial, rows)
+                residual, trial_jacobian = _linearise(equation, trial, rows)
                 improved = bool(residual.square().mean() < error)
             damping = damping / 10 if improved else damping * 10
         if not improved:
             break
         gain = 1 - residual.square().mean() / error
-        constants, error, jacobian = trial, residual.square().mean(), new_jacobian
+        constants, error, jacobian = trial, residual.square().mean(), trial_jacobian
         if gain < 1e-6 or error < 1e-28:
             break
     return equation.with_constants(constants.tolist())
+
+
+def without_abs(equation: Expression, rows: Rows) -> Expression:
+    """The equation less every `abs` whose argument is not negative on any of the rows."""
+    i = 0
+    while i < equation.complexity:
+        if equation.program[i] == "abs":
+            shorter = Expression(equation.program[:i] + equation.program[i + 1 :])
+            if loss(shorter, rows) == loss(equation, rows):
+                equation = shorter
+                continue
+        i += 1
+    return equation
 
 
 def pruned(equation: Expression, rows: Rows, deadline: float) -> Iterator[Expression]:

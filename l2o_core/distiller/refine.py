@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ..errors import ExpressionError
 from ..expressions import Expression, Variable, call
 from .canonical import Combination, assemble, canonical
-from .polish import loss, polish, pruned
+from .polish import loss, polish, pruned, without_abs
 from .problem import Problem
 
 EXACT = 1e-18
@@ -28,7 +28,7 @@ def refine(candidates: Iterable[Expression], problem: Problem, deadline: float) 
         except ExpressionError:  # too large once substituted, or a constant overflowed
             continue
         if skeleton(equation) not in fitted and time.monotonic() < deadline:
-            equation = polish(equation, fit)
+            equation = polish(without_abs(equation, fit), fit)
             fitted[skeleton(equation)] = loss(equation, select), equation
     found = [equation for _, equation in fitted.values()]
     seen = set()

@@ -49,14 +49,15 @@ class Operon:
     """NSGA-II on R2 and length, Levenberg-Marquardt inside; then completed, fitted and pruned (`refine`).
 
     Rounds alternate between the raw columns, with `transforms` of them, and the raw columns with lag sums
-    (`columns.lag_sums`). `threads`: None takes all cores of this process. One thread and the same machine
+    (`columns.lag_sums`), each on `rows` rows drawn anew, enough to rank shapes. `threads`: None takes all cores of this process. One thread and the same machine
     load give the same front again; a time limit alone cannot promise that, `generations` (per round) can.
     """
 
     symbols: tuple[str, ...] = SYMBOLS
     transforms: tuple[str, ...] = ("asinh",)
-    population: int = 1000
-    max_length: int = 40
+    population: int = 500
+    rows: int = 1000
+    max_length: int = 30
     generations: int = 100_000
     threads: int | None = None
     name: str = "operon"
@@ -88,6 +89,7 @@ class Operon:
         from pyoperon.sklearn import SymbolicRegressor
 
         rows = problem.parts["fit"]
+        rows = np.random.default_rng(seed).permutation(rows)[: self.rows]
         regressor = SymbolicRegressor(
             allowed_symbols=",".join((*self.symbols, "constant", "variable")),
             objectives=["r2", "length"],
@@ -95,7 +97,7 @@ class Operon:
             generations=self.generations,
             max_evaluations=2**62,
             max_length=max(length, 3),
-            optimizer_iterations=5,
+            optimizer_iterations=3,
             epsilon=1e-6,
             max_time=max(1, round(seconds)),
             n_threads=self.threads or len(os.sched_getaffinity(0)),
