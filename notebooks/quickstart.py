@@ -129,8 +129,8 @@ ax.legend()
 plots.figure(
     fig,
     name="fig-quickstart-front",
-    caption=f"The best equation explains {front.best.r2:.2f} of the teacher's variance, the best linear "
-    f"rule over the same lags {linear.best.r2:.2f}; chosen: one of {chosen.complexity} nodes with {chosen.r2:.2f}.",
+    caption=f"The best equation explains {front.best.r2:.2f} of the teacher's variance, the best linear rule "
+    f"over the same lags {linear.best.r2:.2f}. Chosen: {chosen.complexity} nodes, {chosen.r2:.2f}.",
 )
 
 # %%

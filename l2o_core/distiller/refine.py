@@ -15,10 +15,14 @@ EXACT = 1e-18
 """A loss, in units of the targets' variance, below which an equation is the rule itself."""
 
 
-def refine(candidates: Iterable[Expression], problem: Problem, deadline: float) -> list[Expression]:
+def refine(
+    candidates: Iterable[Expression], problem: Problem, max_complexity: int, deadline: float
+) -> list[Expression]:
     """Fit every candidate; then complete the lag sums of the best and prune them, step by step, to nothing.
 
-    Stops at `deadline` (`time.monotonic()`), or once a pruned equation is exact.
+    Best means: the most accurate of those within `max_complexity`, then the larger ones by size; what has
+    more than twice as many nodes is left out. Stops at `deadline` (`time.monotonic()`), or once an equation
+    is exact.
     """
     fit, select = problem.rows("fit"), problem.rows("select")
     fitted: dict[Expression, tuple[float, Expression]] = {}
@@ -27,12 +31,18 @@ def refine(candidates: Iterable[Expression], problem: Problem, deadline: float) 
             equation = canonical(candidate)
         except ExpressionError:  # too large once substituted, or a constant overflowed
             continue
-        if skeleton(equation) not in fitted and time.monotonic() < deadline:
+        small = equation.complexity <= 2 * max_complexity
+        if small and skeleton(equation) not in fitted and time.monotonic() < deadline:
             equation = polish(without_abs(equation, fit), fit)
             fitted[skeleton(equation)] = loss(equation, select), equation
     found = [equation for _, equation in fitted.values()]
+
+    def promise(pair: tuple[float, Expression]) -> tuple[int, float]:
+        excess = max(0, pair[1].complexity - max_complexity)
+        return excess, pair[0]
+
     seen = set()
-    for _, equation in sorted(fitted.values(), key=lambda pair: pair[0]):
+    for _, equation in sorted(fitted.values(), key=promise):
         whole = completed(equation, problem.variables)
         if skeleton(whole) in seen or time.monotonic() > deadline:
             continue

@@ -46,4 +46,4 @@ class Equation(CoordinateOptimizer):
         column = {name: index for index, name in enumerate(self.features.names)}
         values = {str(v): window[..., v.lag or 0, column[v.name]] for v in self.rule.variables}
         update = self._compiled(values, self.constants.to(inputs.dtype))
-        return update.expand_as(inputs[..., 0]), (window[..., :-1, :],) if self.horizon else ()
+        return update.expand(inputs.shape[:-1]), (window[..., :-1, :],) if self.horizon else ()

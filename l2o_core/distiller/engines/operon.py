@@ -77,7 +77,7 @@ class Operon:
             length = min(self.max_length, max_complexity)
             seconds = SEARCH_SHARE * time_limit / rounds
             candidates = self._evolve(offer, problem, length, seconds, seed + 1000 * turn)
-            found += refine(candidates, problem, start + (turn + 1) * time_limit / rounds)
+            found += refine(candidates, problem, max_complexity, start + (turn + 1) * time_limit / rounds)
             if any(loss(equation, select) < EXACT for equation in found):
                 break
         return found
