@@ -1,102 +1,107 @@
-"""Numbers that describe an update rule: accuracy, temporal perception field, mapping complexity."""
+"""How well a rule is matched, how far back it looks, and how complex it must be (SymL2O 3.5)."""
 
 from __future__ import annotations
 
-import copy
-import math
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor
 
 from .errors import ConfigError, DataError
-from .expressions import Expression
-from .models.base import CoordinateOptimizer
+from .expressions import Expression, Variable, parse
 
 if TYPE_CHECKING:
-    from .distiller.dataset import Dataset
-    from .distiller.front import ParetoFront
+    from .distiller import Dataset, ParetoFront
+    from .models.base import CoordinateOptimizer
 
 
-def r2(targets: ArrayLike, predictions: ArrayLike) -> float:
-    """Fraction of variance explained: 1 is exact, 0 no better than the mean, minus infinity if not finite."""
-    y, p = np.asarray(targets, float), np.asarray(predictions, float)
-    if not np.isfinite(p).all():
+def r2(y: np.ndarray, prediction: np.ndarray) -> float:
+    """Coefficient of determination of predictions [n] for y [n]: 1 is perfect, 0 as good as y's mean.
+
+    Minus infinity where a prediction is not finite. Raises DataError where y does not vary.
+    """
+    y, prediction = np.asarray(y, dtype=float), np.asarray(prediction, dtype=float)
+    if y.shape != prediction.shape or y.var() == 0:
+        raise DataError(f"R2 needs values that vary and one prediction for each, not {prediction.shape}")
+    if not np.isfinite(prediction).all():
         return -np.inf
-    spread = np.square(y - y.mean()).sum()
-    if spread == 0:
-        raise DataError("R2 is not defined for constant targets")
-    return float(1 - np.square(y - p).sum() / spread)
+    return float(1 - np.square(y - prediction).mean() / y.var())
 
 
 def temporal_perception_field(
     rule: Expression | CoordinateOptimizer, data: Dataset
-) -> float | dict[str, float]:
-    """How many steps back a rule looks, on average: the mean lag weighted by sensitivity (SymL2O Eq. 3).
+) -> float | tuple[float, ...]:
+    """How many steps back a rule looks on average (SymL2O Eq. 3); a tuple if the data has several features.
 
-    The weight of lag i is the root-mean-square derivative of the update by the feature at that lag, over the
-    rows, features scaled to unit variance; for a linear rule that is |c_i|, and Eq. 3 as printed. A
-    number for one feature, a dictionary by feature for several.
+    The weight of each lag is its sensitivity. A feature that the rule does not use has 0.
     """
-    weights = sensitivities(rule, data)
-    fields = {}
-    for feature, by_lag in weights.items():
-        total = sum(by_lag.values())
-        fields[feature] = sum(lag * weight for lag, weight in by_lag.items()) / total if total else 0.0
-    return next(iter(fields.values())) if len(fields) == 1 else fields
+    fields = tuple(_mean_lag(weights) for weights in sensitivities(rule, data).values())
+    return fields[0] if len(fields) == 1 else fields
 
 
 def sensitivities(rule: Expression | CoordinateOptimizer, data: Dataset) -> dict[str, dict[int, float]]:
-    """Root-mean-square derivative by each lag of each feature, features scaled to unit variance.
+    """The influence of each lag, by feature: `sqrt(E[(d rule / d z[i])^2])` over the data.
 
-    A feature has one scale for all its lags: they are the same series, shifted.
+    Of a linear rule that is exactly |c_i|. It is in units of the rule per unit of the feature; to compare
+    features, multiply by their standard deviations. A model is differentiated through its whole window, by
+    its own features, from what it remembered before. Raises `DataError` where the data has no lags.
     """
-    inputs = torch.tensor(data.inputs, requires_grad=True)
-    output = _respond(rule, inputs, data.names)
-    (gradient,) = torch.autograd.grad(output.sum(), inputs)
-    slopes, variances = gradient.square().mean(0).sqrt().tolist(), inputs.detach().var(0).tolist()
-    columns: dict[str, dict[int, int]] = {}
-    for column, name in enumerate(data.names):
-        feature, lag = split_lag(name)
-        columns.setdefault(feature, {})[lag] = column
-    weights = {}
-    for feature, by_lag in columns.items():
-        scale = math.sqrt(sum(variances[column] for column in by_lag.values()) / len(by_lag))
-        weights[feature] = {lag: scale * slopes[column] for lag, column in by_lag.items()}
-    return weights
+    return _of_equation(rule, data) if isinstance(rule, Expression) else _of_model(rule, data)
 
 
-def mapping_complexity(front: ParetoFront, tolerance: float = 0.02) -> int:
-    """The smallest complexity whose held-out R2 is within `tolerance` of the front's best (SymL2O 3.5)."""
-    if tolerance < 0:
-        raise ConfigError(f"tolerance must not be negative, not {tolerance}")
+def mapping_complexity(front: ParetoFront, tolerance: float = 0.05) -> int:
+    """Nodes of the shortest equation whose held-out R2 is within `tolerance` of the best (SymL2O 3.5)."""
+    if not tolerance >= 0:
+        raise ConfigError(f"tolerance must be a difference in R2, at least 0, not {tolerance}")
     best = max(entry.r2 for entry in front)
-    return next(entry.complexity for entry in front if entry.r2 >= best - tolerance)
+    return min(entry.complexity for entry in front if entry.r2 >= best - tolerance)
 
 
-def split_lag(name: str) -> tuple[str, int]:
-    """Feature and lag of a column: "m_hat[3]" is m_hat, 3; a name without a lag means now."""
-    match = re.fullmatch(r"(\w+)(?:\[(\d+)\])?", name)
-    if not match:
-        raise DataError(f"{name!r} does not name a feature and a lag, like g[3]")
-    return match[1], int(match[2] or 0)
+def _mean_lag(weights: dict[int, float]) -> float:
+    total = sum(weights.values())
+    return sum(lag * weight for lag, weight in weights.items()) / total if total else 0.0
 
 
-def _respond(rule: Expression | CoordinateOptimizer, inputs: Tensor, names: list[str]) -> Tensor:
-    """The rule's update [n] for the windows `inputs` [n, d]."""
-    columns = dict(zip(names, inputs.unbind(-1), strict=True))
-    if isinstance(rule, Expression):
-        known = columns | {
-            feature: columns[f"{feature}[0]"] for feature, lag in map(split_lag, names) if not lag
-        }
-        return rule.evaluate(known).expand(len(inputs)) + 0 * inputs.sum(-1)
-    lags = 1 + max(split_lag(name)[1] for name in names)
-    rule = copy.deepcopy(rule).double()
-    memory = rule.init_memory(inputs[:, 0])
-    for lag in reversed(range(lags)):
-        step = torch.stack([columns[f"{feature}[{lag}]"] for feature in rule.features.names], dim=-1)
-        update, memory = rule.update(step, memory)
-    return update
+def _columns(data: Dataset) -> dict[str, dict[int, int]]:
+    """Column number by feature and lag, of the columns that have a lag."""
+    columns: dict[str, dict[int, int]] = {}
+    for i, name in enumerate(data.names):
+        variable = parse(name).root
+        if isinstance(variable, Variable) and variable.lag is not None:
+            columns.setdefault(variable.name, {})[variable.lag] = i
+    if not columns:
+        raise DataError(f"no column has a lag: {', '.join(data.names)}")
+    return columns
+
+
+def _of_equation(rule: Expression, data: Dataset) -> dict[str, dict[int, float]]:
+    columns, inputs = _columns(data), torch.tensor(data.inputs, requires_grad=True)
+    values = dict(zip(data.names, inputs.unbind(1), strict=True))
+    values = {name: inputs[:, lags[0]] for name, lags in columns.items() if 0 in lags} | values
+    output = rule.evaluate(values)
+    gradient = _gradient(output, inputs) if rule.variables else torch.zeros_like(inputs)
+    rms = gradient.square().mean(0).sqrt()
+    return {name: {lag: rms[i].item() for lag, i in lags.items()} for name, lags in columns.items()}
+
+
+def _of_model(model: CoordinateOptimizer, data: Dataset) -> dict[str, dict[int, float]]:
+    """Through the unrolled window: from the oldest lag, and what was remembered before it, to now."""
+    columns = _columns(data)
+    if tuple(columns) != tuple(model.features.names):
+        raise DataError(
+            f"the model reads {', '.join(model.features.names)}, the data has {', '.join(columns)}: "
+            "use rows that were collected from this model"
+        )
+    dtype = next(model.parameters()).dtype
+    order = [[lags[lag] for lags in columns.values()] for lag in range(len(next(iter(columns.values()))))]
+    window = torch.tensor(data.inputs[:, order], dtype=dtype).requires_grad_()  # [n, lags, F]
+    memory = data.memory or model.init_memory(window[:, 0, 0].detach())
+    for lag in reversed(range(len(order))):
+        update, memory = model.update(window[:, lag], memory)
+    rms = _gradient(update, window).square().mean(0).sqrt()
+    return {name: {lag: rms[lag, f].item() for lag in range(len(order))} for f, name in enumerate(columns)}
+
+
+def _gradient(output: Tensor, inputs: Tensor) -> Tensor:
+    return torch.autograd.grad(output.sum(), inputs)[0]

@@ -105,8 +105,8 @@ linear = distiller.distill(
 
 # %% [markdown]
 # A good fit is not yet a good optimizer: errors feed back through the trajectory, and a rule that
-# extrapolates badly can diverge. So the equation is chosen as a user would choose it: of those within
-# 60 nodes, the one with the lowest mean loss on instances set aside for tuning.
+# extrapolates badly can diverge. So the equation is chosen as a user would choose it: the one of the front
+# with the lowest mean loss on instances set aside for tuning.
 
 
 # %%
@@ -116,8 +116,7 @@ def tuning_loss(rule: models.CoordinateOptimizer) -> float:
     return mean if math.isfinite(mean) else math.inf
 
 
-candidates = [entry for entry in front if entry.complexity <= 60]
-chosen = min(candidates, key=lambda entry: tuning_loss(models.Equation(entry.equation)))
+chosen = min(front, key=lambda entry: tuning_loss(models.Equation(entry.equation)))
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.2))
@@ -158,15 +157,16 @@ display(
 # %% [markdown]
 # ## The race
 #
-# Teacher and equation run on instances that nobody has seen. SGD and Adam get the learning rate that does
-# best on the tuning instances, those on which the equation was chosen: nothing is tuned on what is reported.
+# Teacher and equation run on instances that nobody has seen. SGD and Adam get, of 34 learning rates, the
+# one that does best on the tuning instances, where the equation was chosen too: nothing is tuned on what is
+# reported.
 
 # %%
 CLASSICS = {
     "SGD": ("-{lr} * g", {}),
     "Adam": ("-{lr} * m / (sqrt(v) + 1e-8)", {"beta1": 0.9, "beta2": 0.999}),
 }
-GRID = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0]
+GRID = [10 ** (i / 10 - 3) for i in range(34)]  # 0.001 to 2, ten to a decade
 
 
 def tuned(text: str, moments: dict) -> models.Equation:

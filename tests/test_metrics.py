@@ -6,7 +6,7 @@ import torch
 
 from l2o_core import expressions, metrics, models
 from l2o_core.distiller import Dataset, Entry, ParetoFront
-from l2o_core.errors import ConfigError, DataError
+from l2o_core.errors import ConfigError, DataError, ExpressionError
 
 LAGS = 20
 
@@ -49,7 +49,7 @@ def test_several_features_give_one_field_each(data):
         data.inputs, data.targets, [f"{f}[{i}]" for f in ("m_hat", "g_hat") for i in range(10)], data.groups
     )
     field = metrics.temporal_perception_field(expressions.parse("m_hat[2] + g_hat + g_hat[1]"), both)
-    assert field == {"m_hat": pytest.approx(2), "g_hat": pytest.approx(0.5)}
+    assert field == (pytest.approx(2), pytest.approx(0.5))
 
 
 def test_a_model_and_its_equation_have_the_same_field(data):
@@ -71,7 +71,7 @@ def test_r2_of_the_mean_is_zero_and_of_the_truth_one():
     assert metrics.r2(y, y) == 1
     assert metrics.r2(y, np.full(3, y.mean())) == pytest.approx(0)
     assert metrics.r2(y, np.array([1.0, np.nan, 4.0])) == -np.inf
-    with pytest.raises(DataError, match="constant targets"):
+    with pytest.raises(DataError, match="values that vary"):
         metrics.r2(np.ones(3), np.ones(3))
 
 
@@ -94,5 +94,5 @@ def test_mapping_complexity_is_the_smallest_close_to_the_best():
 
 def test_names_that_are_no_features_are_refused(data):
     broken = Dataset(data.inputs[:, :1], data.targets, ["g now"], data.groups)
-    with pytest.raises(DataError, match="does not name a feature"):
+    with pytest.raises(ExpressionError, match="g now"):
         metrics.sensitivities(expressions.parse("g"), broken)

@@ -1,7 +1,14 @@
 """From trajectories to equations: record what an optimizer sees and does, and find the rule behind it."""
 
-from .dataset import Dataset, collect
+from .dataset import Dataset, collect, windows
 from .distill import distill
 from .front import Entry, ParetoFront
 
-__all__ = ["Dataset", "Entry", "ParetoFront", "collect", "distill"]
+__all__ = [
+    "Dataset",
+    "Entry",
+    "ParetoFront",
+    "collect",
+    "distill",
+    "windows",
+]

@@ -3,10 +3,11 @@
 A search is offered the values; wherever it uses such a column, the column's equation is put in its place and
 its nodes are counted. Two kinds:
 
-- **Lag sums** `sum_k rho^k phi(f[k])` over the lags of one feature f, for several decays rho. Every buffer
-  that an optimizer keeps is such a sum or close to a mixture of a few; finding twenty lags one by one takes
-  a search so long that it settles for other shapes. Once substituted, each lag's weight is a constant of its
-  own, fitted and pruned like any other: the decays only lead the search to the right place.
+- **Lag sums** over the lags of one feature f, for several decays rho: `sum_k rho^k f[k]`, the same of its
+  asinh, and the root of the same of its square. Every buffer that an optimizer keeps is such a sum or close
+  to a mixture of a few; finding twenty lags one by one takes a search so long that it settles for other
+  shapes. Once substituted, each lag's weight is a constant of its own, fitted and pruned like any other: the
+  decays only lead the search to the right place.
 - **Transforms** `phi(f)` by functions that an engine lacks.
 """
 
@@ -41,7 +42,7 @@ def raw(problem: Problem) -> list[Column]:
 
 
 def lag_sums(problem: Problem) -> list[Column]:
-    """Exponentially weighted sums over the lags of each feature, of its square and of its asinh."""
+    """Exponentially weighted sums over the lags of each feature: plain, of its asinh, and root of squares."""
     features: dict[str, dict[int, Expression]] = {}
     for variable in problem.variables:
         if variable.lag is not None:
@@ -51,10 +52,12 @@ def lag_sums(problem: Problem) -> list[Column]:
         if len(lags) < MIN_LAGS:
             continue
         compress = _compressor(problem, list(lags.values()))
-        for phi in (lambda x: x, lambda x: call("square", x), compress):
-            for decay in DECAYS:
-                terms = (decay**lag * phi(x) for lag, x in sorted(lags.items()))
-                sums += _column(problem, reduce(add, terms))
+        for decay in DECAYS:
+            weights = [(decay**lag, x) for lag, x in sorted(lags.items())]
+            mean = reduce(add, (w * x for w, x in weights))
+            compressed = reduce(add, (w * compress(x) for w, x in weights))
+            size = call("sqrt", reduce(add, (w * call("square", x) for w, x in weights)))
+            sums += [c for sum_ in (mean, compressed, size) for c in _column(problem, sum_)]
     return sums
 
 

@@ -1,71 +1,142 @@
-"""Trajectories as data: what an optimizer saw over the last steps, and what it did."""
+"""Trajectories to rows: what an optimizer saw over the last steps, and what it did."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from ..errors import ConfigError, DataError
-from ..meta.run import Run
-from ..models.base import CoordinateOptimizer
-from ..tasks.base import Task
+from ..models.base import CoordinateOptimizer, select
+
+if TYPE_CHECKING:
+    from ..tasks import Task
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows for distillation (SymL2O 3.3).
+    """Windows of trajectories, ready for `distill`.
 
-    `inputs` [n, d]: features and their past; `targets` [n]: updates; `names`: one per column, like "g[3]";
-    `groups` [n]: the trajectory that a row comes from.
+    `inputs` [n, d] (float64) with `names` such as "g[3]", `targets` [n], and `groups` [n], the trajectory a
+    row is from. `memory`: what a recurrent optimizer remembered before each window, [n, ...] each.
     """
 
-    inputs: NDArray[np.float64]
-    targets: NDArray[np.float64]
+    inputs: np.ndarray
+    targets: np.ndarray
     names: list[str]
-    groups: NDArray[np.int64]
+    groups: np.ndarray
+    memory: tuple[Tensor, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.targets)
 
 
 def collect(
-    optimizer: CoordinateOptimizer,
+    opt: CoordinateOptimizer,
     task: Task,
+    lags: int = 20,
+    samples: int = 5000,
+    seed: int = 0,
+    *,
+    steps: int = 100,
+    instances: int = 16,
+    per_layer: int = 10,
+) -> Dataset:
+    """Let an optimizer work on fresh instances of a task; sample windows of `lags` steps (SymL2O 3.4).
+
+    Inputs are the optimizer's own features, targets its updates. `per_layer` coordinates of each layer of
+    each instance are watched; an instance is one trajectory, and those that diverge are left out. Raises
+    `DataError` where a rollout is too short, or nothing finite is left.
+    """
+    _check_windows(lags, steps)
+    generator = torch.Generator().manual_seed(seed)
+    params = task.init(generator, instances)
+    watched = _coordinates(task, instances, per_layer, generator)
+    state, split = opt.init_state(params.flatten()), len(opt.features.buffers)
+    history, updates, memories = [], [], []
+    batches = iter(task.batches(generator, instances))
+    with torch.no_grad():
+        for _ in range(steps):
+            _, gradient = task.loss_and_gradient(params, next(batches))
+            before = select(state, watched)
+            history.append(opt.features.step(gradient.flatten()[watched], before[:split])[0])
+            memories.append([part.expand(len(watched), *part.shape[1:]) for part in before[split:]])
+            update, state = opt.advance(gradient.flatten(), state)
+            updates.append(update[watched])
+            params = params + update.view_as(params)
+    inputs, targets = torch.stack(history), torch.stack(updates)  # [T, K, F], [T, K]
+    trajectory = watched // task.n
+    broken = trajectory[~(inputs.isfinite().all(-1) & targets.isfinite()).all(0)].unique()
+    kept = ~torch.isin(trajectory, broken)
+    if not kept.any():
+        raise DataError(f"every one of {instances} trajectories on {task.name} diverged; nothing to distil")
+    return windows(
+        dict(zip(opt.features.names, inputs[:, kept].unbind(-1), strict=True)),
+        targets[:, kept],
+        trajectory[kept],
+        lags=lags,
+        samples=samples,
+        seed=seed,
+        memory=tuple(torch.stack(part)[:, kept] for part in zip(*memories, strict=True)),
+    )
+
+
+def windows(
+    features: Mapping[str, Tensor],
+    targets: Tensor,
+    groups: Tensor,
     *,
     lags: int = 20,
     samples: int = 5000,
-    steps: int = 100,
-    instances: int = 32,
     seed: int = 0,
+    memory: tuple[Tensor, ...] = (),
 ) -> Dataset:
-    """Let the optimizer run on fresh instances and sample what it saw and did (SymL2O 3.4, T = `lags`).
+    """Sample windows of `lags` steps, without repetition, from histories [T, N] of N coordinates.
 
-    A row is one coordinate at one step that has `lags` steps behind it; features with lag 0 (now) to
-    `lags` - 1, feature by feature. Coordinates and steps are drawn uniformly; a trajectory that ends in
-    NaN or infinity is left out. Raises ConfigError if `steps` are fewer than `lags`, DataError if nothing
-    finite is left.
+    Lags that reach before the first step read 0, as they do when an equation runs: the first steps, with
+    their large gradients, are where a rule must not fail. `targets` [T, N]; `groups` [N]; `memory`, [T, N, ...]
+    each, is what was remembered before each step.
     """
-    if not 1 <= lags <= steps:
-        raise ConfigError(f"lags must lie between 1 and the number of steps ({steps}), not {lags}")
-    run = Run.start(optimizer, task, seed, instances)
-    features, seen, done = optimizer.features, [], []
-    with torch.no_grad():
-        for _ in range(steps):
-            seen.append(features.step(run.gradient, run.state[: len(features.buffers)])[0])
-            done.append(run.move(optimizer))
-    history, updates = torch.stack(seen), torch.stack(done)  # [T, N, F], [T, N]
-    instance = torch.arange(instances).repeat_interleave(task.n)
-    finite = (torch.isfinite(history).all(-1) & torch.isfinite(updates)).all(0).view(instances, -1).all(-1)
-    candidates = torch.nonzero(finite[instance]).squeeze(-1)
-    if not len(candidates):
-        raise DataError(f"every one of {instances} trajectories on {task.name} diverged; nothing to distil")
-    generator = torch.Generator().manual_seed(seed)
-    coordinate = candidates[torch.randint(len(candidates), (samples,), generator=generator)]
-    step = torch.randint(lags - 1, steps, (samples,), generator=generator)
-    windows = torch.stack([history[step - lag, coordinate] for lag in range(lags)], dim=-1)  # [n, F, lags]
+    steps, coordinates = targets.shape
+    _check_windows(lags, steps)
+    if samples > steps * coordinates:
+        raise DataError(
+            f"{samples} windows asked for, {steps * coordinates} exist ({coordinates} coordinates, "
+            f"{steps} steps): record more steps or coordinates"
+        )
+    pick = np.random.default_rng(seed).choice(steps * coordinates, samples, replace=False)
+    end, at = torch.tensor(pick // coordinates), torch.tensor(pick % coordinates)
+    past = {name: torch.cat([x.new_zeros(lags - 1, coordinates), x]) for name, x in features.items()}
+    columns = {
+        f"{name}[{lag}]": x[end + lags - 1 - lag, at] for name, x in past.items() for lag in range(lags)
+    }
+    begin = (end - lags + 1).clamp_min(0)
     return Dataset(
-        inputs=windows.flatten(1).double().numpy(),
-        targets=updates[step, coordinate].double().numpy(),
-        names=[f"{name}[{lag}]" for name in features.names for lag in range(lags)],
-        groups=instance[coordinate].numpy(),
+        inputs=torch.stack(list(columns.values()), dim=1).double().numpy(),
+        targets=targets[end, at].double().numpy(),
+        names=list(columns),
+        groups=groups[at].numpy(),
+        memory=tuple(part[begin, at] for part in memory),
     )
+
+
+def _check_windows(lags: int, steps: int) -> None:
+    if lags < 1:
+        raise ConfigError(f"a window has 1 lag or more, not {lags}")
+    if lags > steps:
+        raise DataError(f"windows of {lags} lags need {lags} steps or more, the trajectory has {steps}")
+
+
+def _coordinates(task: Task, instances: int, per_layer: int, generator: torch.Generator) -> Tensor:
+    """Which of all coordinates [I * n] to watch: some of every layer, others in every instance."""
+    chosen, start = [], 0
+    for size in task.layers.values():
+        few = min(per_layer, size)
+        inside = torch.rand(instances, size, generator=generator).topk(few).indices
+        chosen.append(start + inside + task.n * torch.arange(instances)[:, None])
+        start += size
+    return torch.cat(chosen, dim=1).flatten()

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import torch
 
 from ..errors import ConfigError, ExpressionError
 from ..expressions import Expression

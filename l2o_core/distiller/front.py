@@ -21,8 +21,10 @@ GAIN = 1e-3
 
 @dataclass(frozen=True)
 class Entry:
-    """An equation in the units of the data, with its loss (mean squared error where it was chosen) and its
-    R2 on rows that neither the search nor the choice has seen.
+    """An equation in the units of the data.
+
+    `loss` is the mean squared error on the rows it was chosen by, `r2` is measured on rows that neither the
+    search nor the choice has seen.
     """
 
     equation: Expression

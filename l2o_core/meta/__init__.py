@@ -1,7 +1,8 @@
 """Training optimizers: unrolls, their meta-gradient, and the loop around them."""
 
+from . import recipes
 from .evaluate import evaluate
 from .history import History
 from .train import meta_train
 
-__all__ = ["History", "evaluate", "meta_train"]
+__all__ = ["History", "evaluate", "meta_train", "recipes"]

@@ -3,9 +3,10 @@
 from .base import CoordinateOptimizer
 from .equation import Equation
 from .recurrent import DM, RP, Recurrent, RPSmall, RPSmallExtra
-from .store import load, pretrained, write
+from .store import ARCHITECTURES, load, pretrained, write
 
 __all__ = [
+    "ARCHITECTURES",
     "DM",
     "RP",
     "CoordinateOptimizer",

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from l2o_core import distiller, models, tasks
-from l2o_core.errors import ConfigError, DataError
+from l2o_core.errors import DataError
 
-SETTING = {"lags": 4, "samples": 300, "steps": 12, "instances": 5}
+SETTING = {"lags": 4, "samples": 500, "steps": 12, "instances": 5}
 
 
 def test_targets_are_the_rule_applied_to_the_inputs():
@@ -20,14 +20,15 @@ def test_targets_are_the_rule_applied_to_the_inputs():
 @pytest.mark.parametrize(("model", "features"), [(models.RPSmall(), 2), (models.RPSmallExtra(), 3)])
 def test_features_come_one_after_another_newest_first(model, features):
     data = distiller.collect(model, tasks.load("p1"), **SETTING)
-    assert data.inputs.shape == (300, 4 * features)
+    assert data.inputs.shape == (500, 4 * features)
     assert data.names[:5] == ["m_hat[0]", "m_hat[1]", "m_hat[2]", "m_hat[3]", "g_hat[0]"]
 
 
 def test_a_row_is_a_window_of_one_trajectory():
-    """The gradient at lag 1 of a row is the gradient at lag 0 one step earlier: SGD's own recursion holds."""
+    """The gradient at lag 1 of a row is that at lag 0 of the step before, or 0 before the first."""
     data = distiller.collect(models.DM(), tasks.load("p1"), **SETTING)
     assert set(data.groups) <= set(range(5))
+    assert np.isin(data.inputs[:, 1], [*data.inputs[:, 0], 0.0]).mean() > 0.5
     again = distiller.collect(models.DM(), tasks.load("p1"), **SETTING)
     assert not np.array_equal(data.targets, again.targets)  # other weights
     torch.manual_seed(0)
@@ -37,7 +38,7 @@ def test_a_row_is_a_window_of_one_trajectory():
 
 
 def test_fewer_steps_than_lags_are_refused():
-    with pytest.raises(ConfigError, match="lags must lie between 1 and the number of steps"):
+    with pytest.raises(DataError, match="windows of 20 lags need 20 steps or more, the trajectory has 10"):
         distiller.collect(models.DM(), tasks.load("p1"), lags=20, steps=10)
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import pyoperon
 
 SYMBOLS = ("add", "sub", "mul", "div", "aq", "square", "sqrt", "sqrtabs", "exp", "tanh", "abs", "fmax")
-ROUNDS = 4
+ROUNDS = 4  # at most; two from 16 s on, one that offers everything below
 SEARCH_SHARE = 0.55  # of a round's time; the rest is for fitting and pruning
 TINY = 1e-9  # stands in for an input of 0; inputs have unit variance
 
@@ -48,9 +48,10 @@ TINY = 1e-9  # stands in for an input of 0; inputs have unit variance
 class Operon:
     """NSGA-II on R2 and length, Levenberg-Marquardt inside; then completed, fitted and pruned (`refine`).
 
-    Rounds alternate between the raw columns, with `transforms` of them, and the raw columns with lag sums
-    (`columns.lag_sums`), each on `rows` rows drawn anew, enough to rank shapes. `threads`: None takes all cores of this process. One thread and the same machine
-    load give the same front again; a time limit alone cannot promise that, `generations` (per round) can.
+    Rounds alternate between the raw columns with `transforms` of them and the raw columns with lag sums
+    (`columns.lag_sums`), each on `rows` rows drawn anew, enough to rank shapes. `threads`: None takes all
+    cores of this process. A time limit cannot promise the same front again; `generations` (per round) with
+    time to spare does.
     """
 
     symbols: tuple[str, ...] = SYMBOLS
@@ -69,8 +70,8 @@ class Operon:
         start, select = time.monotonic(), problem.rows("select")
         plain, sums = columns.raw(problem), columns.lag_sums(problem)
         compressed = columns.transforms(problem, self.transforms)
-        rounds = max(1, min(ROUNDS, int(time_limit / 8)))
-        offers = [plain + sums, plain + compressed] if rounds > 1 else [plain + sums + compressed]
+        rounds = max(1, min(ROUNDS, 2 * int(time_limit / 16)))
+        offers = [plain + compressed, plain + sums] if rounds > 1 else [plain + sums + compressed]
         found: list[Expression] = []
         for turn in range(rounds):
             offer = offers[turn % len(offers)]
@@ -133,15 +134,9 @@ def expression(tree: pyoperon.Tree, variables: dict[int, Expression]) -> Express
     return stack.pop()
 
 
-def _quotient(x: Expression, y: Expression) -> Expression:
-    # Operon's sqrt has a value for positive arguments only, so there sqrt(z)^2 is z itself.
-    inside = y.arguments[0] if y.root == "sqrt" else call("square", y)
-    return x / call("sqrt", 1 + inside)
-
-
 _OPERATORS: dict[str, Callable[..., Expression]] = {
     **{name: lambda *args, op=name: _folded(op, args) for name in "+-*/"},
-    "aq": _quotient,
+    "aq": lambda x, y: x / call("sqrt", 1 + call("square", y)),
     "fmin": lambda *args: _folded("min", args),
     "fmax": lambda *args: _folded("max", args),
     "sqrtabs": lambda x: call("sqrt", abs(x)),
