@@ -67,15 +67,36 @@ started = time.perf_counter()
 task = tasks.load("p1")
 teacher = models.DM(scale=0.1)
 history = meta.meta_train(
-    teacher, task, seed=seed, epochs=epochs, steps=100, unroll=20, instances=128, lr=3e-3, progress=False
+    teacher,
+    task,
+    seed=seed,
+    epochs=epochs,
+    steps=100,
+    unroll=20,
+    instances=128,
+    lr=3e-3,
+    progress=False,
 )
 meta_seconds = history.seconds
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.2))
-ax.plot(range(1, epochs + 1), history.losses, lw=1, alpha=0.6, label="training (fresh instances)")
-ax.plot(*zip(*history.validation, strict=True), marker="o", ms=3, label="held-out instances")
-ax.set(xlabel="meta-training epoch", ylabel="mean loss over 100 steps", yscale="log")
+ax.plot(
+    range(1, epochs + 1),
+    history.losses,
+    lw=1,
+    alpha=0.6,
+    label="training (fresh instances)",
+)
+ax.plot(
+    *zip(*history.validation, strict=True),
+    marker="o",
+    ms=3,
+    label="held-out instances",
+)
+ax.set(
+    xlabel="meta-training epoch", ylabel="mean loss over 100 steps", yscale="log"
+)
 ax.legend()
 first, (best_epoch, best) = history.validation[0][1], history.best
 plots.figure(
@@ -100,7 +121,12 @@ front = distiller.distill(
     max_complexity=100, time_limit=search_seconds, seed=seed,
 )  # fmt: skip
 linear = distiller.distill(
-    data.inputs, data.targets, names=data.names, groups=data.groups, engine="linear", seed=seed
+    data.inputs,
+    data.targets,
+    names=data.names,
+    groups=data.groups,
+    engine="linear",
+    seed=seed,
 )
 
 # %% [markdown]
@@ -112,7 +138,11 @@ linear = distiller.distill(
 # %%
 def tuning_loss(rule: models.CoordinateOptimizer) -> float:
     """Mean loss over 100 steps on the tuning instances; infinite if one of them diverges."""
-    mean = meta.evaluate(rule, task, steps=100, instances=128, seed=seed + 1000).mean().item()
+    mean = (
+        meta.evaluate(rule, task, steps=100, instances=128, seed=seed + 1000)
+        .mean()
+        .item()
+    )
     return mean if math.isfinite(mean) else math.inf
 
 
@@ -121,8 +151,18 @@ chosen = min(front, key=lambda entry: tuning_loss(models.Equation(entry.equation
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.2))
 for name, line in {"operon": front, "linear": linear}.items():
-    ax.plot(line.table["complexity"], line.table["r2"], marker="o", ms=3, label=name)
-ax.plot(chosen.complexity, chosen.r2, "o", ms=11, mfc="none", color=plots.color("equation"), label="chosen")
+    ax.plot(
+        line.table["complexity"], line.table["r2"], marker="o", ms=3, label=name
+    )
+ax.plot(
+    chosen.complexity,
+    chosen.r2,
+    "o",
+    ms=11,
+    mfc="none",
+    color=plots.color("equation"),
+    label="chosen",
+)
 ax.set(xlabel="complexity (nodes)", ylabel="held-out $R^2$", ylim=(0, 1))
 ax.legend()
 plots.figure(
@@ -133,7 +173,9 @@ plots.figure(
 )
 
 # %%
-plots.equation(rf"\Delta x_t = {chosen.equation.latex()}", name="eq-quickstart-distilled")
+plots.equation(
+    rf"\Delta x_t = {chosen.equation.latex()}", name="eq-quickstart-distilled"
+)
 
 # %% [markdown]
 # ## Two numbers that describe a rule
@@ -171,13 +213,18 @@ GRID = [10 ** (i / 10 - 3) for i in range(34)]  # 0.001 to 2, ten to a decade
 
 def tuned(text: str, moments: dict) -> models.Equation:
     """The rule at the learning rate with the lowest mean loss on the tuning instances."""
-    return min((models.Equation(text.format(lr=lr), **moments) for lr in GRID), key=tuning_loss)
+    return min(
+        (models.Equation(text.format(lr=lr), **moments) for lr in GRID),
+        key=tuning_loss,
+    )
 
 
 runners = {"teacher": teacher, "equation": models.Equation(chosen.equation)}
 runners |= {name: tuned(*rule) for name, rule in CLASSICS.items()}
 losses = {
-    name: meta.evaluate(runner, task, steps=100, instances=race_instances, seed=seed + 2000)
+    name: meta.evaluate(
+        runner, task, steps=100, instances=race_instances, seed=seed + 2000
+    )
     for name, runner in runners.items()
 }
 
@@ -207,7 +254,9 @@ race = pd.DataFrame(
         "optimizer": name,
         "mean loss over 100 steps": records.mean_std(curves.mean(1).tolist()),
         "loss after 100 steps": records.mean_std(curves[:, -1].tolist()),
-        "learning rate": f"{-runners[name].constants[0].item():g}" if name in CLASSICS else None,
+        "learning rate": f"{-runners[name].constants[0].item():g}"
+        if name in CLASSICS
+        else None,
     }
     for name, curves in losses.items()
 )
@@ -225,7 +274,10 @@ plots.table(
 
 # %%
 generator = torch.Generator().manual_seed(seed + 2000)
-starts, instance = task.init(generator, race_instances), next(task.batches(generator, race_instances))
+starts, instance = (
+    task.init(generator, race_instances),
+    next(task.batches(generator, race_instances)),
+)
 x = torch.nn.Parameter(starts[:1].clone())
 optimizer = optim.SymbolicOptimizer([x], chosen.equation, lr=1.0)
 trace = []
@@ -236,7 +288,11 @@ for _ in range(100):
     optimizer.step()
     trace.append(loss.item())
 difference = (torch.tensor(trace) - losses["equation"][0, :100]).abs().max().item()
-display(Markdown(f"After 99 steps: loss {trace[-1]:.4f}; largest difference to the race {difference:.1e}."))
+display(
+    Markdown(
+        f"After 99 steps: loss {trace[-1]:.4f}; largest difference to the race {difference:.1e}."
+    )
+)
 
 # %% [markdown]
 # ## A check: Adam comes back
@@ -252,8 +308,14 @@ returned = distiller.distill(
     max_complexity=20, time_limit=search_seconds, seed=seed,
 )  # fmt: skip
 simplest = returned.at(complexity=metrics.mapping_complexity(returned))
-plots.equation(rf"\Delta x_t = {simplest.equation.latex()}", name="eq-quickstart-adam")
-display(Markdown(f"Expected: $-0.1\\, m_t / \\sqrt{{v_t}}$. Held-out $R^2$: **{simplest.r2:.6f}**."))
+plots.equation(
+    rf"\Delta x_t = {simplest.equation.latex()}", name="eq-quickstart-adam"
+)
+display(
+    Markdown(
+        f"Expected: $-0.1\\, m_t / \\sqrt{{v_t}}$. Held-out $R^2$: **{simplest.r2:.6f}**."
+    )
+)
 
 # %% [markdown]
 # ## What it cost
@@ -273,10 +335,18 @@ values = {
     "adam": {"equation": str(simplest.equation), "r2": simplest.r2},
 }
 records.save(
-    "quickstart", values, profile=profile, seed=seed, dataset=task.dataset, engine="operon", wall_time=seconds
+    "quickstart",
+    values,
+    profile=profile,
+    seed=seed,
+    dataset=task.dataset,
+    engine="operon",
+    wall_time=seconds,
 )
 display(
-    Markdown(f"{seconds:.0f} s in all: {meta_seconds:.0f} s of meta-training, the rest search and races.")
+    Markdown(
+        f"{seconds:.0f} s in all: {meta_seconds:.0f} s of meta-training, the rest search and races."
+    )
 )
 
 # %% [markdown]

@@ -61,7 +61,9 @@ LAGS = 20
 
 # %%
 NETWORKS = {
-    "mlp": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)),
+    "mlp": lambda: nn.Sequential(
+        nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)
+    ),
     "resnet50": lambda: vision.resnet(50, stem="imagenet"),
 }
 
@@ -79,9 +81,16 @@ def record_gradients(seed: int) -> tuple[np.ndarray, str]:
         x = (x - x.mean((0, 2, 3), keepdim=True)) / x.std((0, 2, 3), keepdim=True)
         trainer.zero_grad()
         nn.functional.cross_entropy(model(x), images.labels[picked]).backward()
-        history.append([p.grad.flatten()[at] for p, at in zip(model.parameters(), chosen, strict=True)])
+        history.append(
+            [
+                p.grad.flatten()[at]
+                for p, at in zip(model.parameters(), chosen, strict=True)
+            ]
+        )
         trainer.step()
-    tensors = [torch.stack(series).double() for series in zip(*history, strict=True)]
+    tensors = [
+        torch.stack(series).double() for series in zip(*history, strict=True)
+    ]
     scaled = [g / g.std().clamp_min(1e-12) for g in tensors]
     return torch.cat(scaled, dim=1).clamp(-limit, limit).numpy(), images.name
 
@@ -112,7 +121,10 @@ def stream(features: Features, gradients: np.ndarray) -> dict[str, np.ndarray]:
     for now in g:
         values, state = features.step_dict(now, state)
         out.append(values)
-    return {name: torch.stack([values[name] for values in out]).numpy() for name in features.names}
+    return {
+        name: torch.stack([values[name] for values in out]).numpy()
+        for name in features.names
+    }
 
 
 @dataclass
@@ -133,7 +145,9 @@ def sample(gradients: np.ndarray, seed: int) -> Windows:
     g = np.stack([gradients[step - lag, coordinate] for lag in range(LAGS)], axis=1)
     past = {
         name: x[step, coordinate]
-        for name, x in (stream(MOMENTS, gradients) | stream(BUFFER, gradients)).items()
+        for name, x in (
+            stream(MOMENTS, gradients) | stream(BUFFER, gradients)
+        ).items()
     }
     targets = {
         "SGD": -0.01 * g[:, 0],
@@ -161,14 +175,23 @@ def distilled(rule: str, windows: Windows, seed: int) -> dict:
     """What the search and least squares make of one rule."""
     inputs, names = windows.lags, NAMES
     if rule.endswith("m, v"):
-        inputs, names = np.hstack([windows.lags, windows.moments]), [*NAMES, "m", "v"]
+        inputs, names = (
+            np.hstack([windows.lags, windows.moments]),
+            [*NAMES, "m", "v"],
+        )
     shared = {"names": names, "groups": windows.coordinate, "seed": seed}
     began = time.perf_counter()
     front = distiller.distill(
-        inputs, windows.targets[rule], time_limit=time_limit, max_complexity=max_complexity, **shared
+        inputs,
+        windows.targets[rule],
+        time_limit=time_limit,
+        max_complexity=max_complexity,
+        **shared,
     )
     seconds = time.perf_counter() - began
-    linear = distiller.distill(inputs, windows.targets[rule], engine="linear", **shared)
+    linear = distiller.distill(
+        inputs, windows.targets[rule], engine="linear", **shared
+    )
     shown = front.at(complexity=metrics.mapping_complexity(front, tolerance=1e-4))
     return {
         "equation": str(shown.equation),
@@ -184,7 +207,9 @@ windows, found = {}, {}
 for seed in seeds:
     gradients, source = record_gradients(seed)
     windows[seed] = sample(gradients, seed)
-    found[seed] = {rule: distilled(rule, windows[seed], seed) for rule in windows[seed].targets}
+    found[seed] = {
+        rule: distilled(rule, windows[seed], seed) for rule in windows[seed].targets
+    }
 network_name = {"mlp": "a 64-64-10 perceptron", "resnet50": "ResNet-50"}[network]
 where = f"{network_name} on {source}"
 
@@ -193,7 +218,10 @@ where = f"{network_name} on {source}"
 
 # %%
 published = records.published("SymL2O Table 1")
-printed = {rule: cells.set_index("column")["text"] for rule, cells in published.groupby("row")}
+printed = {
+    rule: cells.set_index("column")["text"]
+    for rule, cells in published.groupby("row")
+}
 
 
 def over_seeds(rule: str, key: str) -> str:
@@ -263,17 +291,34 @@ TRUE = {
     "Adam(0.9)": f"{0.1**0.5 * (1 - 0.9**LAGS) ** -0.5!r} * ({m}) / sqrt({v} + 1e-6)",
 }
 shown = windows[seeds[0]]
-seen = distiller.Dataset(shown.lags, shown.targets["Linear"], NAMES, shown.coordinate)
+seen = distiller.Dataset(
+    shown.lags, shown.targets["Linear"], NAMES, shown.coordinate
+)
 true_adam = expressions.parse(TRUE["Adam(0.9)"])
-columns = {name: torch.from_numpy(column) for name, column in zip(NAMES, shown.lags.T, strict=True)}
+columns = {
+    name: torch.from_numpy(column)
+    for name, column in zip(NAMES, shown.lags.T, strict=True)
+}
 ceiling = metrics.r2(shown.targets["Adam(0.9)"], true_adam.evaluate(columns))
 
 fig, axes = plt.subplots(1, 3, figsize=(9, 3), sharex=True)
 for ax, (rule, text) in zip(axes, TRUE.items(), strict=True):
-    for label, equation in {"true": text, "recovered": first[rule]["equation"]}.items():
+    for label, equation in {
+        "true": text,
+        "recovered": first[rule]["equation"],
+    }.items():
         weights = metrics.sensitivities(expressions.parse(equation), seen)["g"]
-        style = {"marker": "o", "ms": 4, "lw": 0} if label == "recovered" else {"lw": 1.5}
-        ax.plot(list(weights), np.array(list(weights.values())) / weights[0], label=label, **style)
+        style = (
+            {"marker": "o", "ms": 4, "lw": 0}
+            if label == "recovered"
+            else {"lw": 1.5}
+        )
+        ax.plot(
+            list(weights),
+            np.array(list(weights.values())) / weights[0],
+            label=label,
+            **style,
+        )
     ax.set(title=rule, xlabel="lag")
 axes[0].set_ylabel("influence, relative to lag 0")
 axes[0].legend()
@@ -287,8 +332,19 @@ plots.figure(
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.6))
 for rule, result in first.items():
-    ax.plot(result["front"]["complexity"], result["front"]["r2"], marker="o", ms=3, label=rule)
-ax.set(xlabel="complexity (nodes)", ylabel="held-out $R^2$", xscale="log", ylim=(0, 1.03))
+    ax.plot(
+        result["front"]["complexity"],
+        result["front"]["r2"],
+        marker="o",
+        ms=3,
+        label=rule,
+    )
+ax.set(
+    xlabel="complexity (nodes)",
+    ylabel="held-out $R^2$",
+    xscale="log",
+    ylim=(0, 1.03),
+)
 ax.legend(fontsize=8)
 smallest = first["Adam(0.9) from m, v"]["complexity"]
 plots.figure(

@@ -98,8 +98,8 @@ def windows(
     """Sample windows of `lags` steps, without repetition, from histories [T, N] of N coordinates.
 
     Lags that reach before the first step read 0, as they do when an equation runs: the first steps, with
-    their large gradients, are where a rule must not fail. `targets` [T, N]; `groups` [N]; `memory`, [T, N, ...]
-    each, is what was remembered before each step.
+    their large gradients, are where a rule must not fail. `targets` [T, N]; `groups` [N]; `memory`: what was
+    remembered before each step, [T, N, ...] each.
     """
     steps, coordinates = targets.shape
     _check_windows(lags, steps)

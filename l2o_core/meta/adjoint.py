@@ -43,7 +43,7 @@ class Unroll:
 def play(optimizer: CoordinateOptimizer, run: Run, steps: int, sample: Sample) -> Unroll:
     """Optimize for some steps without a graph; `run` moves on, ready for the next unroll."""
     chosen = sample.coordinates
-    state, losses = select(run.state, chosen), [run.loss]
+    state, losses = select(run.state, chosen, run.gradient.dtype), [run.loss]
     gradients, updates = [run.gradient[chosen]], []
     for _ in range(steps):
         updates.append(run.move(optimizer)[chosen])
@@ -79,7 +79,7 @@ def replay(
     ends = []
     for first in range(0, unroll.gradients.shape[1], BLOCK):
         block = slice(first, first + BLOCK)
-        now, total = detach(select(state, block)), 0.0
+        now, total = detach(select(state, block, unroll.gradients.dtype)), 0.0
         for step, g in enumerate(unroll.gradients[:-1, block]):
             update, now = optimizer(g, now)
             total = total + cost(step, block, update)

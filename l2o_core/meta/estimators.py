@@ -23,7 +23,7 @@ from .sampling import nothing, stratified
 class Estimator(ABC):
     """Fresh instances of a task, and a way to learn from optimizing them.
 
-    `fraction`: share of the coordinates that carries the gradient; `scaling`: see `Run.start`.
+    `fraction`: share of the coordinates that carries the gradient; `scaling`, `compact`: see `Run.start`.
     """
 
     def __init__(
@@ -34,9 +34,10 @@ class Estimator(ABC):
         instances: int = 1,
         fraction: float = 1.0,
         scaling: float = 0.0,
+        compact: bool = False,
     ):
         self.optimizer, self.task, self.seed, self.instances = optimizer, task, seed, instances
-        self.fraction, self.scaling = fraction, scaling
+        self.fraction, self.scaling, self.compact = fraction, scaling, compact
         self.generator = torch.Generator().manual_seed(seed)
         self.begin()
 
@@ -50,7 +51,7 @@ class Estimator(ABC):
 
     def start(self, optimizer: CoordinateOptimizer) -> Run:
         """The instances of this estimator, about to be optimized."""
-        return Run.start(optimizer, self.task, self.seed, self.instances, self.scaling)
+        return Run.start(optimizer, self.task, self.seed, self.instances, self.scaling, self.compact)
 
 
 class TBPTT(Estimator):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..features import State
-from ..models.base import CoordinateOptimizer
+from ..models.base import CoordinateOptimizer, compacted
 from ..tasks.base import Task
 
 
@@ -32,17 +32,25 @@ class Run:
 
     @classmethod
     def start(
-        cls, optimizer: CoordinateOptimizer, task: Task, seed: int, instances: int, scaling: float = 0.0
+        cls,
+        optimizer: CoordinateOptimizer,
+        task: Task,
+        seed: int,
+        instances: int,
+        scaling: float = 0.0,
+        compact: bool = False,
     ) -> Run:
         """Fresh instances; everything random about them follows from `seed`.
 
         `scaling`: every coordinate is scaled by exp(U(-scaling, scaling)) (random scaling, Lv et al. 2017).
+        `compact`: between steps, the optimizer's memory is kept in float16.
         """
         generator = torch.Generator().manual_seed(seed)
         params = task.init(generator, instances).clone()
         flat = params.view(-1)
         batches = task.batches(generator, instances)
-        run = cls(task, params, 1.0, optimizer.init_state(flat), batches, flat, flat)
+        state = optimizer.init_state(flat)
+        run = cls(task, params, 1.0, compacted(state) if compact else state, batches, flat, flat)
         run.look()
         if scaling:
             powers = scaling * (2 * torch.rand(params.shape, generator=generator) - 1)

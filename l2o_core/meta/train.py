@@ -37,6 +37,7 @@ def meta_train(
     clip: float = 1.0,
     fraction: float = 1.0,
     scaling: float = 0.0,
+    compact: bool = False,
     imitation: float = 0.0,
     estimator: str = "tbptt",
     validate_every: int = 5,
@@ -54,6 +55,7 @@ def meta_train(
 
     - `fraction` of the coordinates, drawn anew in each unroll, carries the meta-gradient (`stratified`).
     - `scaling`: random scaling of the coordinates by exp(U(-scaling, scaling)) (Lv et al. 2017).
+    - `compact`: between steps, the optimizer's memory is kept in float16: for very large optimizees.
     - `imitation`: share of the epochs that follow Adam instead (Chen et al. 2020a).
     - Several `steps` make a curriculum (Chen et al. 2020a): validation looks one horizon ahead, and once it
       no longer improves, training goes on from the stage's best weights at the next horizon.
@@ -79,6 +81,7 @@ def meta_train(
     identity = {"model": type(optimizer).__name__, "options": optimizer.options, "task": task.name}
     identity |= {"dataset": task.dataset, "seed": seed, "steps": list(horizons), "unroll": unroll}
     identity |= {"instances": instances, "lr": lr, "clip": clip, "fraction": fraction, "scaling": scaling}
+    identity["compact"] = compact
     identity |= {"imitation": imitation, "estimator": estimator, "validate_every": validate_every}
     identity |= {"validation_instances": validation_instances}
     trainer = torch.optim.Adam(optimizer.parameters(), lr=lr)
@@ -107,7 +110,7 @@ def meta_train(
         horizon, chance = history.stages[-1][1], torch.Generator().manual_seed(_epoch_seed(seed, epoch))
         follow = torch.rand((), generator=chance).item() < imitation
         kind = Imitation if follow else ESTIMATORS[estimator]
-        runs = kind(optimizer, task, _epoch_seed(seed, epoch), instances, fraction, scaling)
+        runs = kind(optimizer, task, _epoch_seed(seed, epoch), instances, fraction, scaling, compact)
         bar.total = bar.n + (epochs - epoch) * horizon
         total = _epoch(runs, trainer, horizon, unroll, clip, bar)
         if follow:

@@ -39,11 +39,11 @@ class CoordinateOptimizer(nn.Module, ABC):
 
     @torch.no_grad()
     def advance(self, g: Tensor, state: State) -> tuple[Tensor, State]:
-        """`forward` without a graph, in little memory: the state's tensors are overwritten."""
+        """`forward` without a graph, in little memory: the state's tensors are overwritten, in their precision."""
         update, scalars = torch.empty_like(g), ()
         for start in range(0, len(g), BLOCK):
             block = slice(start, start + BLOCK)
-            update[block], new = self(g[block], select(state, block))
+            update[block], new = self(g[block], select(state, block, g.dtype))
             for part, value in zip(state, new, strict=True):
                 if part.dim():
                     part[block] = value
@@ -59,9 +59,14 @@ class CoordinateOptimizer(nn.Module, ABC):
         """The rule: features [N, F] and memory in, update [N] and next memory out."""
 
 
-def select(state: State, coordinates: Tensor | slice) -> State:
-    """The state of some coordinates only; scalars are shared by all."""
-    return tuple(part if part.dim() == 0 else part[coordinates] for part in state)
+def select(state: State, coordinates: Tensor | slice, dtype: torch.dtype) -> State:
+    """The state of some coordinates only, as `dtype`; scalars are shared by all."""
+    return tuple(part if part.dim() == 0 else part[coordinates].to(dtype) for part in state)
+
+
+def compacted(state: State) -> State:
+    """The same state with its wide parts, [N, ...] with more than N numbers, in float16."""
+    return tuple(part.half() if part.dim() > 1 else part for part in state)
 
 
 def detach(state: State) -> State:
