@@ -27,7 +27,10 @@ _Arrays = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class ImageData:
-    """Images [n, C, H, W] (uint8, 0..255) with labels [n] (int64); `name` says so where it is a stand-in."""
+    """Images [n, C, H, W] (uint8, 0..255) with labels [n] (int64).
+
+    `name` says so where it is a stand-in, or only part of what is published under that name.
+    """
 
     name: str
     images: Tensor
@@ -49,11 +52,13 @@ def load(name: str, split: str = "train", download: bool = False) -> ImageData:
     if split not in SPLITS:
         raise ConfigError(f"unknown split {split!r}; known splits: {', '.join(SPLITS)}")
     images, labels = _digits(split) if name == "digits" else _find(name, split, download)
-    title, classes, channels, rows = _KNOWN[name]
+    title, classes, (channels, rows), sizes = _KNOWN[name]
     if images.shape != (len(labels), channels, rows, rows) or not len(labels):
         raise DataError(
             f"{title} {split}: {images.shape} images and {len(labels)} labels do not fit together"
         )
+    whole = sizes[SPLITS.index(split)]
+    title += "" if len(labels) == whole else f" ({len(labels)} of {whole} {split} images)"
     return ImageData(title, torch.tensor(images), torch.tensor(labels.astype(np.int64)), classes)
 
 
@@ -93,7 +98,7 @@ def _download(title: str, root: Path) -> None:
 
     root.mkdir(parents=True, exist_ok=True)
     try:
-        getattr(torchvision("datasets"), title.replace("-", ""))(root, download=True)
+        getattr(torchvision("datasets"), title)(root, download=True)
     except (OSError, RuntimeError) as error:
         raise DataError(f"could not download {title} to {root}: {error}") from error
 
@@ -146,18 +151,18 @@ class _ArrayUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> object:
         if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            return np.empty(0).__reduce__()[0]
+            return np.empty(0).__reduce__()[0]  # the same function, wherever this NumPy keeps it
         if module == "numpy" and name in ("ndarray", "dtype"):
             return getattr(np, name)
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a file of images")
 
 
-# title, classes, channels, rows
+# title, classes, (channels, rows), (train images, test images)
 _KNOWN = {
-    "mnist": ("MNIST", 10, 1, 28),
-    "cifar10": ("CIFAR10", 10, 3, 32),
-    "cifar100": ("CIFAR100", 100, 3, 32),
-    "digits": ("digits (scikit-learn, 8x8 stand-in)", 10, 1, 8),
+    "mnist": ("MNIST", 10, (1, 28), (60_000, 10_000)),
+    "cifar10": ("CIFAR10", 10, (3, 32), (50_000, 10_000)),
+    "cifar100": ("CIFAR100", 100, (3, 32), (50_000, 10_000)),
+    "digits": ("digits (scikit-learn, 8x8 stand-in)", 10, (1, 8), (1437, 360)),
 }
 NAMES = tuple(_KNOWN)
 _IDX = {"train": "train", "test": "t10k"}

@@ -62,7 +62,7 @@ def collect(
     with torch.no_grad():
         for _ in range(steps):
             _, gradient = task.loss_and_gradient(params, next(batches))
-            before = select(state, watched)
+            before = select(state, watched, params.dtype)
             history.append(opt.features.step(gradient.flatten()[watched], before[:split])[0])
             memories.append([part.expand(len(watched), *part.shape[1:]) for part in before[split:]])
             update, state = opt.advance(gradient.flatten(), state)

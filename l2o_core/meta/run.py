@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..features import State
-from ..models.base import CoordinateOptimizer, compacted
+from ..models.base import CoordinateOptimizer
 from ..tasks.base import Task
 
 
@@ -24,7 +24,7 @@ class Run:
 
     task: Task
     params: Tensor
-    scale: Tensor | float
+    scale: Tensor | None
     state: State
     batches: Iterator[Any]
     loss: Tensor
@@ -49,8 +49,8 @@ class Run:
         params = task.init(generator, instances).clone()
         flat = params.view(-1)
         batches = task.batches(generator, instances)
-        state = optimizer.init_state(flat)
-        run = cls(task, params, 1.0, compacted(state) if compact else state, batches, flat, flat)
+        state = optimizer.init_compact(flat) if compact else optimizer.init_state(flat)
+        run = cls(task, params, None, state, batches, flat, flat)
         run.look()
         if scaling:
             powers = scaling * (2 * torch.rand(params.shape, generator=generator) - 1)
@@ -61,11 +61,12 @@ class Run:
     def look(self) -> None:
         """Loss and gradient on the next batch, without moving."""
         self.loss, gradient = self.task.loss_and_gradient(self.params, next(self.batches))
-        self.gradient = (self.scale * gradient).view(-1)
+        self.gradient = (gradient if self.scale is None else self.scale * gradient).view(-1)
 
     def move(self, optimizer: CoordinateOptimizer) -> Tensor:
         """One step of the optimizer, and a look at where it led; the update [N]."""
         update, self.state = optimizer.advance(self.gradient, self.state)
-        self.params += self.scale * update.view_as(self.params)
+        step = update.view_as(self.params)
+        self.params += step if self.scale is None else self.scale * step
         self.look()
         return update

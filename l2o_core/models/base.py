@@ -30,6 +30,18 @@ class CoordinateOptimizer(nn.Module, ABC):
         """The state before the first gradient, for coordinates shaped like `like` [N]."""
         return self.features.init(like) + self.init_memory(like)
 
+    def init_compact(self, like: Tensor) -> State:
+        """The same state with its wide parts [N, ...] in float16, for very many coordinates."""
+
+        def spread(part: Tensor) -> Tensor:
+            if part.dim() == 0:
+                return part
+            dtype = part.dtype if part.dim() == 1 else torch.float16
+            repeated = torch.empty(*part.shape[1:], len(like), dtype=dtype, device=like.device)
+            return repeated.copy_(part.movedim(0, -1)).movedim(-1, 0)
+
+        return tuple(spread(part) for part in self.init_state(like[:1]))  # all coordinates start alike
+
     def forward(self, g: Tensor, state: State) -> tuple[Tensor, State]:
         """One step: gradient [N] and state in, update [N] and next state out."""
         split = len(self.features.buffers)
@@ -39,7 +51,7 @@ class CoordinateOptimizer(nn.Module, ABC):
 
     @torch.no_grad()
     def advance(self, g: Tensor, state: State) -> tuple[Tensor, State]:
-        """`forward` without a graph, in little memory: the state's tensors are overwritten, in their precision."""
+        """`forward` without a graph, in little memory: the state's own tensors are overwritten."""
         update, scalars = torch.empty_like(g), ()
         for start in range(0, len(g), BLOCK):
             block = slice(start, start + BLOCK)
@@ -62,11 +74,6 @@ class CoordinateOptimizer(nn.Module, ABC):
 def select(state: State, coordinates: Tensor | slice, dtype: torch.dtype) -> State:
     """The state of some coordinates only, as `dtype`; scalars are shared by all."""
     return tuple(part if part.dim() == 0 else part[coordinates].to(dtype) for part in state)
-
-
-def compacted(state: State) -> State:
-    """The same state with its wide parts, [N, ...] with more than N numbers, in float16."""
-    return tuple(part.half() if part.dim() > 1 else part for part in state)
 
 
 def detach(state: State) -> State:

@@ -11,7 +11,9 @@ from .base import Task
 from .classifier import Classifier
 from .lenet import LeNet
 from .mlp import MLP
+from .network import Network
 from .rastrigin import Rastrigin
+from .vision import resnet
 
 _TASKS: dict[str, Callable[..., Task]] = {
     "p1": Rastrigin,
@@ -21,9 +23,11 @@ _TASKS: dict[str, Callable[..., Task]] = {
     "lenet": LeNet,
     "mnistnet": partial(MLP, "mnistnet", "mnist", (20,), "sigmoid"),
     "digits": partial(MLP, "digits", "digits", (50, 20)),
+    "resnet18": partial(Network, "resnet18", "cifar10", partial(resnet, 18)),
+    "resnet50": partial(Network, "resnet50", "cifar10", partial(resnet, 50)),
 }
 
-__all__ = ["MLP", "Classifier", "LeNet", "Rastrigin", "Task", "load", "names"]
+__all__ = ["MLP", "Classifier", "LeNet", "Network", "Rastrigin", "Task", "load", "names"]
 
 
 def names() -> tuple[str, ...]:

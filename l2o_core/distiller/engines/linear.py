@@ -29,6 +29,7 @@ class Linear:
         parts = [*(Expression((v,)) for v in problem.variables), None]
         A = np.column_stack([problem.X[rows], np.ones(len(rows))])
         y, size = problem.y[rows], np.linalg.norm(A, axis=0)
+        size[size == 0] = np.inf  # a column that is 0 on these rows never joins
         chosen, residual, found = [], y, [const(float(y.mean()))]
         while len(chosen) < len(parts) and 4 * len(chosen) <= max_complexity:
             match = np.abs(A.T @ residual) / size

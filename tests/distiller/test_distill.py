@@ -1,0 +1,143 @@
+"""Known rules come back, in the units of the data; data that cannot be used is refused or reported."""
+
+import numpy as np
+import pytest
+
+from l2o_core import distiller, expressions
+from l2o_core.distiller.engines import Operon
+from l2o_core.errors import ConfigError, DataError, EngineError
+
+# Bounded by generations, on one thread: the same front on every machine; the time limit is never met.
+OPERON = Operon(threads=1, generations=15, population=200)
+NAMES = [f"g[{lag}]" for lag in range(4)]
+
+
+@pytest.fixture
+def X():
+    return np.random.default_rng(0).normal(size=(600, 4))
+
+
+def linear(X, y, **options):
+    return distiller.distill(X, y, NAMES, engine="linear", **options)
+
+
+@pytest.mark.parametrize(("x_scale", "y_scale"), [(1.0, 1.0), (1e-12, 1e6), (1e6, 1e-12)])
+def test_a_linear_rule_comes_back_in_original_units(X, x_scale, y_scale):
+    y = y_scale * (X @ [-0.5, 0.25, 0, 0])
+    front = linear(x_scale * X, y)
+    assert front.best.r2 == pytest.approx(1, abs=1e-9)
+    assert [str(v) for v in front.best.equation.variables] == ["g[0]", "g[1]"]
+    want = np.array([-0.5, 0.25]) * y_scale / x_scale
+    np.testing.assert_allclose(front.best.equation.constants, want, rtol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_operon_recovers_a_quotient(X, scale):
+    m, v = scale * X[:, 0], scale**2 * (X[:, 1] ** 2 + 0.1)
+    front = distiller.distill(
+        np.column_stack([m, v]), -0.1 * m / np.sqrt(v), ["m", "v"], engine=OPERON, max_complexity=20
+    )
+    exact = next(entry for entry in front if entry.r2 > 0.999999)
+    assert exact.complexity <= 8
+    (value,) = exact.equation.evaluate({"m": _tensor(2.0), "v": _tensor(4.0)}).tolist()
+    assert value == pytest.approx(-0.1, rel=1e-3)
+
+
+def test_a_sum_over_lags_is_completed():
+    """Twenty lags with geometric weights, inside a nonlinearity: more than a short search would assemble."""
+    X = np.random.default_rng(1).normal(size=(800, 20))
+    y = np.tanh(0.5 * X @ 0.8 ** np.arange(20))
+    names = [f"g[{lag}]" for lag in range(20)]
+    front = distiller.distill(X, y, names, engine=OPERON, max_complexity=100)
+    straight = distiller.distill(X, y, names, engine="linear")
+    assert front.best.r2 > 0.995 > straight.best.r2
+
+
+def test_the_same_seed_gives_the_same_front(X):
+    y = X[:, 0] * X[:, 1]
+    fronts = [distiller.distill(X, y, NAMES, engine=OPERON, seed=3) for _ in range(2)]
+    assert fronts[0].table.equals(fronts[1].table)
+
+
+def test_a_front_falls_as_it_grows_and_stays_within_the_limit(X):
+    y = np.tanh(X[:, 0]) + 0.3 * X[:, 1] ** 2
+    front = distiller.distill(X, y, NAMES, engine=OPERON, max_complexity=15)
+    table = front.table
+    assert list(table.columns) == ["complexity", "loss", "equation", "r2"]
+    assert table["complexity"].is_monotonic_increasing
+    assert table["loss"].is_monotonic_decreasing
+    assert table["complexity"].max() <= 15
+    for entry in front:
+        assert expressions.parse(str(entry.equation)).complexity == entry.complexity
+
+
+def test_r2_is_measured_on_rows_the_search_has_not_seen():
+    """Targets that have nothing to do with the inputs: whatever fits them fits noise."""
+    generator = np.random.default_rng(0)
+    front = linear(generator.normal(size=(200, 4)), generator.normal(size=200))
+    assert front.best.r2 < 0.1
+
+
+def test_groups_are_held_out_whole(X):
+    """A column that merely names the group explains the targets of known groups, not those of others."""
+    groups = np.repeat(np.arange(60), 10)
+    offset = np.random.default_rng(5).normal(size=60)[groups]
+    memorised = np.column_stack([X, *(groups == k for k in range(59))]).astype(float)
+    names = [*NAMES, *(f"is{k}" for k in range(59))]
+    options = {"engine": "linear", "max_complexity": 1000}
+    apart = distiller.distill(memorised, offset, names, groups=groups, **options)
+    mixed = distiller.distill(memorised, offset, names, **options)
+    assert apart.best.r2 < 0.2 < 0.9 < mixed.best.r2
+
+
+def test_bad_rows_and_columns_are_dropped_and_reported(X):
+    y = X[:, 0].copy()
+    X = np.column_stack([X, np.ones(600), X[:, 1]])
+    X[3, 0], y[5] = np.nan, np.inf
+    front = distiller.distill(X, y, [*NAMES, "one", "twin"], engine="linear")
+    assert front.best.r2 == pytest.approx(1)
+    notes = " ".join(front.notes)
+    assert "2 of 600 rows" in notes
+    assert "one: constant" in notes
+    assert "twin: the same as g[1]" in notes
+
+
+@pytest.mark.parametrize("engine", ["linear", OPERON], ids=["linear", "operon"])
+def test_wide_data_of_wild_scales_does_not_break_an_engine(engine):
+    generator = np.random.default_rng(2)
+    scales = 10.0 ** generator.integers(-12, 7, 60)
+    X = generator.standard_t(2, size=(500, 60)) * scales
+    y = X[:, 0] / scales[0] - X[:, 1] / scales[1]
+    front = distiller.distill(X, y, [f"x{i}" for i in range(60)], engine=engine)
+    assert front.best.r2 > 0.99
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"engine": "magic"}, EngineError, "unknown engine 'magic'; known engines: operon, linear"),
+        ({"time_limit": 0}, ConfigError, "time_limit"),
+        ({"time_limit": float("nan")}, ConfigError, "time_limit"),
+        ({"max_complexity": 0}, ConfigError, "max_complexity"),
+        ({"y": np.ones(600)}, DataError, "nothing to explain"),
+        ({"y": np.full(600, np.nan)}, DataError, "0 usable rows"),
+        ({"X": np.ones((600, 4))}, DataError, "every input column is constant"),
+        ({"X": np.ones((10, 4)), "y": np.arange(10.0)}, DataError, "10 usable rows"),
+        ({"X": np.ones(600)}, DataError, r"inputs must be \[n, d\]"),
+        ({"y": ["a"] * 600}, DataError, "array of numbers"),
+        ({"names": NAMES[:3]}, ConfigError, "3 names for 4 columns"),
+        ({"names": ["a", "a", "b", "c"]}, ConfigError, "share the name a"),
+        ({"names": ["__import__('os')", "a", "b", "c"]}, ConfigError, "must be a variable"),
+        ({"groups": np.zeros(3)}, DataError, "groups must be"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(X, change, error, message):
+    arguments = {"X": X, "y": X[:, 0], "names": NAMES, "engine": "linear"} | change
+    with pytest.raises(error, match=message):
+        distiller.distill(arguments.pop("X"), arguments.pop("y"), arguments.pop("names"), **arguments)
+
+
+def _tensor(value):
+    import torch
+
+    return torch.tensor([value], dtype=torch.float64)

@@ -1,0 +1,53 @@
+"""ResNets against torchvision's: the same architecture but for the stem."""
+
+import pytest
+import torch
+
+from l2o_core.errors import ConfigError
+from l2o_core.tasks import vision
+from l2o_core.torchvision_ops import torchvision
+
+
+def size(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize("depth", [18, 34, 50, 152])
+def test_same_parameters_as_torchvision(depth):
+    with torch.device("meta"):
+        reference = getattr(torchvision("models"), f"resnet{depth}")()
+        assert size(vision.resnet(depth, 1000, "imagenet")) == size(reference)
+        assert size(vision.resnet(depth, 1000)) == size(reference) - 64 * 3 * (7 * 7 - 3 * 3)
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+def test_same_function_as_torchvision(depth):
+    torch.manual_seed(0)
+    ours = vision.resnet(depth, 10, "imagenet").eval()
+    theirs = getattr(torchvision("models"), f"resnet{depth}")(num_classes=10).eval()
+    with torch.no_grad():
+        named = dict(theirs.named_parameters())
+        skip = [name for name in named if "downsample" in name]
+        plain = [p for name, p in named.items() if name not in skip]
+        mine = [p for name, p in ours.named_parameters() if "shortcut" not in name]
+        for target, source in zip(mine, plain, strict=True):
+            target.copy_(source)
+        shortcuts = [p for name, p in ours.named_parameters() if "shortcut" in name]
+        for target, name in zip(shortcuts, skip, strict=True):
+            target.copy_(named[name])
+        x = torch.randn(2, 3, 32, 32)
+        torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
+
+
+def test_the_cifar_stem_keeps_the_resolution():
+    network = vision.resnet(18).eval()
+    x = torch.zeros(1, 3, 32, 32)
+    assert network[0](x).shape == (1, 64, 32, 32)
+    assert network(x).shape == (1, 10)
+
+
+def test_unknown_depth_and_stem():
+    with pytest.raises(ConfigError, match="18, 34, 50, 101, 152"):
+        vision.resnet(20)
+    with pytest.raises(ConfigError, match="cifar, imagenet"):
+        vision.resnet(18, stem="mnist")
