@@ -102,8 +102,8 @@ first, (best_epoch, best) = history.validation[0][1], history.best
 plots.figure(
     fig,
     name="fig-quickstart-learning",
-    caption=f"Meta-training lowers the mean loss on held-out instances from {first:.0f} to {best:.2f} "
-    f"in {meta_seconds:.0f} s; the weights of epoch {best_epoch} are kept.",
+    caption="Meta-training lowers the mean loss on held-out instances from "
+    f"{first:.0f} to {best:.2f} in {meta_seconds:.0f} s; the weights of epoch {best_epoch} are kept.",
 )
 
 # %% [markdown]
@@ -137,7 +137,7 @@ linear = distiller.distill(
 
 # %%
 def tuning_loss(rule: models.CoordinateOptimizer) -> float:
-    """Mean loss over 100 steps on the tuning instances; infinite if one of them diverges."""
+    """Mean loss over 100 steps on tuning instances; infinite if one diverges."""
     mean = (
         meta.evaluate(rule, task, steps=100, instances=128, seed=seed + 1000)
         .mean()
@@ -168,8 +168,9 @@ ax.legend()
 plots.figure(
     fig,
     name="fig-quickstart-front",
-    caption=f"The best equation explains {front.best.r2:.2f} of the teacher's variance, the best linear rule "
-    f"over the same lags {linear.best.r2:.2f}. Chosen: {chosen.complexity} nodes, {chosen.r2:.2f}.",
+    caption=f"The best equation explains {front.best.r2:.2f} of the teacher's variance, "
+    f"the best linear rule over the same lags {linear.best.r2:.2f}. "
+    f"Chosen: {chosen.complexity} nodes, {chosen.r2:.2f}.",
 )
 
 # %%
@@ -191,7 +192,8 @@ tpf_equation = metrics.temporal_perception_field(chosen.equation, data)
 complexity = metrics.mapping_complexity(front)
 display(
     Markdown(
-        f"TPF of the teacher: **{tpf_teacher:.2f}** steps; of its equation: **{tpf_equation:.2f}** steps. "
+        f"TPF of the teacher: **{tpf_teacher:.2f}** steps; "
+        f"of its equation: **{tpf_equation:.2f}** steps. "
         f"MC: **{complexity}** nodes."
     )
 )
@@ -212,7 +214,7 @@ GRID = [10 ** (i / 10 - 3) for i in range(34)]  # 0.001 to 2, ten to a decade
 
 
 def tuned(text: str, moments: dict) -> models.Equation:
-    """The rule at the learning rate with the lowest mean loss on the tuning instances."""
+    """The rule at the learning rate with the lowest loss on the tuning instances."""
     return min(
         (models.Equation(text.format(lr=lr), **moments) for lr in GRID),
         key=tuning_loss,
@@ -244,8 +246,8 @@ ranking = sorted(mean, key=mean.get)
 plots.figure(
     fig,
     name="fig-quickstart-race",
-    caption=f"{race_instances} unseen instances of P1, median and central 68 %. Over 100 steps "
-    f"the lowest mean loss is that of the {ranking[0]}, then {', '.join(ranking[1:])}.",
+    caption=f"{race_instances} unseen instances of P1, median and central 68 %. "
+    f"Over 100 steps the lowest mean loss is that of the {ranking[0]}, then {', '.join(ranking[1:])}.",
 )
 
 # %%
@@ -263,7 +265,8 @@ race = pd.DataFrame(
 plots.table(
     race,
     name="tab-quickstart-race",
-    caption=f"The race in numbers: mean ± standard deviation over {race_instances} unseen instances.",
+    caption="The race in numbers: mean ± standard deviation over "
+    f"{race_instances} unseen instances.",
 )
 
 # %% [markdown]
@@ -290,7 +293,8 @@ for _ in range(100):
 difference = (torch.tensor(trace) - losses["equation"][0, :100]).abs().max().item()
 display(
     Markdown(
-        f"After 99 steps: loss {trace[-1]:.4f}; largest difference to the race {difference:.1e}."
+        f"After 99 steps: loss {trace[-1]:.4f}; "
+        f"largest difference to the race {difference:.1e}."
     )
 )
 
@@ -313,7 +317,8 @@ plots.equation(
 )
 display(
     Markdown(
-        f"Expected: $-0.1\\, m_t / \\sqrt{{v_t}}$. Held-out $R^2$: **{simplest.r2:.6f}**."
+        f"Expected: $-0.1\\, m_t / \\sqrt{{v_t}}$. "
+        f"Held-out $R^2$: **{simplest.r2:.6f}**."
     )
 )
 
@@ -345,7 +350,8 @@ records.save(
 )
 display(
     Markdown(
-        f"{seconds:.0f} s in all: {meta_seconds:.0f} s of meta-training, the rest search and races."
+        f"{seconds:.0f} s in all: {meta_seconds:.0f} s of meta-training, "
+        "the rest search and races."
     )
 )
 

@@ -69,7 +69,7 @@ NETWORKS = {
 
 
 def record_gradients(seed: int) -> tuple[np.ndarray, str]:
-    """Scaled and limited gradients [steps, coordinates] of one training run, and the data's name."""
+    """Scaled, limited gradients [steps, coordinates] of one run; the data's name."""
     torch.manual_seed(seed)
     images, model = data.load(dataset), NETWORKS[network]()
     trainer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
@@ -129,7 +129,7 @@ def stream(features: Features, gradients: np.ndarray) -> dict[str, np.ndarray]:
 
 @dataclass
 class Windows:
-    """Sampled rows: lags [n, 20], moments at the same steps [n, 2], targets by rule, and whose they are."""
+    """Rows: lags [n, 20], moments [n, 2], targets by rule, and their coordinates."""
 
     lags: np.ndarray
     moments: np.ndarray
@@ -244,7 +244,8 @@ table = pd.DataFrame(
 plots.table(
     table,
     name="tab-sanity",
-    caption=f"SymL2O Table 1 beside ours: {where}, profile {profile}, {len(seeds)} seed(s), held-out rows. "
+    caption=f"SymL2O Table 1 beside ours: {where}, profile {profile}, "
+    f"{len(seeds)} seed(s), held-out rows. "
     "The published R² does not say which rows it was measured on.",
 )
 
@@ -325,8 +326,9 @@ axes[0].legend()
 plots.figure(
     fig,
     name="fig-sanity-taps",
-    caption=f"Influence of each lag in the true and the recovered rules ({where}, seed {seeds[0]}). Cut off "
-    f"at 20 lags, Adam's own equation reaches R² {ceiling:.2f}: the rest of its memory is not in the inputs.",
+    caption="Influence of each lag in the true and the recovered rules "
+    f"({where}, seed {seeds[0]}). Cut off at 20 lags, Adam's own equation reaches "
+    f"R² {ceiling:.2f}: the rest of its memory is not in the inputs.",
 )
 
 # %%
@@ -350,8 +352,9 @@ smallest = first["Adam(0.9) from m, v"]["complexity"]
 plots.figure(
     fig,
     name="fig-sanity-fronts",
-    caption=f"Accuracy against size ({where}, seed {seeds[0]}). Given its moments, Adam is an equation of "
-    f"{smallest} nodes; from gradients alone it takes {first['Adam(0.9)']['complexity']}.",
+    caption=f"Accuracy against size ({where}, seed {seeds[0]}). Given its moments, "
+    f"Adam is an equation of {smallest} nodes; from gradients alone it takes "
+    f"{first['Adam(0.9)']['complexity']}.",
 )
 
 # %% [markdown]

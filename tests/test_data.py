@@ -42,7 +42,7 @@ def write_pickle(root, content=None):
     folder = root / "cifar-10-batches-py"
     folder.mkdir()
     content = content or {b"data": IMAGES.reshape(20, -1), b"labels": LABELS.tolist()}
-    (folder / "test_batch").write_bytes(pickle.dumps(content, protocol=2))
+    (folder / "test_batch").write_bytes(pickle.dumps(content, protocol=4))
 
 
 @pytest.mark.parametrize("write", [write_webp, write_binary, write_pickle])

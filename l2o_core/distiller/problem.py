@@ -146,7 +146,9 @@ def _deviation(values: np.ndarray) -> float:
     plain = values.std()
     if plain <= 1e-12:
         return 0.0
-    robust = values.clip(*np.quantile(values, [0.005, 0.995])).std()
+    low = np.quantile(values, 0.005, method="higher")
+    high = np.quantile(values, 0.995, method="lower")
+    robust = values.clip(low, high).std()
     return float(size * (robust if robust > 1e-3 * plain else plain))
 
 

@@ -124,3 +124,14 @@ def test_advancing_in_blocks_is_one_step_at_once(gradients, monkeypatch):
             torch.testing.assert_close(update, want)
         for a, b in zip(state, kept, strict=True):
             torch.testing.assert_close(a, b)
+
+
+def test_a_compact_memory_is_the_same_memory_in_float16(gradients):
+    model = models.RPSmallExtra()
+    exact, compact = model.init_state(gradients[0]), model.init_compact(gradients[0])
+    for g in gradients:
+        want, exact = model.advance(g, exact)
+        update, compact = model.advance(g, compact)
+        torch.testing.assert_close(update, want, rtol=0.01, atol=1e-5)
+    assert [part.dtype for part in compact] == [torch.float32] * 5 + [torch.float16] * 2
+    assert [part.shape for part in compact] == [part.shape for part in exact]

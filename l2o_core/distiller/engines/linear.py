@@ -32,7 +32,7 @@ class Linear:
         size[size == 0] = np.inf  # a column that is 0 on these rows never joins
         chosen, residual, found = [], y, [const(float(y.mean()))]
         while len(chosen) < len(parts) and 4 * len(chosen) <= max_complexity:
-            match = np.abs(A.T @ residual) / size
+            match = np.abs(A.T @ residual) / np.where(size > 0, size, np.inf)  # 0: constant on these rows
             match[chosen] = -1
             chosen.append(int(match.argmax()))
             weights, *_ = np.linalg.lstsq(A[:, chosen], y, rcond=None)
