@@ -72,10 +72,8 @@ def test_abs_goes_where_nothing_is_negative(gradients):
 def test_a_sum_over_lags_is_completed():
     variables = [parse(name).root for name in [*NAMES[:3], "v"]]
     equation = completed(parse("tanh(2*g[0] + g[2] + v) / sqrt(g[1]^2 + 3*g[0]^2) + g[1]"), variables)
-    assert (
-        equation
-        == parse("tanh(2*g[0] + 0.002*g[1] + g[2] + v) / sqrt(3*g[0]^2 + g[1]^2 + 0.003*g[2]^2) + g[1]")
-        or equation.complexity == 35
+    assert equation == parse(
+        "g[1] + tanh(2*g[0] + 0.002*g[1] + g[2] + v) / sqrt(3*g[0]^2 + g[1]^2 + 0.003*g[2]^2)"
     )
     assert completed(parse("g[1] + g[2]^2"), variables) == parse("g[1] + g[2]^2")
 
@@ -96,6 +94,6 @@ def test_a_rough_shape_is_refined_to_the_rule(gradients):
     weights = 0.8 ** np.arange(LAGS)
     y = gradients @ weights / np.sqrt(gradients**2 @ weights)
     problem = prepare(gradients, y, NAMES)
-    guess = parse("(g[0] + g[2]) / sqrt(g[0]^2 + g[1]^2 + 0.1)")
+    guess = parse("1.2 * (g[0] + 0.7*g[2]) / sqrt(1.1*g[0]^2 + g[1]^2 + 0.1)")
     found = refine([guess], problem, max_complexity=100, deadline=math.inf)
     assert min(loss(equation, problem.rows("select")) for equation in found) < 1e-6

@@ -8,7 +8,7 @@ SymL2O's operator             here
 ``+ - * / square exp tanh``   as they are
 ``sqrt``                      of positive arguments as it is; of the rest as ``sqrt(abs(x))``
 ``pow``                       as ``pow(abs(x), y)``, with ``symbols=(..., "powabs")``
-``relu``                      as ``max(x, constant)``
+``relu``                      as ``min`` or ``max`` of an argument and a constant
 ``sinh``                      as it is, with ``symbols=(..., "sinh")``
 ``asinh``, ``erfc``           as transforms of the inputs: ``asinh`` by default, any by ``transforms``
 ============================  ==================================================================
@@ -38,7 +38,7 @@ from ..refine import EXACT, refine
 if TYPE_CHECKING:
     import pyoperon
 
-SYMBOLS = ("add", "sub", "mul", "div", "aq", "square", "sqrt", "sqrtabs", "exp", "tanh", "abs", "fmax")
+SYMBOLS = ("add", "sub", "mul", "div", "aq", "square", "sqrt", "sqrtabs", "exp", "tanh", "abs", "fmin")
 ROUNDS = 4  # at most; two from 16 s on, one that offers everything below
 SEARCH_SHARE = 0.55  # of a round's time; the rest is for fitting and pruning
 TINY = 1e-9  # stands in for an input of 0; inputs have unit variance
@@ -117,8 +117,8 @@ class Operon:
 def expression(tree: pyoperon.Tree, variables: dict[int, Expression]) -> Expression:
     """Operon's tree as an expression; `variables` by Operon's hash. Raises EngineError for other operators.
 
-    Nodes come in postfix order with a node's first argument last. Types are told by name: the enumeration
-    of 0.6.2 confuses minimum and maximum.
+    Nodes come in postfix order with a node's first argument last. Types are told by name: in 0.6.2 the
+    enumeration, like the symbols, has minimum and maximum the wrong way round.
     """
     stack: list[Expression] = []
     for node in tree.Nodes:
