@@ -149,7 +149,7 @@ def _deviation(values: np.ndarray) -> float:
     low = np.quantile(values, 0.005, method="higher")
     high = np.quantile(values, 0.995, method="lower")
     robust = values.clip(low, high).std()
-    return float(size * (robust if robust > 1e-3 * plain else plain))
+    return float(size * (robust if robust > 1e-9 * plain else plain))
 
 
 def _split(groups: np.ndarray, seed: int) -> dict[str, np.ndarray]:

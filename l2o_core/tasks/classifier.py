@@ -22,7 +22,8 @@ class Classifier(Task):
 
     `dataset`: a name of `data.load`. `half`: networks that train the optimizer see the first half of the
     training images, networks that judge it the second; None sees all. `low`: what a black pixel becomes;
-    a white one is `low + 1`. `spread`: standard deviation of all initial parameters, biases included.
+    a white one is `low + 1`. `spread`: standard deviation of all initial parameters, biases included. Images
+    and parameters live on `device`; seeds draw the same numbers on every device.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Classifier(Task):
         half: int | None = None,
         low: float = -0.5,
         spread: float = 0.01,
+        device: str = "cpu",
         download: bool = False,
     ):
         if half not in (None, 0, 1):
@@ -42,19 +44,20 @@ class Classifier(Task):
         images = data.load(dataset, "train", download=download)
         middle = len(images) // 2
         part = {None: slice(None), 0: slice(middle), 1: slice(middle, None)}[half]
-        self.images, self.labels = images.images[part], images.labels[part]
+        self.images, self.labels = images.images[part].to(device), images.labels[part].to(device)
         self.name, self.dataset, self.shapes = name, images.name, shapes
         self.layers = {layer: prod(shape) for layer, shape in shapes.items()}
         self.batch, self.low, self.spread = batch, low, spread
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Starting points [I, n] ~ N(0, spread^2)."""
-        return self.spread * torch.randn(instances, self.n, generator=generator)
+        return self.spread * torch.randn(instances, self.n, generator=generator).to(self.images.device)
 
     def batches(self, generator: torch.Generator, instances: int = 1) -> Iterator[Batch]:
         """Images [I, B, C, H, W] in [low, low + 1] and labels [I, B], drawn uniformly for each instance."""
         while True:
             rows = torch.randint(len(self.labels), (instances, self.batch), generator=generator)
+            rows = rows.to(self.images.device)
             yield self.images[rows].float().div_(255).add_(self.low), self.labels[rows]
 
     def loss(self, params: Tensor, batch: Batch) -> Tensor:

@@ -23,11 +23,12 @@ class Network(Classifier):
         self.build, self.module = build, build().train()
         shapes = {key: tuple(parameter.shape) for key, parameter in self.module.named_parameters()}
         super().__init__(name, dataset, shapes, **options)
+        self.module.to(self.images.device)
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Starting points [I, n], as the module initialises itself."""
         seeds = torch.randint(2**31, (instances,), generator=generator).tolist()
-        return torch.stack([self._fresh(seed) for seed in seeds])
+        return torch.stack([self._fresh(seed) for seed in seeds]).to(self.images.device)
 
     def logits(self, weights: dict[str, Tensor], images: Tensor) -> Tensor:
         """Class scores [I, B, classes]."""

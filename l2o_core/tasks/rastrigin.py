@@ -21,23 +21,20 @@ class Rastrigin(Task):
     name = "p1"
     dataset = "synthetic"
 
-    def __init__(self, dim: int = 10):
-        self.layers = {"x": dim}
+    def __init__(self, dim: int = 10, device: str = "cpu"):
+        self.layers, self.device = {"x": dim}, device
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Starting points [I, dim]."""
-        return torch.randn(instances, self.n, generator=generator)
+        return torch.randn(instances, self.n, generator=generator).to(self.device)
 
     def batches(self, generator: torch.Generator, instances: int = 1) -> Iterator[Instance]:
         """The same A [I, d, d], b [I, d], c [I, d] at every step."""
         dim = self.n
-        instance = (
-            torch.randn(instances, dim, dim, generator=generator),
-            torch.randn(instances, dim, generator=generator),
-            torch.randn(instances, dim, generator=generator),
-        )
+        shapes = ((instances, dim, dim), (instances, dim), (instances, dim))
+        A, b, c = (torch.randn(shape, generator=generator).to(self.device) for shape in shapes)
         while True:
-            yield instance
+            yield A, b, c
 
     def loss(self, params: Tensor, batch: Instance) -> Tensor:
         """SymL2O Eq. 4, [I]."""

@@ -13,6 +13,7 @@ class TwoLayers(Rastrigin):
     """P1 with its ten coordinates called two layers, as unequal as a weight and a bias."""
 
     def __init__(self):
+        super().__init__()
         self.layers = {"w": 9, "b": 1}
 
 

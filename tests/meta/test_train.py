@@ -36,14 +36,28 @@ def test_it_learns_and_keeps_the_best_weights():
     assert again == pytest.approx(history.best[1], rel=1e-6)
 
 
+class Killed(tasks.Rastrigin):
+    """P1 whose training is killed in the middle of the given epoch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.starts, self.epoch = 0, epoch
+
+    def loss_and_gradient(self, params, batch):
+        self.starts += len(params) == SETTING["instances"]
+        if self.starts > self.epoch * (SETTING["steps"] + 1) + SETTING["unroll"] + 2:
+            raise KeyboardInterrupt
+        return super().loss_and_gradient(params, batch)
+
+
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
-    whole, parts = fresh(), fresh()
+    whole, resumed = fresh(), fresh()
     expected = train(whole, 6)
-    train(parts, 3, checkpoint=tmp_path / "dm.pt")
-    resumed = fresh()
+    with pytest.raises(KeyboardInterrupt):
+        meta.meta_train(fresh(), Killed(epoch=3), epochs=6, checkpoint=tmp_path / "dm.pt", **SETTING)
     history = train(resumed, 6, checkpoint=tmp_path / "dm.pt")
     assert same(resumed, whole)
-    assert history.losses == expected.losses
+    assert (history.losses, history.validation) == (expected.losses, expected.validation)
 
 
 class Exploding(tasks.Rastrigin):

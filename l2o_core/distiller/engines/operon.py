@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import pyoperon
 
 SYMBOLS = ("add", "sub", "mul", "div", "aq", "square", "sqrt", "sqrtabs", "exp", "tanh", "abs", "fmin")
-ROUNDS = 4  # at most; two from 16 s on, one that offers everything below
+ROUNDS = ((30, 4), (6, 2), (0, 1))  # from so many seconds on, so many rounds
 SEARCH_SHARE = 0.55  # of a round's time; the rest is for fitting and pruning
 TINY = 1e-9  # stands in for an input of 0; inputs have unit variance
 
@@ -66,11 +66,11 @@ class Operon:
     def search(
         self, problem: Problem, *, max_complexity: int, time_limit: float, seed: int
     ) -> list[Expression]:
-        """All equations met in up to four rounds, fewer if one is exact."""
+        """All equations met, round by round until one is exact; a single round offers all columns."""
         start, select = time.monotonic(), problem.rows("select")
         plain, sums = columns.raw(problem), columns.lag_sums(problem)
         compressed = columns.transforms(problem, self.transforms)
-        rounds = max(1, min(ROUNDS, 2 * int(time_limit / 16)))
+        rounds = next(rounds for seconds, rounds in ROUNDS if time_limit >= seconds)
         offers = [plain + compressed, plain + sums] if rounds > 1 else [plain + sums + compressed]
         found: list[Expression] = []
         for turn in range(rounds):
