@@ -12,8 +12,8 @@ OPERON = Operon(threads=1, generations=15, population=200)
 NAMES = [f"g[{lag}]" for lag in range(4)]
 
 
-@pytest.fixture
-def X():
+@pytest.fixture(name="X")
+def inputs():
     return np.random.default_rng(0).normal(size=(600, 4))
 
 
