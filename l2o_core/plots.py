@@ -123,9 +123,24 @@ def table(frame: pd.DataFrame, *, name: str, caption: str) -> None:
 
 
 def equation(latex: str, *, name: str) -> None:
-    """Show LaTeX as a displayed equation; in the book it is numbered."""
-    latex = " ".join(latex.strip().strip("$").split())
+    """Show LaTeX as a displayed equation, long sums over several lines; in the book it is numbered."""
+    latex = broken(" ".join(latex.strip().strip("$").split()))
     _show("equation", name, "eq-", None, {"text/latex": f"$$\n{latex}\n$$", "text/plain": latex})
+
+
+def broken(latex: str, width: int = 160) -> str:
+    """`left = sum` on lines of about `width` characters of LaTeX, if it is longer than that."""
+    left, equals, right = latex.partition(" = ")
+    if not equals or len(latex) <= width:
+        return latex
+    depth, lines = 0, [""]
+    for token in re.findall(r"\\[A-Za-z]+|\\.|.", right):
+        depth += (token in "{(" or token == r"\left") - (token in "})" or token == r"\right")
+        if depth == 0 and token in "+-" and lines[-1].endswith(" ") and len(lines[-1]) > width / 2:
+            lines.append("")
+        lines[-1] += token
+    body = r" \\ &\quad ".join(line.strip() for line in lines)
+    return rf"\begin{{aligned}} {left} &= {body} \end{{aligned}}" if len(lines) > 1 else latex
 
 
 def markdown(frame: pd.DataFrame) -> str:

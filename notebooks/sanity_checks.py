@@ -29,7 +29,7 @@ batch = 64
 per_tensor = 40  # coordinates recorded in each parameter tensor
 rows = 5000
 limit = 4.0  # gradients beyond this many deviations of their tensor are cut off
-time_limit = 15.0  # seconds of search for each rule
+time_limit = 10.0  # seconds of search for each rule
 max_complexity = 200
 
 # %%

@@ -121,3 +121,14 @@ def _luminance(tone):
     channels = np.array(mpl.colors.to_rgb(tone))
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_long_sums_are_broken_between_their_terms():
+    terms = [rf"{i} \, \operatorname{{asinh}}\left(x - {i} + y\right)" for i in range(8)]
+    latex = r"\Delta x = " + " + ".join(terms)
+    lines = plots.broken(latex).split(r" \\ ")
+    assert len(lines) > 2
+    assert all(line.count(r"\left(") == line.count(r"\right)") for line in lines)
+    joined = " ".join(lines).replace(r"&\quad ", "").replace("&=", "=")
+    assert joined == rf"\begin{{aligned}} {latex} \end{{aligned}}"
+    assert plots.broken("a = b + c") == "a = b + c"
