@@ -26,6 +26,8 @@ class Recurrent(CoordinateOptimizer):
         widths = [inputs] + [hidden] * (layers - 1)
         self.cells = nn.ModuleList(LSTMCell(width, hidden) for width in widths)
         self.readout = nn.Linear(hidden, 1)
+        for parameter in self.readout.parameters():
+            parameter.data *= 0.1  # large steps, before it has learned, kill the optimizee's units for good
 
     def init_memory(self, like: Tensor) -> State:
         """Hidden and cell state of every layer, (h, c, h, c, ...), each [N, hidden]."""

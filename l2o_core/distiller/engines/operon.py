@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import pyoperon
 
 SYMBOLS = ("add", "sub", "mul", "div", "aq", "square", "sqrt", "sqrtabs", "exp", "tanh", "abs", "fmin")
-ROUNDS = ((30, 4), (6, 2), (0, 1))  # from so many seconds on, so many rounds
+ROUNDS = ((60, 6), (30, 4), (6, 2), (0, 1))  # from so many seconds on, so many rounds
 SEARCH_SHARE = 0.55  # of a round's time; the rest is for fitting and pruning
 TINY = 1e-9  # stands in for an input of 0; inputs have unit variance
 
@@ -75,7 +75,8 @@ class Operon:
         found: list[Expression] = []
         for turn in range(rounds):
             offer = offers[turn % len(offers)]
-            length = min(self.max_length, max_complexity)
+            # Small rules are found sooner where nothing is large, so every other pair of rounds is short.
+            length = min(self.max_length // (1 if turn % 4 > 1 else 2), max_complexity)
             seconds = SEARCH_SHARE * time_limit / rounds
             candidates = self._evolve(offer, problem, length, seconds, seed + 1000 * turn)
             found += refine(candidates, problem, max_complexity, start + (turn + 1) * time_limit / rounds)
