@@ -157,7 +157,7 @@ def mean_std(values: Sequence[float | str | None]) -> str:
         return f"all {lost} diverged" if lost > 1 else "diverged" if lost else "–"
     mean = math.fsum(kept) / len(kept)
     std = math.sqrt(math.fsum((v - mean) ** 2 for v in kept) / (len(kept) - 1)) if len(kept) > 1 else 0.0
-    decimals = max(0, 1 - math.floor(math.log10(std))) if std > 0 else None
+    decimals = min(4, max(0, 1 - math.floor(math.log10(std)))) if std > 0 else None
     if len(kept) == 1:
         text = f"{mean:.3g}"
     elif decimals is None:

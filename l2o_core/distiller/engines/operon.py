@@ -6,11 +6,12 @@ What Operon lacks is offered to it in other forms, so that no operator of SymL2O
 SymL2O's operator             here
 ============================  ==================================================================
 ``+ - * / square exp tanh``   as they are
-``sqrt``                      of positive arguments as it is; of the rest as ``sqrt(abs(x))``
+``sqrt``                      of positive arguments as it is, ``sqrt(abs(x))`` of any; as signed root a
+                              transform of the inputs
 ``pow``                       as ``pow(abs(x), y)``, with ``symbols=(..., "powabs")``
 ``relu``                      as ``min`` or ``max`` of an argument and a constant
 ``sinh``                      as it is, with ``symbols=(..., "sinh")``
-``asinh``, ``erfc``           as transforms of the inputs: ``asinh`` by default, any by ``transforms``
+``asinh``, ``erfc``           transforms of the inputs: ``asinh`` by default, any by ``transforms``
 ============================  ==================================================================
 
 Operon's quotient has no value where the denominator is 0, which for gradients happens (a dead unit). So it
@@ -55,7 +56,7 @@ class Operon:
     """
 
     symbols: tuple[str, ...] = SYMBOLS
-    transforms: tuple[str, ...] = ("asinh",)
+    transforms: tuple[str, ...] = ("asinh", "sqrt")
     population: int = 500
     rows: int = 1000
     max_length: int = 30
@@ -74,12 +75,13 @@ class Operon:
         offers = [plain + compressed, plain + sums] if rounds > 1 else [plain + sums + compressed]
         found: list[Expression] = []
         for turn in range(rounds):
+            now = time.monotonic()
+            share = (start + time_limit - now) / (rounds - turn)
             offer = offers[turn % len(offers)]
             # Small rules are found sooner where nothing is large, so every other pair of rounds is short.
             length = min(self.max_length // (1 if turn % 4 > 1 else 2), max_complexity)
-            seconds = SEARCH_SHARE * time_limit / rounds
-            candidates = self._evolve(offer, problem, length, seconds, seed + 1000 * turn)
-            found += refine(candidates, problem, max_complexity, start + (turn + 1) * time_limit / rounds)
+            candidates = self._evolve(offer, problem, length, SEARCH_SHARE * share, seed + 1000 * turn)
+            found += refine(candidates, problem, max_complexity, now + share)
             if any(loss(equation, select) < EXACT for equation in found):
                 break
         return found
