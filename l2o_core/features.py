@@ -24,7 +24,6 @@ carried, detached, saved and indexed without knowing what it holds.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -153,10 +152,3 @@ def log_and_sign(g: Tensor, k: float = 10.0) -> Tensor:
     magnitude = torch.where(large, g.abs().clamp_min(1e-38).log() / k, -1.0)
     direction = torch.where(large, g.sign(), math.exp(k) * g)
     return torch.stack([magnitude, direction], dim=-1)
-
-
-def lagged(history: Tensor, lags: Sequence[int]) -> Tensor:
-    """Pick lags from a trajectory `history` [T, N, F] at its last step: [N, F, len(lags)], lag 0 = now."""
-    if max(lags) >= len(history):
-        raise ConfigError(f"lag {max(lags)} needs {max(lags) + 1} steps of history, got {len(history)}")
-    return torch.stack([history[-1 - lag] for lag in lags], dim=-1)

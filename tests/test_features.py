@@ -89,15 +89,6 @@ def test_log_and_sign_is_continuous_in_direction_and_bounded_below(k):
     torch.testing.assert_close(features.log_and_sign(g, k), want, rtol=1e-9, atol=1e-9)
 
 
-def test_lagged_picks_now_first():
-    history = torch.arange(24.0).reshape(6, 2, 2)
-    picked = features.lagged(history, [0, 5])
-    assert torch.equal(picked[..., 0], history[5])
-    assert torch.equal(picked[..., 1], history[0])
-    with pytest.raises(ConfigError, match="needs 7 steps"):
-        features.lagged(history, [6])
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
