@@ -55,7 +55,7 @@ def measured(found: Iterable[Expression], problem: Problem, max_complexity: int)
     candidates: dict[Expression, Entry] = {}
     for equation in found:
         try:
-            equation = canonical(problem.in_original_units(equation))
+            equation = with_digits(canonical(problem.in_original_units(equation)), 12)
         except ExpressionError:  # too large, or a constant overflowed
             continue
         entry = Entry(equation, loss(equation, select), math.nan)
@@ -76,10 +76,15 @@ def rounded(equation: Expression, rows: Rows, tolerance: float) -> Expression:
     """The equation with the fewest digits that raise its loss on `rows` by at most 0.1 % and `tolerance`."""
     allowed = 1.001 * loss(equation, rows) + tolerance
     for digits in range(1, 12):
-        shorter = equation.with_constants(float(f"{value:.{digits}g}") for value in equation.constants)
+        shorter = with_digits(equation, digits)
         if loss(shorter, rows) <= allowed:
-            return canonical(shorter)
+            return shorter
     return equation
+
+
+def with_digits(equation: Expression, digits: int) -> Expression:
+    """The equation in canonical form, its constants rounded to significant digits."""
+    return canonical(equation.with_constants(float(f"{value:.{digits}g}") for value in equation.constants))
 
 
 def _unscaled(problem: Problem, part: str) -> Rows:

@@ -81,15 +81,22 @@ def pruned(equation: Expression, rows: Rows, deadline: float) -> Iterator[Expres
         ridge = 1e-12 * curvature.diagonal().mean() + 1e-300
         inverse = torch.linalg.inv(curvature + ridge * torch.eye(len(constants), dtype=torch.float64))
         saliency = constants.square() / inverse.diagonal().clamp_min(1e-300)
-        constants[saliency.argmin()] = 0.0
-        try:
-            smaller = canonical(equation.with_constants(constants.tolist()))
-        except ExpressionError:  # a constant overflowed
-            return
-        if smaller.complexity >= equation.complexity:
+        smaller = next((e for k in saliency.argsort() if (e := _without(equation, int(k)))), None)
+        if smaller is None:
             return
         equation = polish(smaller, rows, steps=5)
         yield equation
+
+
+def _without(equation: Expression, k: int) -> Expression | None:
+    """The equation with its k-th constant 0, if that makes it smaller; max(0, x) is not."""
+    try:
+        smaller = canonical(
+            equation.with_constants([*equation.constants[:k], 0.0, *equation.constants[k + 1 :]])
+        )
+    except ExpressionError:  # another constant overflowed
+        return None
+    return smaller if smaller.complexity < equation.complexity else None
 
 
 def _linearise(equation: Expression, constants: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:

@@ -11,8 +11,8 @@ from .canonical import Combination, assemble, canonical
 from .polish import loss, polish, pruned, without_abs
 from .problem import Problem
 
-EXACT = 1e-8
-"""A loss, in units of the targets' variance, below which nothing is left to search for."""
+EXACT = 1e-18
+"""A loss, in units of the targets' variance, below which an equation is the rule itself, but for rounding."""
 
 
 def refine(
