@@ -16,8 +16,8 @@
 # Here are the same five, on held-out data, with two additions: a column for plain least squares, which any
 # symbolic method must beat to be worth its time, and a sixth row in which Adam's own moments are inputs.
 #
-# **What it costs.** In `quick`, two minutes, on a small network and scikit-learn's digits. In `standard`,
-# three quarters of an hour on two CPU cores, on ResNet-50 and CIFAR-10, three seeds.
+# **What it costs.** In `quick`, a minute, on a small network and scikit-learn's digits. In `standard`,
+# twenty minutes on two CPU cores, on ResNet-50 and CIFAR-10, three seeds.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
