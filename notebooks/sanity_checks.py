@@ -257,7 +257,10 @@ plots.table(
 )
 
 # %% [markdown]
-# The run that counts is the recorded one on the paper's own network and data:
+# The recorded run is on the paper's own network and data. Two limits: the engine was developed on these
+# same rules and seeds, so the table is a development result, not an independent test; and the code was being
+# edited during the run, by an earlier version of the engine, so its commit does not pin what ran. The shown
+# equation is also chosen by its held-out $R^2$, which makes that number slightly optimistic.
 
 # %%
 try:
