@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FIELDS = ("experiment", "profile", "seed", "dataset", "engine", "wall_time_s", "date", "values")
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+COMMIT = provenance.commit()  # as the run begins: what is edited while it runs is not what runs
 NUMBER = re.compile(r"(?P<mean>[-+]?\d+(\.\d+)?)(\s*±\s*(?P<std>\d+(\.\d+)?))?")
 
 
@@ -69,7 +70,7 @@ def save(
         "values": values,
         "hardware": provenance.hardware(),
         "versions": provenance.versions(),
-        "commit": provenance.commit(),
+        "commit": COMMIT,
     }
     text = json.dumps(_encode(record, experiment), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     path = _path(experiment, profile, root)

@@ -59,6 +59,12 @@ def test_every_record_says_where_it_came_from(tmp_path):
     assert record["commit"] is None or set(record["commit"]) == {"sha", "dirty"}
 
 
+def test_the_commit_is_that_of_the_start_even_if_the_code_is_changed_meanwhile(tmp_path, monkeypatch):
+    monkeypatch.setattr(records.provenance, "commit", lambda: {"sha": "later", "dirty": True})
+    save({}, tmp_path)
+    assert records.load("trial", "quick", root=tmp_path)["commit"] == records.COMMIT != {"sha": "later"}
+
+
 @pytest.mark.parametrize("bad", [object(), {1: "number as key"}, {"deep": [object()]}])
 def test_what_json_cannot_carry_is_refused_and_the_old_record_stays(tmp_path, bad):
     save({"kept": 1}, tmp_path)
