@@ -34,6 +34,7 @@ def meta_train(
     unroll: int = 20,
     instances: int = 1,
     lr: float = 1e-3,
+    decay: bool = False,
     clip: float = 1.0,
     fraction: float = 1.0,
     scaling: float = 0.0,
@@ -53,6 +54,7 @@ def meta_train(
     `clip`. Every `validate_every` epochs the loss on held-out instances says which weights to keep. A
     non-finite epoch is rolled back.
 
+    - `decay`: the learning rate falls to zero along half a cosine over the `epochs`.
     - `fraction` of the coordinates, drawn anew in each unroll, carries the meta-gradient (`stratified`).
     - `scaling`: random scaling of the coordinates by exp(U(-scaling, scaling)) (Lv et al. 2017).
     - `compact`: between steps, the optimizer's memory is kept in float16: for very large optimizees.
@@ -81,7 +83,7 @@ def meta_train(
     identity = {"model": type(optimizer).__name__, "options": optimizer.options, "task": task.name}
     identity |= {"dataset": task.dataset, "seed": seed, "steps": list(horizons), "unroll": unroll}
     identity |= {"instances": instances, "lr": lr, "clip": clip, "fraction": fraction, "scaling": scaling}
-    identity["compact"] = compact
+    identity |= {"compact": compact, "decay": decay and epochs}  # the epochs set the decay's pace
     identity |= {"imitation": imitation, "estimator": estimator, "validate_every": validate_every}
     identity |= {"validation_instances": validation_instances}
     trainer = torch.optim.Adam(optimizer.parameters(), lr=lr)
@@ -107,6 +109,7 @@ def meta_train(
         enter(0)
     for epoch in range(len(history.losses), epochs):
         started, before = time.perf_counter(), progressed.snapshot()
+        trainer.param_groups[0]["lr"] = lr * (1 + math.cos(math.pi * epoch / epochs)) / 2 if decay else lr
         horizon, chance = history.stages[-1][1], torch.Generator().manual_seed(_epoch_seed(seed, epoch))
         follow = torch.rand((), generator=chance).item() < imitation
         kind = Imitation if follow else ESTIMATORS[estimator]

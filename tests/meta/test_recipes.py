@@ -21,9 +21,9 @@ def test_every_recipe_names_a_model_and_a_problem_that_exist(name):
 
 def test_a_teacher_is_left_in_the_folder_and_a_stopped_one_goes_on(tmp_path):
     recipe = recipes.load("rp_small_extra/p1")
-    whole, history = recipe.train(1, epochs=2, **SMALL)
-    recipe.train(1, tmp_path, epochs=1, **SMALL)
-    recipe.train(1, tmp_path, epochs=2, **SMALL)
+    whole, history = recipe.train(1, epochs=2, decay=False, **SMALL)
+    recipe.train(1, tmp_path, epochs=1, decay=False, **SMALL)
+    recipe.train(1, tmp_path, epochs=2, decay=False, **SMALL)
     found = models.load(tmp_path / "rp_small_extra" / "p1-1.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(found.parameters(), whole.parameters(), strict=True))
     assert len(history.losses) == 2
