@@ -40,13 +40,18 @@ class Recipe:
         model = build(**self.model)
         task = tasks.load(**self.task)
         options = self.training | changes
-        path = Path(folder) / f"{self.name}-{seed}.pt" if folder else None
-        history = meta_train(model, task, seed=seed, checkpoint=path, progress=progress, **options)
+        path = self.path(folder, seed) if folder else None
+        checkpoint = path and path.with_suffix(".pt")
+        history = meta_train(model, task, seed=seed, checkpoint=checkpoint, progress=progress, **options)
         if path:
             training = {"recipe": self.name, "seed": seed, "task": self.task, "dataset": task.dataset}
             training |= options | {"history": history.summary()}
-            models.write(path.with_suffix(".safetensors"), model, training)
+            models.write(path, model, training)
         return model, history
+
+    def path(self, folder: str | Path, seed: int) -> Path:
+        """Where `train` leaves the weights."""
+        return Path(folder) / f"{self.name}-{seed}.safetensors"
 
 
 def build(architecture: str, **options: Any) -> CoordinateOptimizer:

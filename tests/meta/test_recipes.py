@@ -1,9 +1,11 @@
 """Every teacher of the recipes can be built, trained, stopped and found again."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from l2o_core import models, tasks
+from l2o_core import meta, models, tasks
 from l2o_core.errors import ConfigError
 from l2o_core.meta import recipes
 
@@ -27,6 +29,20 @@ def test_a_teacher_is_left_in_the_folder_and_a_stopped_one_goes_on(tmp_path):
     found = models.load(tmp_path / "rp_small_extra" / "p1-1.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(found.parameters(), whole.parameters(), strict=True))
     assert len(history.losses) == 2
+
+
+def test_many_teachers_are_trained_side_by_side_as_they_would_be_alone(tmp_path):
+    training = recipes.load("dm/p1").training | SMALL | {"epochs": 1}
+    del training["progress"]
+    wanted = [replace(recipes.load(name), training=training) for name in ("dm/p1", "rp/p1")]
+    trained = meta.train_teachers(wanted, (3, 4), tmp_path, workers=2, progress=False)
+    assert list(trained) == ["dm/p1", "rp/p1"]
+    alone, history = wanted[1].train(4, progress=False)
+    model, found = trained["rp/p1"][1]
+    assert found.losses == pytest.approx(history.losses)
+    torch.testing.assert_close(model.state_dict(), alone.state_dict())
+    again = meta.train_teachers(wanted, (3, 4), tmp_path, workers=1, progress=False)
+    assert again["dm/p1"][0][1] == trained["dm/p1"][0][1]  # nothing is trained twice
 
 
 def test_an_unknown_teacher_is_named():
