@@ -132,7 +132,7 @@ def meta_train(
         if (epoch + 1) % validate_every == 0 or epoch + 1 == epochs:
             validate(epoch + 1)
             more = epoch + 1 < epochs and len(history.stages) < len(horizons)
-            if more and _learned_enough(history.stage):
+            if more and _learned_enough(history.stage, first=len(history.stages) == 1):
                 progressed.restore_best()
                 enter(epoch + 1)
         history.seconds += time.perf_counter() - started
@@ -160,10 +160,11 @@ def _epoch(
     return total
 
 
-def _learned_enough(stage: list[tuple[int, float]]) -> bool:
-    """There was progress in this stage of the curriculum, and it has stopped."""
-    first, *later = [loss for _, loss in stage]
-    return len(later) >= JUDGEMENTS and min(later) < first and later[-1] > min(later)
+def _learned_enough(stage: list[tuple[int, float]], first: bool) -> bool:
+    """This stage of the curriculum makes no more progress; the first must have made some."""
+    start, *later = [loss for _, loss in stage]
+    stalled = len(later) >= JUDGEMENTS and later[-1] > min(start, *later)
+    return stalled and (min(later) < start or not first)
 
 
 def _finite(loss: float) -> float:

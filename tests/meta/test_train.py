@@ -166,16 +166,17 @@ def test_a_curriculum_goes_on_to_longer_horizons_and_resumes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("losses", "enough"),
+    ("losses", "first", "enough"),
     [
-        ([5, 4, 3], False),  # too few
-        ([5, 4, 3, 2], False),  # still improving
-        ([5, 4, 3, 3.5], True),  # improved, and no longer does
-        ([5, 6, 7, 8], False),  # nothing learned yet
+        ([5, 4, 3], True, False),  # too few
+        ([5, 4, 3, 2], True, False),  # still improving
+        ([5, 4, 3, 3.5], True, True),  # improved, and no longer does
+        ([5, 6, 7, 8], True, False),  # nothing learned yet
+        ([5, 6, 7, 8], False, True),  # what the stage before learned is as good as it gets here
     ],
 )
-def test_a_stage_ends_when_progress_was_made_and_stops(losses, enough):
-    assert training._learned_enough(list(enumerate(losses))) is enough
+def test_a_stage_ends_when_progress_was_made_and_stops(losses, first, enough):
+    assert training._learned_enough(list(enumerate(losses)), first) is enough
 
 
 @pytest.mark.parametrize("options", [{"estimator": "pes"}, {"scaling": 1.0}])
