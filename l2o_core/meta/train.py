@@ -161,7 +161,7 @@ def _epoch(
 
 
 def _learned_enough(stage: list[tuple[int, float]], first: bool) -> bool:
-    """This stage of the curriculum makes no more progress; the first must have made some."""
+    """Whether a stage of the curriculum stopped making progress; the first must have made some."""
     start, *later = [loss for _, loss in stage]
     stalled = len(later) >= JUDGEMENTS and later[-1] > min(start, *later)
     return stalled and (min(later) < start or not first)
