@@ -1,9 +1,10 @@
 """Optimizers that can be meta-trained: numerical ones (LSTMs) and equations with free constants."""
 
 from .base import CoordinateOptimizer
+from .card import card
 from .equation import Equation
 from .recurrent import DM, RP, Recurrent, RPSmall, RPSmallExtra
-from .store import ARCHITECTURES, load, pretrained, write
+from .store import ARCHITECTURES, describe, load, pretrained, write
 
 __all__ = [
     "ARCHITECTURES",
@@ -14,6 +15,8 @@ __all__ = [
     "RPSmall",
     "RPSmallExtra",
     "Recurrent",
+    "card",
+    "describe",
     "load",
     "pretrained",
     "write",
