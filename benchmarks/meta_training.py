@@ -1,12 +1,16 @@
 """How fast is meta-training, and in how much memory? Every ratio is to the published structure, same run.
 
-    L2O_DATA_ROOT=... python benchmarks/meta_training.py [--threads 2] [--models RP DM RPSmall] [--compile]
+    L2O_DATA_ROOT=... python benchmarks/meta_training.py [--threads 2] [--models RP DM] [--compile] [--resnet]
 
 Each line is a process of its own: optimizee steps per second (meta-update included, best of a few unrolls of
 20 steps), and the peak of its memory above what the imports take. Optimizees: P2's MLP 784-50-20-10 (N =
-40,480, batch 128), and P1 with 128 instances at once. `published` has the structure of the published code:
-a loop over parameter tensors, the unroll kept in one graph, and traversed again at every step. `naive` is
-the reference of the tests: the same graph, traversed once.
+40,480, batch 128), P1 with 128 instances at once, and, with --resnet, ResNet-18 on CIFAR-10 (11 million
+coordinates, batch 128, unrolls of 4 steps).
+
+- `published` has the structure of the published code: a loop over parameter tensors, the unroll kept in one
+  graph, and traversed again at every step. `naive` is the reference of the tests: the same, traversed once.
+- `adjoint` is what `meta_train` does, `compact` the same with `compact=True`, `pes` evolution strategies.
+- `ordinary` is training by torch.optim.Adam, without a learned optimizer.
 """
 
 import argparse
@@ -94,14 +98,29 @@ def naive_unroll(optimizer, task, instances):
     return lambda: naive(optimizer, task, seed=0, instances=instances, steps=STEPS, weights=weights)
 
 
-def our_unroll(optimizer, task, instances, kind, fraction):
+def our_unroll(optimizer, task, instances, kind, fraction, steps=STEPS, compact=False):
     trainer = torch.optim.Adam(optimizer.parameters(), lr=1e-3)
-    runs = kind(optimizer, task, 0, instances, fraction)
+    runs = kind(optimizer, task, 0, instances, fraction, compact=compact)
 
     def unroll():
         trainer.zero_grad()
-        runs.unroll(STEPS)
+        runs.unroll(steps)
         trainer.step()
+
+    return unroll
+
+
+def ordinary(task, steps):
+    """The network trained by itself, as anyone would."""
+    network, generator = task.build().train(), torch.Generator().manual_seed(0)
+    trainer, batches = torch.optim.Adam(network.parameters()), task.batches(generator)
+
+    def unroll():
+        for _ in range(steps):
+            images, labels = next(batches)
+            trainer.zero_grad()
+            nn.functional.cross_entropy(network(images[0]), labels[0]).backward()
+            trainer.step()
 
     return unroll
 
@@ -112,8 +131,11 @@ def measure(problem, name, how, fraction, threads):
     torch.manual_seed(0)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     instances = 128 if problem == "p1" else 1
+    steps = 4 if problem == "resnet18" else STEPS
     if how == "published":
         unroll = published_unroll(name)
+    elif how == "ordinary":
+        unroll = ordinary(tasks.load(problem), steps)
     else:
         task, optimizer = tasks.load(problem), getattr(models, name)()
         if how == "naive":
@@ -122,14 +144,14 @@ def measure(problem, name, how, fraction, threads):
             if how == "compiled":
                 optimizer.compile()
             kind = PES if how == "pes" else TBPTT
-            unroll = our_unroll(optimizer, task, instances, kind, fraction)
+            unroll = our_unroll(optimizer, task, instances, kind, fraction, steps, how == "compact")
     seconds = []
-    for _ in range(3 if how in ("published", "naive") else 6):
+    for _ in range(3 if how in ("published", "naive", "ordinary", "compact") else 6):
         started = time.perf_counter()
         unroll()
         seconds.append(time.perf_counter() - started)
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    return {"rate": STEPS / min(seconds[1:]), "memory": peak, "first": seconds[0]}
+    return {"rate": steps / min(seconds[1:]), "memory": peak, "first": seconds[0]}
 
 
 def main():
@@ -137,6 +159,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--models", nargs="*", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--compile", action="store_true", help="also with torch.compile (slow to start)")
+    parser.add_argument("--resnet", action="store_true", help="also ResNet-18 (minutes, and 4 GB)")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
@@ -145,10 +168,11 @@ def main():
 
     print(f"torch {torch.__version__}, {options.threads} threads, unroll {STEPS}")
     print(f"{'problem':8}{'model':9}{'gradient':24}{'steps/s':>9}{'ratio':>7}{'MB':>7}{'first s':>9}")
-    for problem, names in (("p2", options.models), ("p1", ["DM"])):
-        hows = [("published", 1.0)] if problem == "p2" else []
-        hows += [("naive", 1.0), ("adjoint", 1.0), ("adjoint", 0.1), ("adjoint", 0.05), ("pes", 1.0)]
-        hows += [("compiled", 1.0), ("compiled", 0.1)] if options.compile else []
+    ours = [("naive", 1.0), ("adjoint", 1.0), ("adjoint", 0.1), ("adjoint", 0.05), ("pes", 1.0)]
+    ours += [("compiled", 1.0), ("compiled", 0.05)] if options.compile else []
+    plan = [("p2", options.models, [("published", 1.0), *ours]), ("p1", ["DM"], ours)]
+    plan += [("resnet18", ["RP"], [("ordinary", 1.0), ("compact", 0.01)])] if options.resnet else []
+    for problem, names, hows in plan:
         for name in names:
             baseline = None
             for how, fraction in hows:
