@@ -2,7 +2,7 @@
 
 from .dataset import Dataset, collect, windows
 from .distill import distill
-from .front import Entry, ParetoFront
+from .front import Entry, ParetoFront, short, skeleton
 
 __all__ = [
     "Dataset",
@@ -10,5 +10,7 @@ __all__ = [
     "ParetoFront",
     "collect",
     "distill",
+    "short",
+    "skeleton",
     "windows",
 ]

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from ..errors import ConfigError, ExpressionError
 from ..expressions import Expression
 from ..metrics import r2
 from . import engines
 from .canonical import canonical
-from .front import Entry, ParetoFront
-from .polish import Rows, loss
+from .front import Entry, ParetoFront, skeleton
 from .problem import Problem, prepare
-from .refine import skeleton
+from .refine import refine
+from .rows import Rows, loss
+
+WARM_SHARE = 0.2  # of the time, at most, to refit the equations of a warm start
 
 
 def distill(
@@ -28,30 +32,82 @@ def distill(
     max_complexity: int = 100,
     time_limit: float = 60.0,
     seed: int = 0,
+    split_seed: int | None = None,
     groups: np.ndarray | None = None,
+    huber: float | None = None,
+    start: Iterable[Expression | Entry] = (),
+    progress: bool = False,
 ) -> ParetoFront:
     """Find equations y = f(X), in the units of the data, from short to accurate (SymL2O 3.3).
 
     Inputs `X` [n, d], targets `y` [n], names of the columns as in equations ("g[3]"; default x0, x1, ...).
-    `groups` [n] tells which trajectory a row is from: whole trajectories are then held out. `time_limit` is
-    in seconds, fitting and pruning included. Raises `DataError` for data that cannot be used, `ConfigError`
-    for options that make no sense, `EngineError` for an unknown engine or one that finds nothing.
+
+    - `groups` [n] tells which trajectory a row is from: whole trajectories are then held out.
+    - `split_seed` decides which rows are held out, by default `seed`; fronts with the same can be merged.
+    - `time_limit` is in seconds, fitting and pruning included. A search stopped by hand (Ctrl-C, the stop
+      button of a notebook) ends with what it has found.
+    - `huber`: errors beyond so many standard deviations of `y` count linearly, for heavy tails.
+    - `start`: equations, or a front, to begin with: refitted to this data, they compete with what is found.
+
+    Raises `DataError` for data that cannot be used, `ConfigError` for options that make no sense,
+    `EngineError` for an unknown engine or one that finds nothing.
     """
-    start = time.monotonic()
+    begun = time.monotonic()
     chosen = engines.get(engine)
     if not (isinstance(time_limit, int | float) and math.isfinite(time_limit) and time_limit > 0):
         raise ConfigError(f"time_limit must be a positive number of seconds, not {time_limit!r}")
     if not (isinstance(max_complexity, int) and max_complexity >= 1):
         raise ConfigError(f"max_complexity must be 1 node or more, not {max_complexity!r}")
-    problem = prepare(X, y, names, groups, seed)
-    found = chosen.search(problem, max_complexity=max_complexity, time_limit=time_limit, seed=seed)
+    problem = prepare(X, y, names, groups, seed if split_seed is None else split_seed, huber)
+    warm = _warm(start, problem, max_complexity, begun + WARM_SHARE * time_limit)
+
+    def search() -> Iterator[list[Expression]]:
+        """Begins with what is known; the engine has the time that is left."""
+        yield from warm
+        left = max(time_limit - (time.monotonic() - begun), 0.1)
+        yield from chosen.search(problem, max_complexity=max_complexity, time_limit=left, seed=seed)
+
+    found, stopped = _collected(search(), chosen.name, time_limit, progress)
     entries = measured(found, problem, max_complexity)
-    return ParetoFront.of(entries, chosen.name, time.monotonic() - start, problem.notes)
+    notes = (*problem.notes, stopped) if stopped else problem.notes
+    return ParetoFront.of(entries, chosen.name, time.monotonic() - begun, notes, problem.fingerprint)
+
+
+def _warm(
+    start: Iterable[Expression | Entry], problem: Problem, max_complexity: int, deadline: float
+) -> Iterator[list[Expression]]:
+    """The known equations, scaled, fitted and pruned."""
+    known = [entry.equation if isinstance(entry, Entry) else entry for entry in start]
+    missing = {str(variable) for equation in known for variable in equation.variables} - {*problem.names}
+    if missing:
+        raise ConfigError(f"an equation to start with uses {', '.join(sorted(missing))}: no such column")
+    scaled = [problem.in_scaled_units(equation) for equation in known]
+    return chain([scaled], refine(scaled, problem, max_complexity, deadline)) if scaled else iter(())
+
+
+def _collected(
+    batches: Iterator[list[Expression]], engine: str, time_limit: float, progress: bool
+) -> tuple[list[Expression], str | None]:
+    """All equations, and a note if the search was stopped by hand."""
+    found: list[Expression] = []
+    begun, stopped = time.monotonic(), None
+    form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s{postfix}"
+    with tqdm(total=time_limit, desc=engine, bar_format=form, disable=not progress) as bar:
+        try:
+            for batch in batches:
+                found += batch
+                bar.set_postfix_str(f"{len(found)} equations", refresh=False)
+                bar.update(min(time.monotonic() - begun, time_limit) - bar.n)
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            stopped = f"stopped by hand after {time.monotonic() - begun:.0f} s of {time_limit:.0f}"
+    return found, stopped
 
 
 def measured(found: Iterable[Expression], problem: Problem, max_complexity: int) -> list[Entry]:
     """Candidates in original units, as simple as they get, with loss and held-out R2."""
-    select, test = _unscaled(problem, "select"), _unscaled(problem, "test")
+    select, test = problem.unscaled("select"), problem.unscaled("test")
     candidates: dict[Expression, Entry] = {}
     for equation in found:
         try:
@@ -68,7 +124,7 @@ def measured(found: Iterable[Expression], problem: Problem, max_complexity: int)
     for entry in ParetoFront.of(candidates.values(), "the engine", 0.0):
         equation = rounded(entry.equation, select, tolerance)
         error = max(loss(equation, select), 1e-6 * tolerance)  # below it is only rounding
-        entries.append(Entry(equation, error, r2(test[1], equation.evaluate(test[0]))))
+        entries.append(Entry(equation, error, r2(test.y, equation.evaluate(test.inputs))))
     return entries
 
 
@@ -85,8 +141,3 @@ def rounded(equation: Expression, rows: Rows, tolerance: float) -> Expression:
 def with_digits(equation: Expression, digits: int) -> Expression:
     """The equation in canonical form, its constants rounded to significant digits."""
     return canonical(equation.with_constants(float(f"{value:.{digits}g}") for value in equation.constants))
-
-
-def _unscaled(problem: Problem, part: str) -> Rows:
-    inputs, y = problem.rows(part)
-    return {name: problem.scales[name] * x for name, x in inputs.items()}, problem.y_scale * y

@@ -6,6 +6,7 @@ import html
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,15 +40,26 @@ class Entry:
 
 @dataclass(frozen=True)
 class ParetoFront:
-    """Entries by rising complexity and falling loss; `notes` tells what was dropped from the data."""
+    """Entries by rising complexity and falling loss.
+
+    `notes` tells what was dropped from the data; `data` is a fingerprint of it and of its parts.
+    """
 
     entries: tuple[Entry, ...]
     engine: str
     seconds: float
     notes: tuple[str, ...] = ()
+    data: str = ""
 
     @classmethod
-    def of(cls, candidates: Iterable[Entry], engine: str, seconds: float, notes: tuple[str, ...] = ()):
+    def of(
+        cls,
+        candidates: Iterable[Entry],
+        engine: str,
+        seconds: float,
+        notes: tuple[str, ...] = (),
+        data: str = "",
+    ) -> ParetoFront:
         """The front of some candidates. Raises EngineError if there is none."""
         entries: list[Entry] = []
         for entry in sorted(candidates, key=lambda entry: (entry.complexity, entry.loss)):
@@ -55,7 +67,25 @@ class ParetoFront:
                 entries.append(entry)
         if not entries:
             raise EngineError(f"{engine} found no equation: allow more time or a larger complexity")
-        return cls(tuple(entries), engine, seconds, notes)
+        return cls(tuple(entries), engine, seconds, notes, data)
+
+    @classmethod
+    def merged(cls, fronts: Iterable[ParetoFront]) -> ParetoFront:
+        """The best of several searches, by engine or seed, on the same data with the same `split_seed`.
+
+        Equations that differ in constants only count as one, the most accurate. Raises DataError where the
+        data differ: losses cannot be compared, and held-out rows of one may be known to the other.
+        """
+        fronts = list(fronts)
+        if len({front.data for front in fronts}) != 1:
+            raise DataError("fronts of different data or splits cannot be merged: distil with one split_seed")
+        best: dict[Expression, Entry] = {}
+        for entry in sorted(chain(*fronts), key=lambda entry: -entry.loss):
+            best[skeleton(entry.equation)] = entry
+        engines = " and ".join(dict.fromkeys(front.engine for front in fronts))
+        notes = tuple(dict.fromkeys(note for front in fronts for note in front.notes))
+        seconds = sum(front.seconds for front in fronts)
+        return cls.of(best.values(), engines, seconds, notes, fronts[0].data)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -64,6 +94,25 @@ class ParetoFront:
 
         rows = [(e.complexity, e.loss, str(e.equation), e.r2) for e in self.entries]
         return pd.DataFrame(rows, columns=["complexity", "loss", "equation", "r2"])
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """`table`, with each equation also as LaTeX and as an `Expression`."""
+        return self.table.assign(
+            latex=[e.equation.latex() for e in self], expression=[e.equation for e in self]
+        )
+
+    def to_latex(self, digits: int = 3) -> str:
+        """The front as a LaTeX tabular (booktabs), constants rounded to significant `digits`."""
+        lines = [
+            r"\begin{tabular}{rrrl}",
+            r"\toprule",
+            r"complexity & loss & $R^2$ & equation \\",
+            r"\midrule",
+        ]
+        for e in self:
+            equation = short(e.equation, digits).latex()
+            lines.append(rf"{e.complexity} & {e.loss:.{digits}g} & {e.r2:.4f} & ${equation}$ \\")
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
     @property
     def best(self) -> Entry:
@@ -82,7 +131,8 @@ class ParetoFront:
     def save(self, path: str | Path) -> Path:
         """Write the front as JSON and return the path."""
         entries = [{"equation": e.equation.to_json(), "loss": e.loss, "r2": e.r2} for e in self.entries]
-        content = {"engine": self.engine, "seconds": self.seconds, "notes": self.notes, "entries": entries}
+        content = {"engine": self.engine, "seconds": self.seconds, "notes": self.notes, "data": self.data}
+        content["entries"] = entries
         path = Path(path)
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         return path
@@ -96,7 +146,8 @@ class ParetoFront:
                 Entry(Expression.from_json(e["equation"]), float(e["loss"]), float(e["r2"]))
                 for e in content["entries"]
             )
-            return cls(entries, str(content["engine"]), float(content["seconds"]), tuple(content["notes"]))
+            seconds, data = float(content["seconds"]), str(content.get("data", ""))
+            return cls(entries, str(content["engine"]), seconds, tuple(content["notes"]), data)
         except (OSError, ValueError, KeyError, TypeError, ExpressionError) as error:
             raise DataError(f"{path} is not a saved front: {error}") from error
 
@@ -121,8 +172,17 @@ class ParetoFront:
         return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
 
+def skeleton(equation: Expression) -> Expression:
+    """The equation with all constants alike: the same for equations that differ in constants only."""
+    return equation.with_constants([1.0] * len(equation.constants))
+
+
+def short(equation: Expression, digits: int = 4) -> Expression:
+    """The equation with constants rounded to significant digits: for reading, not for use."""
+    return equation.with_constants(float(f"{value:.{digits}g}") for value in equation.constants)
+
+
 def _short(equation: Expression, digits: int = 4, width: int = 160) -> str:
     """The equation with rounded constants, cut to a width: for reading, not for use."""
-    rounded = equation.with_constants(float(f"{value:.{digits}g}") for value in equation.constants)
-    text = str(rounded)
+    text = str(short(equation, digits))
     return text if len(text) <= width else text[: width - 1] + "…"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 
@@ -12,15 +11,7 @@ from torch import Tensor
 from ..errors import ExpressionError
 from ..expressions import Expression
 from .canonical import canonical
-
-Rows = tuple[dict[str, Tensor], Tensor]
-
-
-def loss(equation: Expression, rows: Rows) -> float:
-    """Mean squared error on rows (columns by name, targets); infinite where the equation has no value."""
-    inputs, y = rows
-    error = (equation.evaluate(inputs) - y).square().mean().item()
-    return error if math.isfinite(error) else math.inf
+from .rows import Rows, loss
 
 
 def polish(equation: Expression, rows: Rows, steps: int = 30) -> Expression:
@@ -104,9 +95,8 @@ def _linearise(equation: Expression, constants: Tensor, rows: Rows) -> tuple[Ten
 
     Every row gets constants of its own, so one backward pass gives the whole Jacobian.
     """
-    inputs, y = rows
-    own = constants[:, None].expand(-1, len(y)).clone().requires_grad_()
+    own = constants[:, None].expand(-1, len(rows.y)).clone().requires_grad_()
     with torch.enable_grad():
-        prediction = equation.compile()(inputs, own).expand_as(y)
-        (jacobian,) = torch.autograd.grad(prediction.sum(), own) if len(constants) else (own,)
-    return prediction.detach() - y, jacobian
+        residual = rows.residual(equation.compile()(rows.inputs, own).expand_as(rows.y))
+        (jacobian,) = torch.autograd.grad(residual.sum(), own) if len(constants) else (own,)
+    return residual.detach(), jacobian

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +13,7 @@ from torch import Tensor
 
 from ..errors import ConfigError, DataError, ExpressionError
 from ..expressions import Expression, Variable, parse
+from .rows import Rows
 
 MIN_ROWS = 30
 PARTS = {"fit": 0.6, "select": 0.2, "test": 0.2}
@@ -21,7 +24,8 @@ PARTS = {"fit": 0.6, "select": 0.2, "test": 0.2}
 class Problem:
     """Inputs `X` [n, d] and targets `y` [n] in units of `scales` (by variable name) and `y_scale`.
 
-    `parts` holds the row numbers of each part of `PARTS`; `notes` says what was dropped and why.
+    `parts` holds the row numbers of each part of `PARTS`; `notes` says what was dropped and why; `huber`, in
+    standard deviations of the targets, is where errors begin to count linearly (`Rows`).
     """
 
     X: np.ndarray
@@ -31,16 +35,37 @@ class Problem:
     y_scale: float
     parts: dict[str, np.ndarray]
     notes: tuple[str, ...]
+    huber: float = math.inf
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same data in the same parts."""
+        digest = hashlib.sha256(repr((self.names, self.y_scale, self.huber)).encode())
+        for values in (self.X, self.y, *self.parts.values()):
+            digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()[:16]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns, as variables print."""
         return tuple(map(str, self.variables))
 
-    def rows(self, part: str) -> tuple[dict[str, Tensor], Tensor]:
+    def rows(self, part: str) -> Rows:
         """Columns by name and targets of one part, as float64 tensors."""
         X, y = torch.tensor(self.X[self.parts[part]].T), torch.tensor(self.y[self.parts[part]])
-        return dict(zip(self.names, X.unbind(), strict=True)), y
+        return Rows(dict(zip(self.names, X.unbind(), strict=True)), y, self.huber)
+
+    def unscaled(self, part: str) -> Rows:
+        """The same in the units of the data."""
+        inputs, y, huber = self.rows(part)
+        inputs = {name: self.scales[name] * x for name, x in inputs.items()}
+        return Rows(inputs, self.y_scale * y, self.y_scale * huber)
+
+    def in_scaled_units(self, equation: Expression) -> Expression:
+        """The equation of the scaled columns, for the scaled targets. The reverse of `in_original_units`."""
+        columns = zip(self.variables, self.names, strict=True)
+        unscaled = {name: self.scales[name] * Expression((v,)) for v, name in columns}
+        return (1 / self.y_scale) * equation.substitute(unscaled)
 
     def in_original_units(self, equation: Expression) -> Expression:
         """The equation of the unscaled columns, for the unscaled targets."""
@@ -55,8 +80,9 @@ def prepare(
     names: Sequence[str] | None = None,
     groups: np.ndarray | None = None,
     seed: int = 0,
+    huber: float | None = None,
 ) -> Problem:
-    """Check, clean, scale and split rows `X` [n, d], `y` [n].
+    """Check, clean, scale and split rows `X` [n, d], `y` [n]; `seed` decides the split.
 
     Rows with NaN or infinity, constant columns and repeated columns are dropped, with a note. All lags of a
     feature share one scale: the standard deviation after the outermost 0.5 % on either side are set to the
@@ -69,6 +95,8 @@ def prepare(
     groups = np.arange(len(y)) if groups is None else np.asarray(groups)
     if groups.shape != y.shape:
         raise DataError(f"groups must be [n] = [{len(y)}], not {list(groups.shape)}")
+    if huber is not None and not huber > 0:
+        raise ConfigError(f"huber must be a positive number of standard deviations, not {huber!r}")
     variables, notes = _variables(names, X.shape[1]), []
 
     finite = np.isfinite(X).all(axis=1) & np.isfinite(y)
@@ -93,6 +121,7 @@ def prepare(
         y_scale=_deviation(y),
         parts=_split(groups, seed),
         notes=tuple(notes),
+        huber=math.inf if huber is None else float(huber),
     )
 
 

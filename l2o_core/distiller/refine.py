@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ..errors import ExpressionError
 from ..expressions import Expression, Variable, call
 from .canonical import Combination, assemble, canonical
-from .polish import loss, polish, pruned, without_abs
+from .front import skeleton
+from .polish import polish, pruned, without_abs
 from .problem import Problem
+from .rows import loss
 
 EXACT = 1e-18
 """A loss, in units of the targets' variance, below which an equation is the rule itself, but for rounding."""
@@ -17,7 +19,7 @@ EXACT = 1e-18
 
 def refine(
     candidates: Iterable[Expression], problem: Problem, max_complexity: int, deadline: float
-) -> list[Expression]:
+) -> Iterator[list[Expression]]:
     """Fit every candidate; then complete the lag sums of the best and prune them, step by step, to nothing.
 
     Best means: the most accurate of those within `max_complexity`, then the larger ones by size; what has
@@ -35,7 +37,7 @@ def refine(
         if small and skeleton(equation) not in fitted and time.monotonic() < deadline:
             equation = polish(without_abs(equation, fit), fit)
             fitted[skeleton(equation)] = loss(equation, select), equation
-    found = [equation for _, equation in fitted.values()]
+    yield [equation for _, equation in fitted.values()]
 
     def promise(pair: tuple[float, Expression]) -> tuple[int, float]:
         excess = max(0, pair[1].complexity - max_complexity)
@@ -49,15 +51,9 @@ def refine(
         seen.add(skeleton(whole))
         whole = polish(whole, fit)
         path = [whole, *pruned(whole, fit, deadline)]
-        found += path
+        yield path
         if any(loss(equation, select) < EXACT for equation in path):
             break
-    return found
-
-
-def skeleton(equation: Expression) -> Expression:
-    """The equation with all constants alike: the same for equations that differ in constants only."""
-    return equation.with_constants([1.0] * len(equation.constants))
 
 
 def completed(equation: Expression, variables: Iterable[Variable]) -> Expression:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from l2o_core import distiller, expressions
 from l2o_core.distiller.engines import Operon
@@ -138,6 +139,69 @@ def test_what_cannot_be_used_is_refused(X, change, error, message):
 
 
 def _tensor(value):
-    import torch
-
     return torch.tensor([value], dtype=torch.float64)
+
+
+class Stopped:
+    """An engine that is interrupted after it has yielded `batches`."""
+
+    name = "stopped"
+
+    def __init__(self, *batches):
+        self.batches = batches
+
+    def search(self, problem, **limits):
+        yield from self.batches
+        raise KeyboardInterrupt
+
+
+def test_a_search_stopped_by_hand_keeps_what_it_found(X):
+    engine = Stopped([expressions.parse("g[0]")], [expressions.parse("g[0] + g[1]")])
+    front = distiller.distill(X, X[:, 0] + X[:, 1], NAMES, engine=engine, time_limit=9)
+    assert front.best.r2 > 0.999
+    assert "stopped by hand" in front.notes[-1]
+
+
+def test_stopped_before_anything_was_found_stays_stopped(X):
+    with pytest.raises(KeyboardInterrupt):
+        distiller.distill(X, X[:, 0], NAMES, engine=Stopped())
+
+
+def test_a_warm_start_is_refitted_to_the_new_data(X):
+    y = 3 * np.tanh(X[:, 0]) - 0.2 * X[:, 1]
+    known = expressions.parse("tanh(2 * g[0]) + 5 * g[1]")
+    front = distiller.distill(
+        X, y, NAMES, engine=Stopped([expressions.parse("g[0]")]), start=[known], time_limit=20
+    )
+    assert sorted(front.best.equation.constants) == pytest.approx([-0.2, 3], rel=1e-3)
+    again = distiller.distill(
+        X, y, NAMES, engine=Stopped([expressions.parse("g[0]")]), start=front, time_limit=20
+    )
+    assert again.best.loss <= 1.01 * front.best.loss
+    with pytest.raises(ConfigError, match="uses z: no such column"):
+        distiller.distill(X, y, NAMES, start=[expressions.parse("z")])
+
+
+def test_searches_with_one_split_merge(X):
+    y = X[:, 0] * X[:, 1]
+    options = {"split_seed": 7, "time_limit": 3}
+    fronts = [distiller.distill(X, y, NAMES, engine="linear", seed=seed, **options) for seed in (0, 1)]
+    assert distiller.ParetoFront.merged(fronts).data == fronts[0].data
+    assert distiller.distill(X, y, NAMES, engine="linear", split_seed=8).data != fronts[0].data
+
+
+def test_progress_is_shown_where_wanted(X, capsys):
+    distiller.distill(X, X[:, 0], NAMES, engine="linear", progress=True)
+    assert "linear: " in capsys.readouterr().err
+
+
+def test_a_robust_search_ignores_wild_rows(X):
+    y = 2 * X[:, 0]
+    y[::300] += 1e3
+    columns = dict(zip(NAMES, torch.from_numpy(X.T), strict=True))
+
+    def error(**options):
+        equation = linear(X, y, **options).best.equation
+        return (equation.evaluate(columns) - 2 * columns["g[0]"]).abs().median()
+
+    assert error(huber=0.1) < 0.02 < error()

@@ -1,5 +1,7 @@
 """A front keeps what is best for its size, and survives the disk."""
 
+from dataclasses import replace
+
 import pytest
 
 from l2o_core.distiller import Entry, ParetoFront
@@ -29,6 +31,31 @@ def test_at_gives_the_best_within_a_size(front):
 def test_round_trip(front, tmp_path):
     again = ParetoFront.load(front.save(tmp_path / "front.json"))
     assert again == front
+
+
+def test_fronts_of_the_same_data_merge_and_equal_shapes_count_once(front):
+    other = ParetoFront.of(
+        [Entry(parse("3 * x"), 0.3, 0.7), Entry(parse("3 * x + y"), 0.2, 0.8)], "linear", 1
+    )
+    merged = ParetoFront.merged([front, other])
+    assert [str(entry.equation) for entry in merged] == ["x", "3 * x", "2 * x + y"]
+    assert merged.engine == "operon and linear"
+    assert merged.seconds == 2.5
+    assert merged.notes == ("note",)
+
+
+def test_fronts_of_other_data_do_not_merge(front):
+    with pytest.raises(DataError, match="split_seed"):
+        ParetoFront.merged([front, replace(front, data="other")])
+
+
+def test_as_a_frame_and_as_latex(front):
+    frame = front.to_dataframe()
+    assert list(frame.columns) == ["complexity", "loss", "equation", "r2", "latex", "expression"]
+    assert frame.expression[1] == parse("2 * x + y")
+    text = front.to_latex()
+    assert text.startswith(r"\begin{tabular}")
+    assert rf"${front.best.equation.latex()}$ \\" in text
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"entries": [{"equation": "__import__(1)"}]}'])

@@ -21,7 +21,7 @@ def test_scaled_to_unit_variance_and_back(rows, scale):
     problem = prepare(scale * X, y / scale, ["g[0]", "g[1]", "v"])
     assert problem.X.std(axis=0) == pytest.approx(1, rel=0.1)
     assert problem.y.std() == pytest.approx(1, rel=0.1)
-    inputs, _ = problem.rows("test")
+    inputs = problem.rows("test").inputs
     scaled = parse("2 * g[0] - 3 * v + g[1]^2")
     original = problem.in_original_units(scaled)
     unscaled = {name: problem.scales[name] * x for name, x in inputs.items()}

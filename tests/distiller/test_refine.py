@@ -2,15 +2,17 @@
 
 import math
 import time
+from itertools import chain
 
 import numpy as np
 import pytest
 import torch
 
 from l2o_core.distiller import columns
-from l2o_core.distiller.polish import loss, polish, pruned, without_abs
+from l2o_core.distiller.polish import polish, pruned, without_abs
 from l2o_core.distiller.problem import prepare
 from l2o_core.distiller.refine import completed, refine
+from l2o_core.distiller.rows import Rows, loss
 from l2o_core.expressions import parse
 
 LAGS = 6
@@ -23,7 +25,7 @@ def gradients():
 
 
 def rows(X, y):
-    return dict(zip(NAMES, torch.tensor(X.T).unbind(), strict=True)), torch.tensor(y)
+    return Rows(dict(zip(NAMES, torch.tensor(X.T).unbind(), strict=True)), torch.tensor(y))
 
 
 def test_polish_finds_the_least_squares_solution(gradients):
@@ -38,6 +40,21 @@ def test_polish_fits_constants_inside_functions(gradients):
     equation = parse("tanh(1 * g[1]) + 1 + exp(-1 * square(g[2])) * 2 - 0.1")
     equation = polish(parse("1 * tanh(1 * g[1] + 0.1) + 2 * exp(-1 * square(g[2]))"), rows(gradients, y))
     np.testing.assert_allclose(equation.constants, [2, 0.7, -0.3, 1, -0.5], atol=1e-6)
+
+
+def test_hubers_loss_counts_large_errors_linearly():
+    error = torch.tensor([0.5, -1.0, 3.0, -10.0], dtype=torch.float64)
+    zero = Rows({"g[0]": error}, torch.zeros(4, dtype=torch.float64), huber=1.0)
+    half = torch.nn.functional.huber_loss(error, zero.y, delta=1.0).item()
+    assert loss(parse("g[0]"), zero) == pytest.approx(2 * half)
+
+
+def test_a_few_wild_rows_do_not_move_a_robust_fit(gradients):
+    y = 2 * gradients[:, 0]
+    y[:5] = 1e4
+    data = rows(gradients, y)
+    assert polish(parse("1 * g[0]"), data._replace(huber=0.1)).constants == pytest.approx([2], abs=1e-2)
+    assert polish(parse("1 * g[0]"), data).constants != pytest.approx([2], abs=1)
 
 
 def test_polish_never_makes_it_worse(gradients):
@@ -95,5 +112,5 @@ def test_a_rough_shape_is_refined_to_the_rule(gradients):
     y = gradients @ weights / np.sqrt(gradients**2 @ weights)
     problem = prepare(gradients, y, NAMES)
     guess = parse("1.2 * (g[0] + 0.7*g[2]) / sqrt(1.1*g[0]^2 + g[1]^2 + 0.1)")
-    found = refine([guess], problem, max_complexity=100, deadline=math.inf)
+    found = chain(*refine([guess], problem, max_complexity=100, deadline=math.inf))
     assert min(loss(equation, problem.rows("select")) for equation in found) < 1e-6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from ...errors import EngineError
@@ -18,8 +19,8 @@ class Engine(Protocol):
 
     def search(
         self, problem: Problem, *, max_complexity: int, time_limit: float, seed: int
-    ) -> list[Expression]:
-        """Equations found within about `time_limit` seconds, meant for at most `max_complexity` nodes."""
+    ) -> Iterator[list[Expression]]:
+        """Equations as they are found, for about `time_limit` seconds and at most `max_complexity` nodes."""
 
 
 _ENGINES = {"operon": Operon, "linear": Linear}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...expressions import Expression, const
 from ..canonical import assemble
+from ..polish import polish
 from ..problem import Problem
 
 
@@ -23,7 +26,7 @@ class Linear:
 
     def search(
         self, problem: Problem, *, max_complexity: int, time_limit: float, seed: int
-    ) -> list[Expression]:
+    ) -> Iterator[list[Expression]]:
         """The whole path; it takes milliseconds, and nothing in it is random."""
         rows = problem.parts["fit"]
         parts = [*(Expression((v,)) for v in problem.variables), None]
@@ -41,4 +44,6 @@ class Linear:
             found.append(assemble({parts[i]: float(weight) for i, weight in terms if weight}))
             if residual.var() < 1e-24:
                 break
-        return found
+        if math.isfinite(problem.huber):
+            found = [polish(equation, problem.rows("fit")) for equation in found]
+        yield found

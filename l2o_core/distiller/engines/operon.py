@@ -23,7 +23,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,9 +32,9 @@ import numpy as np
 from ...errors import EngineError
 from ...expressions import Expression, call, const
 from .. import columns
-from ..polish import loss
 from ..problem import Problem
 from ..refine import EXACT, refine
+from ..rows import loss
 
 if TYPE_CHECKING:
     import pyoperon
@@ -51,8 +51,8 @@ class Operon:
 
     Rounds alternate between the raw columns with `transforms` of them and the raw columns with lag sums
     (`columns.lag_sums`), each on `rows` rows drawn anew, enough to rank shapes. `threads`: None takes all
-    cores of this process. A time limit cannot promise the same front again; `generations` (per round) with
-    time to spare does.
+    cores of this process. `generations` and `evaluations` (of a candidate on the rows) are limits per round,
+    beside that on time; only with time to spare do they promise the same front again.
     """
 
     symbols: tuple[str, ...] = SYMBOLS
@@ -61,19 +61,19 @@ class Operon:
     rows: int = 1000
     max_length: int = 30
     generations: int = 100_000
+    evaluations: int = 2**62
     threads: int | None = None
     name: str = "operon"
 
     def search(
         self, problem: Problem, *, max_complexity: int, time_limit: float, seed: int
-    ) -> list[Expression]:
+    ) -> Iterator[list[Expression]]:
         """All equations met, round by round until one is exact; a single round offers all columns."""
         start, select = time.monotonic(), problem.rows("select")
         plain, sums = columns.raw(problem), columns.lag_sums(problem)
         compressed = columns.transforms(problem, self.transforms)
         rounds = next(rounds for seconds, rounds in ROUNDS if time_limit >= seconds)
         offers = [plain + compressed, plain + sums] if rounds > 1 else [plain + sums + compressed]
-        found: list[Expression] = []
         for turn in range(rounds):
             now = time.monotonic()
             share = (start + time_limit - now) / (rounds - turn)
@@ -81,10 +81,12 @@ class Operon:
             # Small rules are found sooner where nothing is large, so every other pair of rounds is short.
             length = min(self.max_length // (1 if turn % 4 > 1 else 2), max_complexity)
             candidates = self._evolve(offer, problem, length, SEARCH_SHARE * share, seed + 1000 * turn)
-            found += refine(candidates, problem, max_complexity, now + share)
-            if any(loss(equation, select) < EXACT for equation in found):
+            exact = False
+            for equations in refine(candidates, problem, max_complexity, now + share):
+                yield equations
+                exact = exact or any(loss(equation, select) < EXACT for equation in equations)
+            if exact:
                 break
-        return found
 
     def _evolve(
         self, offer: Sequence[columns.Column], problem: Problem, length: int, seconds: float, seed: int
@@ -99,7 +101,7 @@ class Operon:
             objectives=["r2", "length"],
             population_size=self.population,
             generations=self.generations,
-            max_evaluations=2**62,
+            max_evaluations=self.evaluations,
             max_length=max(length, 3),
             optimizer_iterations=3,
             epsilon=1e-6,
