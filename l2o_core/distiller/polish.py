@@ -20,10 +20,10 @@ def polish(equation: Expression, rows: Rows, steps: int = 30) -> Expression:
     Never worse on `rows` than before; returned as it is where it has no constants or no finite value.
     """
     constants = torch.tensor(equation.constants, dtype=torch.float64)
-    residual, jacobian = _linearise(equation, constants, rows)
+    residual, jacobian, error = _linearise(equation, constants, rows)
     if not len(constants) or not residual.isfinite().all():
         return equation
-    error, damping = residual.square().mean(), 1e-3
+    damping = 1e-3
     for _ in range(steps):
         curvature, slope = jacobian @ jacobian.T, jacobian @ residual
         scale = curvature.diagonal().clamp_min(1e-12 * curvature.diagonal().max() + 1e-300)
@@ -32,13 +32,13 @@ def polish(equation: Expression, rows: Rows, steps: int = 30) -> Expression:
             step, failed = torch.linalg.solve_ex(curvature + damping * scale.diag(), slope)
             trial = constants - step
             if not failed and trial.isfinite().all():
-                residual, trial_jacobian = _linearise(equation, trial, rows)
-                improved = bool(residual.square().mean() < error)
+                residual, trial_jacobian, trial_error = _linearise(equation, trial, rows)
+                improved = bool(trial_error < error)
             damping = damping / 10 if improved else damping * 10
         if not improved:
             break
-        gain = 1 - residual.square().mean() / error
-        constants, error, jacobian = trial, residual.square().mean(), trial_jacobian
+        gain = 1 - trial_error / error
+        constants, error, jacobian = trial, trial_error, trial_jacobian
         if gain < 1e-6 or error < 1e-28:
             break
     return equation.with_constants(constants.tolist())
@@ -65,7 +65,7 @@ def pruned(equation: Expression, rows: Rows, deadline: float) -> Iterator[Expres
     """
     while equation.constants and time.monotonic() < deadline:
         constants = torch.tensor(equation.constants, dtype=torch.float64)
-        _, jacobian = _linearise(equation, constants, rows)
+        _, jacobian, _ = _linearise(equation, constants, rows)
         if not jacobian.isfinite().all():
             return
         curvature = jacobian @ jacobian.T
@@ -90,13 +90,15 @@ def _without(equation: Expression, k: int) -> Expression | None:
     return smaller if smaller.complexity < equation.complexity else None
 
 
-def _linearise(equation: Expression, constants: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
-    """Residuals [n] and their derivatives by the constants [K, n].
+def _linearise(equation: Expression, constants: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
+    """Weighted residuals [n], their derivatives by the constants [K, n], and the loss.
 
     Every row gets constants of its own, so one backward pass gives the whole Jacobian.
     """
     own = constants[:, None].expand(-1, len(rows.y)).clone().requires_grad_()
     with torch.enable_grad():
-        residual = rows.residual(equation.compile()(rows.inputs, own).expand_as(rows.y))
-        (jacobian,) = torch.autograd.grad(residual.sum(), own) if len(constants) else (own,)
-    return residual.detach(), jacobian
+        prediction = equation.compile()(rows.inputs, own).expand_as(rows.y)
+        (jacobian,) = torch.autograd.grad(prediction.sum(), own) if len(constants) else (own,)
+    residual = prediction.detach() - rows.y
+    root = rows.weights(residual) ** 0.5
+    return root * residual, root * jacobian, rows.cost(residual)

@@ -21,17 +21,19 @@ class Rows(NamedTuple):
     y: Tensor
     huber: float = math.inf
 
-    def residual(self, prediction: Tensor) -> Tensor:
-        """Errors [n], those beyond `huber` drawn in so that their squares are what they count."""
-        error = prediction - self.y
+    def cost(self, error: Tensor) -> Tensor:
+        """What errors [n] count on average."""
         if math.isinf(self.huber):
-            return error
+            return error.square().mean()
         size = error.abs()
-        beyond = (self.huber * (2 * size - self.huber).clamp_min(self.huber)).sqrt()
-        return error.where(size <= self.huber, error.sign() * beyond)
+        return error.square().where(size <= self.huber, self.huber * (2 * size - self.huber)).mean()
+
+    def weights(self, error: Tensor) -> Tensor | float:
+        """Weights [n] under which squared errors have the slope of what they count (for least squares)."""
+        return 1.0 if math.isinf(self.huber) else (self.huber / error.abs()).clamp_max(1)
 
 
 def loss(equation: Expression, rows: Rows) -> float:
     """Mean squared error on rows, or what replaces it (`Rows`); infinite where the equation has no value."""
-    error = rows.residual(equation.evaluate(rows.inputs)).square().mean().item()
+    error = rows.cost(equation.evaluate(rows.inputs) - rows.y).item()
     return error if math.isfinite(error) else math.inf
