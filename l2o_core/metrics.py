@@ -40,6 +40,36 @@ def temporal_perception_field(
     return fields[0] if len(fields) == 1 else fields
 
 
+def temporal_perception_interval(
+    rule: Expression | CoordinateOptimizer,
+    data: Dataset,
+    *,
+    level: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float] | tuple[tuple[float, float], ...]:
+    """Bounds of the temporal perception field at a confidence `level`; a tuple of them for several features.
+
+    By the bootstrap over trajectories: rows of one are alike, so whole trajectories are drawn. Raises
+    ConfigError for a level outside (0, 1), DataError where the data has no lags.
+    """
+    if not 0 < level < 1:
+        raise ConfigError(f"level must lie between 0 and 1, not {level}")
+    labels, inverse, counts = np.unique(data.groups, return_inverse=True, return_counts=True)
+    chances = np.full(len(labels), 1 / len(labels))
+    drawn = np.random.default_rng(seed).multinomial(len(labels), chances, size=draws)  # [draws, G]
+    rows = drawn @ counts
+    bounds = []
+    for slopes in _slopes(rule, data).values():
+        sums = np.zeros((len(labels), len(slopes)))
+        np.add.at(sums, inverse, np.column_stack([*slopes.values()]) ** 2)
+        weights = np.sqrt(drawn @ sums / rows[:, None])
+        fields = [_mean_lag(dict(zip(slopes, draw, strict=True))) for draw in weights]
+        low, high = np.quantile(fields, [(1 - level) / 2, (1 + level) / 2])
+        bounds.append((float(low), float(high)))
+    return bounds[0] if len(bounds) == 1 else tuple(bounds)
+
+
 def sensitivities(rule: Expression | CoordinateOptimizer, data: Dataset) -> dict[str, dict[int, float]]:
     """The influence of each lag, by feature: `sqrt(E[(d rule / d z[i])^2])` over the data.
 
@@ -47,7 +77,10 @@ def sensitivities(rule: Expression | CoordinateOptimizer, data: Dataset) -> dict
     features, multiply by their standard deviations. A model is differentiated through its whole window, by
     its own features, from what it remembered before. Raises `DataError` where the data has no lags.
     """
-    return _of_equation(rule, data) if isinstance(rule, Expression) else _of_model(rule, data)
+    return {
+        name: {lag: float(np.sqrt(np.square(slope).mean())) for lag, slope in slopes.items()}
+        for name, slopes in _slopes(rule, data).items()
+    }
 
 
 def mapping_complexity(front: ParetoFront, tolerance: float = 0.05) -> int:
@@ -75,17 +108,21 @@ def _columns(data: Dataset) -> dict[str, dict[int, int]]:
     return columns
 
 
-def _of_equation(rule: Expression, data: Dataset) -> dict[str, dict[int, float]]:
+def _slopes(rule: Expression | CoordinateOptimizer, data: Dataset) -> dict[str, dict[int, np.ndarray]]:
+    """The derivative [n] by each lag of each feature, row by row."""
+    return _of_equation(rule, data) if isinstance(rule, Expression) else _of_model(rule, data)
+
+
+def _of_equation(rule: Expression, data: Dataset) -> dict[str, dict[int, np.ndarray]]:
     columns, inputs = _columns(data), torch.tensor(data.inputs, requires_grad=True)
     values = dict(zip(data.names, inputs.unbind(1), strict=True))
     values = {name: inputs[:, lags[0]] for name, lags in columns.items() if 0 in lags} | values
     output = rule.evaluate(values)
-    gradient = _gradient(output, inputs) if rule.variables else torch.zeros_like(inputs)
-    rms = gradient.square().mean(0).sqrt()
-    return {name: {lag: rms[i].item() for lag, i in lags.items()} for name, lags in columns.items()}
+    slopes = (_gradient(output, inputs) if rule.variables else torch.zeros_like(inputs)).numpy()
+    return {name: {lag: slopes[:, i] for lag, i in lags.items()} for name, lags in columns.items()}
 
 
-def _of_model(model: CoordinateOptimizer, data: Dataset) -> dict[str, dict[int, float]]:
+def _of_model(model: CoordinateOptimizer, data: Dataset) -> dict[str, dict[int, np.ndarray]]:
     """Through the unrolled window: from the oldest lag, and what was remembered before it, to now."""
     columns = _columns(data)
     if tuple(columns) != tuple(model.features.names):
@@ -99,8 +136,8 @@ def _of_model(model: CoordinateOptimizer, data: Dataset) -> dict[str, dict[int, 
     memory = data.memory or model.init_memory(window[:, 0, 0].detach())
     for lag in reversed(range(len(order))):
         update, memory = model.update(window[:, lag], memory)
-    rms = _gradient(update, window).square().mean(0).sqrt()
-    return {name: {lag: rms[lag, f].item() for lag in range(len(order))} for f, name in enumerate(columns)}
+    slopes = _gradient(update, window).double().numpy()
+    return {name: {lag: slopes[:, lag, f] for lag in range(len(order))} for f, name in enumerate(columns)}
 
 
 def _gradient(output: Tensor, inputs: Tensor) -> Tensor:

@@ -96,3 +96,22 @@ def test_names_that_are_no_features_are_refused(data):
     broken = Dataset(data.inputs[:, :1], data.targets, ["g now"], data.groups)
     with pytest.raises(ExpressionError, match="g now"):
         metrics.sensitivities(expressions.parse("g"), broken)
+
+
+def test_the_interval_holds_the_field_and_narrows_with_data(data):
+    rule = expressions.parse("tanh(g[0]) + g[1] * g[2]")
+    field = metrics.temporal_perception_field(rule, data)
+    low, high = metrics.temporal_perception_interval(rule, data)
+    assert low < field < high < low + 0.5
+    wide = metrics.temporal_perception_interval(rule, data, level=0.99)
+    assert wide[0] < low < high < wide[1]
+
+
+def test_of_a_linear_rule_the_interval_is_a_point(data):
+    bounds = metrics.temporal_perception_interval(expressions.parse("g[0] + 0.5 * g[1]"), data)
+    assert bounds == pytest.approx((1 / 3, 1 / 3))
+
+
+def test_the_interval_wants_a_level(data):
+    with pytest.raises(ConfigError, match="level must lie between 0 and 1"):
+        metrics.temporal_perception_interval(expressions.parse("g[0]"), data, level=95)

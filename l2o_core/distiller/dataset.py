@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +23,7 @@ class Dataset:
 
     `inputs` [n, d] (float64) with `names` such as "g[3]", `targets` [n], and `groups` [n], the trajectory a
     row is from. `memory`: what a recurrent optimizer remembered before each window, [n, ...] each.
+    `origin` [n] each: the `task`, `layer` and `step` (1 is the first) that a row's newest gradient is from.
     """
 
     inputs: np.ndarray
@@ -30,9 +31,27 @@ class Dataset:
     names: list[str]
     groups: np.ndarray
     memory: tuple[Tensor, ...] = ()
+    origin: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Dataset]) -> Dataset:
+        """Rows of several tasks or seeds as one, trajectories apart. Raises DataError if columns differ."""
+        if not parts or any(part.names != parts[0].names for part in parts):
+            raise DataError("only data sets with the same columns can be joined")
+        labels = [np.unique(part.groups, return_inverse=True) for part in parts]
+        first = np.cumsum([0, *(len(names) for names, _ in labels)])
+        same = set.intersection(*(set(part.origin) for part in parts))
+        return cls(
+            inputs=np.concatenate([part.inputs for part in parts]),
+            targets=np.concatenate([part.targets for part in parts]),
+            names=parts[0].names,
+            groups=np.concatenate([start + at for start, (_, at) in zip(first, labels, strict=False)]),
+            memory=tuple(torch.cat(pieces) for pieces in zip(*(part.memory for part in parts), strict=True)),
+            origin={key: np.concatenate([part.origin[key] for part in parts]) for key in sorted(same)},
+        )
 
 
 def collect(
@@ -45,17 +64,19 @@ def collect(
     steps: int = 100,
     instances: int = 16,
     per_layer: int = 10,
+    time: bool = False,
 ) -> Dataset:
     """Let an optimizer work on fresh instances of a task; sample windows of `lags` steps (SymL2O 3.4).
 
     Inputs are the optimizer's own features, targets its updates. `per_layer` coordinates of each layer of
-    each instance are watched; an instance is one trajectory, and those that diverge are left out. Raises
-    `DataError` where a rollout is too short, or nothing finite is left.
+    each instance are watched; an instance is one trajectory, and those that diverge are left out. With `time`
+    the step count `t` is one more column. Raises `DataError` where a rollout is too short, or nothing finite
+    is left.
     """
     _check_windows(lags, steps)
     generator = torch.Generator().manual_seed(seed)
     params = task.init(generator, instances)
-    watched = _coordinates(task, instances, per_layer, generator)
+    watched, layers = _coordinates(task, instances, per_layer, generator)
     state, split = opt.init_state(params.flatten()), len(opt.features.buffers)
     history, updates, memories = [], [], []
     batches = iter(task.batches(generator, instances))
@@ -74,7 +95,7 @@ def collect(
     kept = ~torch.isin(trajectory, broken)
     if not kept.any():
         raise DataError(f"every one of {instances} trajectories on {task.name} diverged; nothing to distil")
-    return windows(
+    data = windows(
         dict(zip(opt.features.names, inputs[:, kept].unbind(-1), strict=True)),
         targets[:, kept],
         trajectory[kept],
@@ -82,7 +103,10 @@ def collect(
         samples=samples,
         seed=seed,
         memory=tuple(torch.stack(part)[:, kept] for part in zip(*memories, strict=True)),
+        layers=layers[kept.numpy()],
+        time=time,
     )
+    return replace(data, origin=data.origin | {"task": np.full(len(data), task.name)})
 
 
 def windows(
@@ -94,12 +118,14 @@ def windows(
     samples: int = 5000,
     seed: int = 0,
     memory: tuple[Tensor, ...] = (),
+    layers: np.ndarray | None = None,
+    time: bool = False,
 ) -> Dataset:
     """Sample windows of `lags` steps, without repetition, from histories [T, N] of N coordinates.
 
     Lags that reach before the first step read 0, as they do when an equation runs: the first steps, with
     their large gradients, are where a rule must not fail. `targets` [T, N]; `groups` [N]; `memory`: what was
-    remembered before each step, [T, N, ...] each.
+    remembered before each step, [T, N, ...] each; `layers` [N]: the layers that coordinates are from.
     """
     steps, coordinates = targets.shape
     _check_windows(lags, steps)
@@ -114,13 +140,17 @@ def windows(
     columns = {
         f"{name}[{lag}]": x[end + lags - 1 - lag, at] for name, x in past.items() for lag in range(lags)
     }
+    if time:
+        columns["t"] = (end + 1).to(targets)
     begin = (end - lags + 1).clamp_min(0)
+    origin = {"step": (end + 1).numpy()} | ({} if layers is None else {"layer": layers[at.numpy()]})
     return Dataset(
         inputs=torch.stack(list(columns.values()), dim=1).double().numpy(),
         targets=targets[end, at].double().numpy(),
         names=list(columns),
         groups=groups[at].numpy(),
         memory=tuple(part[begin, at] for part in memory),
+        origin=origin,
     )
 
 
@@ -131,12 +161,15 @@ def _check_windows(lags: int, steps: int) -> None:
         raise DataError(f"windows of {lags} lags need {lags} steps or more, the trajectory has {steps}")
 
 
-def _coordinates(task: Task, instances: int, per_layer: int, generator: torch.Generator) -> Tensor:
-    """Which of all coordinates [I * n] to watch: some of every layer, others in every instance."""
-    chosen, start = [], 0
-    for size in task.layers.values():
+def _coordinates(
+    task: Task, instances: int, per_layer: int, generator: torch.Generator
+) -> tuple[Tensor, np.ndarray]:
+    """Which of all coordinates [I * n] to watch, others in every instance, and the layers they are from."""
+    chosen, names, start = [], [], 0
+    for name, size in task.layers.items():
         few = min(per_layer, size)
         inside = torch.rand(instances, size, generator=generator).topk(few).indices
         chosen.append(start + inside + task.n * torch.arange(instances)[:, None])
+        names += [name] * few
         start += size
-    return torch.cat(chosen, dim=1).flatten()
+    return torch.cat(chosen, dim=1).flatten(), np.tile(names, instances)

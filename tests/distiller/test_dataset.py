@@ -45,3 +45,32 @@ def test_fewer_steps_than_lags_are_refused():
 def test_diverged_trajectories_are_left_out():
     with pytest.raises(DataError, match="every one of 5 trajectories on p1 diverged"):
         distiller.collect(models.Equation("-1e30 * g"), tasks.load("p1"), **SETTING)
+
+
+def test_every_row_knows_where_it_comes_from():
+    task = tasks.load("digits")
+    data = distiller.collect(models.Equation("-0.01 * g"), task, lags=3, samples=400, steps=10, instances=4)
+    assert set(data.origin) == {"task", "layer", "step"}
+    assert set(data.origin["layer"]) == set(task.layers)
+    assert set(data.origin["step"]) == set(range(1, 11))
+    assert not data.inputs[data.origin["step"] == 1, 1:].any()  # nothing before the first gradient
+
+
+def test_time_is_a_column_where_it_is_asked_for():
+    rule = models.Equation("-0.01 * g")
+    data = distiller.collect(rule, tasks.load("p1"), time=True, **SETTING)
+    assert data.names[-1] == "t"
+    np.testing.assert_array_equal(data.inputs[:, -1], data.origin["step"])
+
+
+def test_rows_of_several_tasks_join_and_stay_apart():
+    parts = [
+        distiller.collect(models.Equation("-0.01 * g"), tasks.load(name), lags=2, samples=200, instances=4)
+        for name in ("p1", "digits")
+    ]
+    data = distiller.Dataset.joined(parts)
+    assert len(data) == 400
+    assert set(data.groups[:200]).isdisjoint(data.groups[200:])
+    assert set(data.origin["task"]) == {"p1", "digits"}
+    with pytest.raises(DataError, match="same columns"):
+        distiller.Dataset.joined([parts[0], distiller.collect(models.DM(), tasks.load("p1"), **SETTING)])
