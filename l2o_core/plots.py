@@ -17,9 +17,13 @@ import numpy as np
 from l2o_core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from l2o_core.distiller import Entry, ParetoFront
 
 INK = "#7b7b7b"  # text and axes: contrast above 4 on white and on the dark page (#121212) alike
 
@@ -101,6 +105,18 @@ def band(ax: Axes, curves: Any, label: str, *, x: Any = None, **line: Any) -> No
     legend = f"{label} ({lost} of {len(curves)} diverged)" if lost else label
     (drawn,) = ax.plot(steps, middle, label=legend, **line)
     ax.fill_between(steps, low, high, color=drawn.get_color(), alpha=0.2, linewidth=0)
+
+
+def fronts(ax: Axes, fronts: Mapping[str, ParetoFront], chosen: Entry | None = None) -> None:
+    """Draw held-out R² against complexity, a line for each front by label, and ring one chosen entry."""
+    for label, front in fronts.items():
+        ax.plot(*zip(*((e.complexity, e.r2) for e in front), strict=True), marker="o", ms=3, label=label)
+    if chosen is not None:
+        ring = {"ms": 11, "mfc": "none", "color": COLORS["equation"], "label": "chosen"}
+        ax.plot(chosen.complexity, chosen.r2, "o", **ring)
+    lowest = min(entry.r2 for front in fronts.values() for entry in front)
+    ax.set(xlabel="complexity (nodes)", ylabel="held-out $R^2$", ylim=(min(0, max(lowest, -1)), 1.03))
+    ax.legend()
 
 
 def figure(fig: Figure, *, name: str, caption: str) -> None:

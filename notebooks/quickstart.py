@@ -150,21 +150,7 @@ chosen = min(front, key=lambda entry: tuning_loss(models.Equation(entry.equation
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.2))
-for name, line in {"operon": front, "linear": linear}.items():
-    ax.plot(
-        line.table["complexity"], line.table["r2"], marker="o", ms=3, label=name
-    )
-ax.plot(
-    chosen.complexity,
-    chosen.r2,
-    "o",
-    ms=11,
-    mfc="none",
-    color=plots.color("equation"),
-    label="chosen",
-)
-ax.set(xlabel="complexity (nodes)", ylabel="held-out $R^2$", ylim=(0, 1))
-ax.legend()
+plots.fronts(ax, {"operon": front, "linear": linear}, chosen)
 plots.figure(
     fig,
     name="fig-quickstart-front",

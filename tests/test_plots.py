@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from l2o_core import plots
+from l2o_core.distiller import Entry, ParetoFront
 from l2o_core.errors import ConfigError, DataError
+from l2o_core.expressions import parse
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +135,14 @@ def test_long_sums_are_broken_between_their_terms():
     joined = " ".join(lines).replace(r"&\quad ", "").replace("&=", "=")
     assert joined == rf"\begin{{aligned}} {latex} \end{{aligned}}"
     assert plots.broken("a = b + c") == "a = b + c"
+
+
+def test_fronts_are_drawn_with_the_chosen_entry_ringed():
+    texts = {"x": 0.5, "x + y": 0.9}
+    front = ParetoFront.of([Entry(parse(t), 1 - r2, r2) for t, r2 in texts.items()], "operon", 1.0)
+    ax = Figure().subplots()
+    plots.fronts(ax, {"operon": front}, front.best)
+    line, ring = ax.get_lines()
+    assert line.get_xydata().tolist() == [[1, 0.5], [3, 0.9]]
+    assert ring.get_xydata().tolist() == [[3, 0.9]]
+    assert ax.get_ylim()[0] == 0

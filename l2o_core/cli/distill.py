@@ -7,12 +7,20 @@ DATA.npz holds `inputs` [n, d] and `targets` [n], and optionally `names` [d] (su
 from __future__ import annotations
 
 import argparse
+import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from l2o_core.errors import DataError
+from l2o_core.errors import ConfigError, DataError
+
+WRITERS = {
+    ".json": lambda front: front.to_json(),
+    ".csv": lambda front: front.table.to_csv(index=False),
+    ".tex": lambda front: front.to_latex(),
+}
+PICTURES = (".png", ".svg", ".pdf")
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -31,33 +39,62 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--out", type=Path, metavar="FRONT.csv", help="also write the whole front to this file"
+        "--huber", type=float, metavar="D", help="count errors beyond D standard deviations linearly"
     )
+    parser.add_argument(
+        "--start", type=Path, metavar="FRONT.json", help="begin with the equations of an earlier front"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the whole front to FILE.json, FILE.csv or FILE.tex"
+    )
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the front to FILE.png, .svg or .pdf")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the front, write it if asked, and print its best equation."""
+    """Print the front, write and draw it if asked, and print its best equation beside a linear rule."""
     data = read(options.data)
+    for path, known in ((options.out, WRITERS), (options.plot, PICTURES)):
+        if path and path.suffix not in known:
+            raise ConfigError(f"{path}: the name must end in one of {', '.join(known)}")
     from l2o_core import distiller
 
+    shared = {"names": data["names"], "groups": data["groups"], "seed": options.seed, "huber": options.huber}
+    shared |= {"max_complexity": options.max_complexity}
     front = distiller.distill(
         data["inputs"],
         data["targets"],
-        names=data["names"],
-        groups=data["groups"],
         engine=options.engine,
-        max_complexity=options.max_complexity,
         time_limit=options.time_limit,
-        seed=options.seed,
+        start=distiller.ParetoFront.load(options.start) if options.start else (),
+        progress=sys.stderr.isatty(),
+        **shared,
     )
-    print(front.table.to_string(index=False))
+    linear = distiller.distill(data["inputs"], data["targets"], engine="linear", **shared)
+    print("\n".join([*front.notes, front.table.to_string(index=False)]))
     if options.out:
-        front.table.to_csv(options.out, index=False)
+        options.out.write_text(WRITERS[options.out.suffix](front), encoding="utf-8")
         print(f"\nwritten to {options.out}")
+    if options.plot:
+        draw(options.plot, {front.engine: front, "linear": linear})
+        print(f"\ndrawn to {options.plot}")
     best = front.best
     print(f"\nbest: {best.equation}\nR2 on held-out rows {best.r2:.4f}, complexity {best.complexity}")
+    print(
+        f"for comparison, the best linear rule: R2 {linear.best.r2:.4f}, complexity {linear.best.complexity}"
+    )
     return 0
+
+
+def draw(path: Path, fronts: dict) -> None:
+    """Accuracy against size, as a picture file."""
+    from matplotlib.figure import Figure
+
+    from l2o_core import plots
+
+    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    plots.fronts(figure.subplots(), fronts)
+    figure.savefig(path, dpi=200)
 
 
 def read(path: Path) -> dict:

@@ -128,13 +128,16 @@ class ParetoFront:
             )
         return fitting[-1]
 
-    def save(self, path: str | Path) -> Path:
-        """Write the front as JSON and return the path."""
+    def to_json(self) -> str:
+        """The front as JSON text."""
         entries = [{"equation": e.equation.to_json(), "loss": e.loss, "r2": e.r2} for e in self.entries]
         content = {"engine": self.engine, "seconds": self.seconds, "notes": self.notes, "data": self.data}
-        content["entries"] = entries
+        return json.dumps(content | {"entries": entries}, indent=1) + "\n"
+
+    def save(self, path: str | Path) -> Path:
+        """Write the front as JSON and return the path."""
         path = Path(path)
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        path.write_text(self.to_json(), encoding="utf-8")
         return path
 
     @classmethod

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from l2o_core.cli import main
+from l2o_core.distiller import ParetoFront
 from l2o_core.optim import zoo
 
 
@@ -42,6 +43,20 @@ def test_distill_finds_a_linear_rule(tmp_path, capsys):
     assert "g[0]" in best
     assert "R2 on held-out rows 1.0000" in best
     assert out.read_text().startswith("complexity,loss,equation")
+
+
+def test_distill_writes_and_draws_the_front_and_begins_with_it_again(tmp_path, capsys):
+    inputs = np.random.default_rng(0).normal(size=(300, 2))
+    np.savez(tmp_path / "data.npz", inputs=inputs, targets=inputs @ [1, 2])
+    command = ["distill", str(tmp_path / "data.npz"), "--engine", "linear"]
+    out, plot = tmp_path / "front.json", tmp_path / "front.svg"
+    assert main([*command, "--out", str(out), "--plot", str(plot)]) == 0
+    assert ParetoFront.load(out).best.r2 > 0.999
+    assert plot.read_text().lstrip().startswith("<?xml")
+    assert main([*command, "--start", str(out), "--out", str(tmp_path / "front.tex")]) == 0
+    assert (tmp_path / "front.tex").read_text().startswith(r"\begin{tabular}")
+    assert main([*command, "--out", str(tmp_path / "front.xlsx")]) == 2
+    assert "must end in one of .json, .csv, .tex" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
