@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, DataError
+from ..features import Features
 from ..models.base import CoordinateOptimizer, select
 
 if TYPE_CHECKING:
@@ -65,27 +66,32 @@ def collect(
     instances: int = 16,
     per_layer: int = 10,
     time: bool = False,
+    features: Features | None = None,
 ) -> Dataset:
     """Let an optimizer work on fresh instances of a task; sample windows of `lags` steps (SymL2O 3.4).
 
-    Inputs are the optimizer's own features, targets its updates. `per_layer` coordinates of each layer of
-    each instance are watched; an instance is one trajectory, and those that diverge are left out. With `time`
-    the step count `t` is one more column. Raises `DataError` where a rollout is too short, or nothing finite
-    is left.
+    Inputs are the optimizer's own features, or `features`; targets its updates. `per_layer` coordinates of
+    each layer of each instance are watched; an instance is one trajectory, and those that diverge are left
+    out. With `time` the step count `t` is one more column. Raises `DataError` where a rollout is too short,
+    or nothing finite is left.
     """
     _check_windows(lags, steps)
     generator = torch.Generator().manual_seed(seed)
     params = task.init(generator, instances)
     watched, layers = _coordinates(task, instances, per_layer, generator)
     state, split = opt.init_state(params.flatten()), len(opt.features.buffers)
+    own, shown = features is None, features or opt.features
+    seen = shown.init(params.flatten()[watched])
     history, updates, memories = [], [], []
     batches = iter(task.batches(generator, instances))
     with torch.no_grad():
         for _ in range(steps):
             _, gradient = task.loss_and_gradient(params, next(batches))
             before = select(state, watched, params.dtype)
-            history.append(opt.features.step(gradient.flatten()[watched], before[:split])[0])
-            memories.append([part.expand(len(watched), *part.shape[1:]) for part in before[split:]])
+            inputs, seen = shown.step(gradient.flatten()[watched], before[:split] if own else seen)
+            history.append(inputs)
+            remembered = before[split:] if own else ()
+            memories.append([part.expand(len(watched), *part.shape[1:]) for part in remembered])
             update, state = opt.advance(gradient.flatten(), state)
             updates.append(update[watched])
             params = params + update.view_as(params)
@@ -96,7 +102,7 @@ def collect(
     if not kept.any():
         raise DataError(f"every one of {instances} trajectories on {task.name} diverged; nothing to distil")
     data = windows(
-        dict(zip(opt.features.names, inputs[:, kept].unbind(-1), strict=True)),
+        dict(zip(shown.names, inputs[:, kept].unbind(-1), strict=True)),
         targets[:, kept],
         trajectory[kept],
         lags=lags,

@@ -6,6 +6,7 @@ import torch
 
 from l2o_core import distiller, models, tasks
 from l2o_core.errors import DataError
+from l2o_core.features import Features
 
 SETTING = {"lags": 4, "samples": 500, "steps": 12, "instances": 5}
 
@@ -45,6 +46,16 @@ def test_fewer_steps_than_lags_are_refused():
 def test_diverged_trajectories_are_left_out():
     with pytest.raises(DataError, match="every one of 5 trajectories on p1 diverged"):
         distiller.collect(models.Equation("-1e30 * g"), tasks.load("p1"), **SETTING)
+
+
+def test_other_features_than_its_own_can_be_recorded():
+    adam = models.Equation("-0.01 * m / (sqrt(v) + 1e-8)", beta1=0.9, beta2=0.9)
+    data = distiller.collect(adam, tasks.load("p1"), features=Features(("g",)), **SETTING)
+    own = distiller.collect(adam, tasks.load("p1"), **SETTING)
+    assert data.names == ["g[0]", "g[1]", "g[2]", "g[3]"]
+    np.testing.assert_array_equal(data.targets, own.targets)
+    first = data.origin["step"] == 1  # m / sqrt(v) is then the sign of the gradient
+    np.testing.assert_allclose(data.targets[first], -0.01 * np.sign(data.inputs[first, 0]), rtol=1e-3)
 
 
 def test_every_row_knows_where_it_comes_from():
