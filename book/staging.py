@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from copy import deepcopy
 from pathlib import Path
@@ -11,6 +12,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+EXPLORER = "application/vnd.l2o.explorer+json"
 
 
 def page(executed: NotebookNode, figures: Path) -> NotebookNode:
@@ -46,20 +48,30 @@ def page(executed: NotebookNode, figures: Path) -> NotebookNode:
 def directive(output: NotebookNode, figures: Path) -> str | None:
     """The numbered MyST directive of one marked output (None for a caption: the directive carries it)."""
     mark, data = output.metadata.l2o, output.data
-    if mark.kind == "figure":
+    if mark.kind in ("figure", "explorer"):
         figures.mkdir(parents=True, exist_ok=True)
         (figures / f"{mark.name}.png").write_bytes(base64.b64decode(data["image/png"]))
         width = output.metadata.get("image/png", {}).get("width", 640)
         alternative = re.sub(r"[${}`*\\]", "", mark.caption)
-        return (
+        picture = (
             f"```{{figure}} {figures.name}/{mark.name}.png\n:name: {mark.name}\n:alt: {alternative}\n"
             f":width: {width}px\n:class: l2o-figure\n\n{mark.caption}\n```"
         )
+        return f"{picture}\n\n{frames(data[EXPLORER])}" if mark.kind == "explorer" else picture
     if mark.kind == "table":
         return f"````{{table}} {mark.caption}\n:name: {mark.name}\n\n{data['text/markdown']}\n````"
     if mark.kind == "equation":
         return f"```{{math}}\n:label: {mark.name}\n\n{data['text/plain']}\n```"
     return None
+
+
+def frames(explorer: dict) -> str:
+    """The data of an explorer behind its static picture, which static/explorer.js replaces.
+
+    They are in the page, as a page opened from disk may not fetch a file; no `<` in them can end the script.
+    """
+    text = json.dumps(explorer, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return f'```{{raw}} html\n<script type="application/json" class="l2o-frames">{text}</script>\n```'
 
 
 def note(run: dict) -> str:

@@ -123,25 +123,29 @@ def figure(fig: Figure, *, name: str, caption: str) -> None:
     """Show a figure, transparent and at twice the screen's resolution, with its caption below; close it."""
     import matplotlib.pyplot as plt
 
+    data, width = png(fig)
+    plt.close(fig)
+    show("figure", name, "fig-", caption, {"image/png": data, "text/plain": f"<figure {name}>"}, width)
+
+
+def png(fig: Figure) -> tuple[str, int]:
+    """A figure as a transparent PNG in base64, and the width in pixels to show it at, half its own."""
     file = io.BytesIO()
     fig.savefig(file, format="png", dpi=2 * fig.dpi, transparent=True)
-    plt.close(fig)
     data = file.getvalue()
-    width = int.from_bytes(data[16:20], "big") // 2  # from the PNG header
-    picture = {"image/png": base64.b64encode(data).decode(), "text/plain": f"<figure {name}>"}
-    _show("figure", name, "fig-", caption, picture, {"image/png": {"width": width}})
+    return base64.b64encode(data).decode(), int.from_bytes(data[16:20], "big") // 2  # from the PNG header
 
 
 def table(frame: pd.DataFrame, *, name: str, caption: str) -> None:
     """Show a frame as a table with its caption; cells may hold Markdown and $math$, floats keep 3 digits."""
     text = {"text/markdown": markdown(frame), "text/plain": frame.to_string(index=False)}
-    _show("table", name, "tab-", caption, text)
+    show("table", name, "tab-", caption, text)
 
 
 def equation(latex: str, *, name: str) -> None:
     """Show LaTeX as a displayed equation, long sums over several lines; in the book it is numbered."""
     latex = broken(" ".join(latex.strip().strip("$").split()))
-    _show("equation", name, "eq-", None, {"text/latex": f"$$\n{latex}\n$$", "text/plain": latex})
+    show("equation", name, "eq-", None, {"text/latex": f"$$\n{latex}\n$$", "text/plain": latex})
 
 
 def broken(latex: str, width: int = 160) -> str:
@@ -169,18 +173,25 @@ def markdown(frame: pd.DataFrame) -> str:
     return "\n".join(f"| {line} |" for line in [lines[0], " | ".join(rule), *lines[1:]])
 
 
-def _show(
-    kind: str, name: str, prefix: str, caption: str | None, data: dict, metadata: dict | None = None
+def show(
+    kind: str, name: str, prefix: str, caption: str | None, data: dict, width: int | None = None
 ) -> None:
-    """Display `data` marked for the book, and the caption below it, which the book drops."""
+    """Display `data` marked for the book, and the caption below it, which the book drops.
+
+    `data` maps MIME types to contents, `width` is that of its picture in pixels. ConfigError unless `name`
+    is `prefix` followed by small letters, digits or dashes.
+    """
     from IPython.display import display
 
     if not re.fullmatch(rf"{prefix}[a-z0-9-]+", name):
-        raise ConfigError(f"a {kind} cannot be named {name!r}: use {prefix} and small letters, digits or '-'")
+        raise ConfigError(
+            f"this {kind} cannot be named {name!r}: use {prefix} and small letters, digits or '-'"
+        )
     mark = {"kind": kind, "name": name}
     if caption is not None:
         mark["caption"] = " ".join(caption.split())
-    display(data, raw=True, metadata={"l2o": mark, **(metadata or {})})
+    size = {} if width is None else {"image/png": {"width": width}}
+    display(data, raw=True, metadata={"l2o": mark, **size})
     if caption is not None:
         below = {"text/markdown": f"*{mark['caption']}*", "text/plain": mark["caption"]}
         display(below, raw=True, metadata={"l2o": {"kind": "caption", "name": name}})

@@ -97,6 +97,21 @@ def test_every_equation_is_typeset(visit):
     assert visit.page.evaluate(errors) == []
 
 
+def test_every_explorer_follows_its_slider(visit):
+    explorers = visit.page.query_selector_all(".l2o-explorer")
+    if not explorers:
+        pytest.skip("this page has no explorer")
+    for explorer in explorers:
+        slider = explorer.query_selector("input[type=range]")
+        slider.press("Home")
+        seen = [_explored(visit.page, explorer)]
+        for _ in range(int(slider.get_attribute("max"))):
+            slider.press("ArrowRight")
+            seen.append(_explored(visit.page, explorer))
+            assert seen[-1] != seen[-2]
+        assert explorer.query_selector("svg[role=img] path[stroke]")
+
+
 def test_every_table_has_cells_with_content(visit):
     empty = "[...document.querySelectorAll('main table')].filter(t => !t.querySelector('td')).length"
     assert visit.page.evaluate(empty) == 0
@@ -154,6 +169,16 @@ def test_a_narrow_page_does_not_scroll_sideways(visit):
     visit.page.set_viewport_size({"width": 390, "height": 800})
     excess = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert visit.page.evaluate(excess) <= 1
+
+
+def _explored(page, explorer) -> tuple[str, str]:
+    """What an explorer says of its frame: the slider's and facts' words, and the equation, typeset."""
+    equation = explorer.query_selector(".explorer-equation")
+    page.wait_for_function("box => !box.hasAttribute('aria-busy')", arg=equation)
+    state = "box => box.hidden || !!box.querySelector('mjx-container') && !box.querySelector('mjx-merror')"
+    assert equation.evaluate(state), equation.text_content()
+    words = [explorer.query_selector(part).text_content() for part in (".explorer-label", ".explorer-facts")]
+    return " ".join(words), equation.inner_html()
 
 
 def _has_anchor(path: Path, anchor: str) -> bool:

@@ -1,6 +1,8 @@
 """An executed notebook becomes a page: marked outputs numbered, papermill's traces gone, the rest kept."""
 
 import base64
+import json
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -58,6 +60,131 @@ def test_a_table_and_an_equation_become_numbered_directives(tmp_path):
     _, table, equation = sources(page)
     assert table == "````{table} Seen.\n:name: tab-a\n\n| a |\n| --- |\n| 1 |\n````"
     assert equation == "```{math}\n:label: eq-a\n\nx\n```"
+
+
+HOSTILE = "</script><img src=x onerror=\"document.title='run'\"><!-- ``` {{ x }} $$"
+FRAMES = {
+    "control": "size",
+    "choice": HOSTILE,
+    "start": 1,
+    "x": HOSTILE,
+    "y": "loss",
+    "logx": False,
+    "logy": True,
+    "xlim": [0, 2],
+    "ylim": [1e-6, 10],
+    "arrays": [[0, 1, 2], [1e-5, 1, 3], [2, 0.1, 5]],
+    "groups": [
+        {
+            "label": name,
+            "frames": [
+                {
+                    "label": f"{name} {nodes} nodes",
+                    "facts": [["R²", f"0.{nodes}"]],
+                    "latex": f"x_{{{nodes}}} < {'+ y ' * 99}",
+                    "curves": [{"label": HOSTILE, "x": 0, "y": y, "color": "#0f8ad6", "style": style}],
+                }
+                for nodes, y, style in [(10, 1, "line"), (20, 2, "dash"), (30, 2, "points")][:count]
+            ],
+        }
+        for name, count in [("DM", 3), (HOSTILE, 2)]
+    ],
+}
+
+
+def explorer():
+    """The marked output of an explorer, with the widget that a kernel adds."""
+    data = {
+        staging.EXPLORER: FRAMES,
+        staging.WIDGET_VIEW: {"model_id": "x"},
+        "image/png": base64.b64encode(PIXELS).decode(),
+        "text/plain": "<explorer fig-e>",
+    }
+    return shown("explorer", "fig-e", data, **{"image/png": {"width": 640}})
+
+
+def test_an_explorer_becomes_a_numbered_picture_and_its_frames(tmp_path):
+    page = staged([new_code_cell("explore()", outputs=[explorer()])], tmp_path)
+    assert page.cells[1].outputs == []
+    assert (tmp_path / "figures" / "fig-e.png").read_bytes() == PIXELS
+    figure, raw = sources(page)[1].split("\n\n```{raw} html\n")
+    assert figure.startswith("```{figure} figures/fig-e.png\n:name: fig-e\n")
+    assert figure.endswith("\n\nSeen.\n```")
+    script, end = raw.split("\n")
+    assert end == "```"
+    assert script.count("<") == 2
+    assert script.endswith("</script>")
+    assert json.loads(script[script.index(">") + 1 : script.rindex("<")]) == FRAMES
+    assert "model_id" not in nbformat.writes(page)
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """A page with an explorer and nothing else: no theme, no MathJax."""
+    raw = staging.directive(explorer(), tmp_path / "figures").split("{raw} html\n")[1].removesuffix("\n```")
+    script = (Path(staging.__file__).parent / "static" / "explorer.js").as_uri()
+    style = (Path(staging.__file__).parent / "static" / "l2o.css").as_uri()
+    (tmp_path / "page.html").write_text(
+        f'<!DOCTYPE html><meta charset="utf-8"><link rel="stylesheet" href="{style}">'
+        f'<script defer src="{script}"></script><body class="bd-content">'
+        f'<figure id="fig-e"><img alt="static"><figcaption>Seen.</figcaption></figure>\n{raw}',
+        encoding="utf-8",
+    )
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto((tmp_path / "page.html").as_uri())
+    page.wait_for_selector("#fig-e svg[role=img] path.explorer-dash")
+    yield page
+    assert complaints == []
+    page.close()
+
+
+def test_an_explorer_follows_its_controls(opened):
+    slider, select = opened.get_by_label("size"), opened.locator("select")
+    facts, latex = opened.locator(".explorer-facts"), opened.locator(".explorer-equation")
+
+    def state():
+        opened.wait_for_function("!document.querySelector('.explorer-equation[aria-busy]')")
+        curve = opened.locator(".explorer-chart path[stroke]").get_attribute("class")
+        return (
+            slider.get_attribute("aria-valuetext"),
+            facts.inner_text().split(),
+            curve,
+            latex.inner_text()[:6],
+        )
+
+    assert state() == ("DM 20 nodes", ["R²", "0.20"], "explorer-dash", "x_{20}")
+    slider.press("ArrowRight")
+    assert state() == ("DM 30 nodes", ["R²", "0.30"], "explorer-points", "x_{30}")
+    slider.press("Home")
+    assert state() == ("DM 10 nodes", ["R²", "0.10"], "explorer-line", "x_{10}")
+    slider.press("End")
+    select.select_option(index=1)
+    assert state() == (f"{HOSTILE} 20 nodes", ["R²", "0.20"], "explorer-dash", "x_{20}")
+    assert opened.inner_text("figcaption") == "Seen."
+    assert opened.locator("#fig-e img").count() == 0
+
+
+def test_an_explorer_takes_text_as_text(opened):
+    opened.wait_for_load_state("networkidle")
+    assert opened.title() == ""
+    assert opened.inner_text(".explorer-legend") == HOSTILE
+    assert opened.locator("label").first.inner_text() == HOSTILE
+
+
+def test_an_explorer_stays_within_a_narrow_page(opened):
+    excess = "(box => box.scrollWidth - box.clientWidth)"
+    opened.wait_for_function("!document.querySelector('.explorer-equation[aria-busy]')")
+    assert opened.evaluate(f"{excess}(document.querySelector('.explorer-equation'))") > 100
+    assert opened.evaluate(f"{excess}(document.documentElement)") <= 1
+    assert opened.locator(".explorer-equation").get_attribute("tabindex") == "0"
+
+
+def test_an_explorer_has_round_ticks(opened):
+    assert opened.locator(".explorer-chart text").all_text_contents() == [
+        *("0", "1", "2", "10⁻⁶", "10⁻⁴", "10⁻²", "10⁰", HOSTILE, "loss")
+    ]
 
 
 def test_papermill_widgets_and_stderr_leave_no_trace(tmp_path):
