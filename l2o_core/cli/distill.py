@@ -32,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("data", metavar="DATA.npz", type=Path)
-    parser.add_argument("--engine", default="operon", help="operon (default) or linear")
+    parser.add_argument("--engine", default="operon", help="operon (default), pysr (needs Julia) or linear")
     parser.add_argument("--time-limit", type=float, default=60, metavar="S", help="seconds of search (60)")
     parser.add_argument(
         "--max-complexity", type=int, default=100, metavar="N", help="largest equation (100 nodes)"

@@ -3,6 +3,8 @@
 from .dataset import Dataset, collect, windows
 from .distill import distill
 from .front import Entry, ParetoFront, short, skeleton
+from .hall_of_fame import read_hall_of_fame
+from .imported import import_pysr
 
 __all__ = [
     "Dataset",
@@ -10,6 +12,8 @@ __all__ = [
     "ParetoFront",
     "collect",
     "distill",
+    "import_pysr",
+    "read_hall_of_fame",
     "short",
     "skeleton",
     "windows",

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -25,6 +26,8 @@ from .operators import FUNCTIONS, OPERATORS
 from .tree import MAX_NODES, Expression, Variable, const
 
 MAX_LENGTH = 500_000  # characters
+
+Foreign = tuple[int, tuple[float | str, ...]]
 
 _NUMBER = r"(?>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
 _VALUE = re.compile(
@@ -43,13 +46,17 @@ _WORD = re.compile(r"\s*+(?P<word>\w{1,40}|.|\Z)", re.DOTALL | re.ASCII)
 _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "^": 4}
 
 
-def parse(text: str) -> Expression:
-    """Read an expression; ExpressionError says what is wrong and where."""
+def parse(text: str, foreign: Mapping[str, Foreign] | None = None) -> Expression:
+    """Read an expression; ExpressionError says what is wrong and where.
+
+    `foreign`: further functions that the text may use, by name: how many arguments, and the nodes that follow
+    these in postfix order. Reading `inv(x)` as x^-1 takes `{"inv": (1, (-1.0, "pow"))}`.
+    """
     if not isinstance(text, str):
         raise ExpressionError(f"an expression is read from text, not from {type(text).__name__}", position=0)
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"text longer than {MAX_LENGTH} characters", text=text, position=MAX_LENGTH)
-    return _Parser(text).parse()
+    return _Parser(text, foreign or {}).parse()
 
 
 @dataclass
@@ -63,8 +70,9 @@ class _Pending:
 
 
 class _Parser:
-    def __init__(self, text: str):
+    def __init__(self, text: str, foreign: Mapping[str, Foreign]):
         self.text = text
+        self.functions = {name: (OPERATORS[name].arity, (name,)) for name in FUNCTIONS} | dict(foreign)
         self.position = 0
         self.program: list[Variable | float | str] = []
         self.pending: list[_Pending] = []
@@ -91,10 +99,10 @@ class _Parser:
             self.pending.append(_Pending("neg", start, _BINDING["neg"]))
         elif kind == "open":
             self.pending.append(_Pending("(", start))
-        elif match["function"] in FUNCTIONS:
+        elif match["function"] in self.functions:
             self.pending.append(_Pending(match["function"], start))
         else:
-            known = ", ".join(FUNCTIONS)
+            known = ", ".join(self.functions)
             self.fail(f"unknown function {match['function'][:40]!r}; known functions: {known}", start)
         return kind in ("number", "variable", "lag")
 
@@ -124,10 +132,10 @@ class _Parser:
             if opened.commas:
                 self.fail("a comma belongs in a function call", opened.position)
             return
-        arity = OPERATORS[opened.name].arity
+        arity, nodes = self.functions[opened.name]
         if opened.commas + 1 != arity:
             self.fail(f"{opened.name} takes {arity} argument(s), not {opened.commas + 1}", opened.position)
-        self.program.append(opened.name)
+        self.program.extend(nodes)
 
     def release(self, binding: int) -> None:
         """Let the waiting operators that bind at least this tightly take their operands."""

@@ -116,7 +116,7 @@ def test_wide_data_of_wild_scales_does_not_break_an_engine(engine):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"engine": "magic"}, EngineError, "unknown engine 'magic'; known engines: operon, linear"),
+        ({"engine": "magic"}, EngineError, "unknown engine 'magic'; known engines: operon, pysr, linear"),
         ({"time_limit": 0}, ConfigError, "time_limit"),
         ({"time_limit": float("nan")}, ConfigError, "time_limit"),
         ({"max_complexity": 0}, ConfigError, "max_complexity"),

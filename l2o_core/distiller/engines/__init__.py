@@ -10,6 +10,7 @@ from ...expressions import Expression
 from ..problem import Problem
 from .linear import Linear
 from .operon import Operon
+from .pysr import PySR
 
 
 class Engine(Protocol):
@@ -23,7 +24,7 @@ class Engine(Protocol):
         """Equations as they are found, for about `time_limit` seconds and at most `max_complexity` nodes."""
 
 
-_ENGINES = {"operon": Operon, "linear": Linear}
+_ENGINES = {"operon": Operon, "pysr": PySR, "linear": Linear}
 
 
 def names() -> tuple[str, ...]:

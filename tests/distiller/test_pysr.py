@@ -1,0 +1,184 @@
+"""PySR's side of the contract, with Julia stubbed; its files, its failures and its interruption."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+
+from l2o_core import distiller, expressions
+from l2o_core.distiller.engines import pysr
+from l2o_core.distiller.engines.pysr import BINARY, JULIA, UNARY, PySR
+from l2o_core.distiller.hall_of_fame import FOREIGN
+from l2o_core.errors import DataError, EngineError
+from l2o_core.expressions import parse
+
+NAMES = ["g[0]", "g[1]"]
+
+STUB_JULIA = """
+from unittest.mock import MagicMock
+
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return type(name, (), {}) if name.endswith("Value") else MagicMock()
+"""
+
+STUB_PYSR = """
+import json, sys, time
+from pathlib import Path
+
+class PySRRegressor:
+    def __init__(self, *, output_directory, run_id, extra_sympy_mappings, **settings):
+        self.folder = Path(output_directory) / run_id
+        self.settings = settings
+
+    def fit(self, X, y, variable_names):
+        self.folder.mkdir()
+        lines = ["Complexity,Loss,Equation", "1,0.5,x0", '9,0.1,"0.7f0 * safe_div(x0, signed_sqrt(x1)) + 0.3 * x1"']
+        (self.folder / "hall_of_fame.csv").write_text("\\n".join(lines))
+        {after}
+"""
+
+
+BROKEN_PYSR = STUB_PYSR.replace("self.folder.mkdir()", "raise ValueError('odd')").format(after="pass")
+
+
+@pytest.fixture
+def rows():
+    X = np.random.default_rng(0).normal(size=(400, 2))
+    return X, 0.7 * X[:, 0] / np.sign(X[:, 1]) / np.sqrt(np.abs(X[:, 1])) + X[:, 1]
+
+
+@pytest.fixture
+def stub(tmp_path, monkeypatch):
+    """Puts a module of that name and text before the real one, for child processes."""
+
+    def install(name, text):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(textwrap.dedent(text))
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return install
+
+
+def test_every_setting_is_an_argument_of_the_installed_pysr(stub):
+    stub("juliacall", STUB_JULIA)
+    program = """if True:
+        import inspect, json
+        from pysr import PySRRegressor
+        print(json.dumps([*inspect.signature(PySRRegressor).parameters]))
+        print(json.dumps([*inspect.signature(PySRRegressor.fit).parameters]))"""
+    got = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    known, fit = map(json.loads, got.stdout.splitlines()[-2:])
+    settings = PySR(deterministic=True, options={"batching": True}).settings(100, 60.0, 0)
+    assert {*settings, "output_directory", "run_id", "extra_sympy_mappings"} <= set(known)
+    assert "variable_names" in fit
+
+
+def test_the_papers_settings_are_the_default():
+    settings = PySR().settings(100, 60.0, 3)
+    assert (settings["niterations"], settings["population_size"], PySR().rows) == (300, 200, 5000)
+    assert settings["random_state"] == 3
+    assert PySR(options={"niterations": 5}).settings(100, 60.0, 0)["niterations"] == 5
+
+
+@pytest.mark.parametrize("name", [*BINARY, *UNARY])
+def test_every_operator_of_the_paper_is_offered_and_read_back(name):
+    call = "x0, x1" if name in BINARY else "x0"
+    equation = parse(f"x0 {name} x1" if name in "+-*" else f"{name}({call})", FOREIGN)
+    assert equation.complexity == len(equation.variables) + 1
+    assert JULIA.get(name, f"{name}(").startswith(f"{name}(")
+
+
+def test_a_search_goes_there_and_back(stub, rows):
+    stub("pysr", STUB_PYSR.format(after="pass"))
+    front = distiller.distill(*rows, NAMES, engine="pysr", time_limit=5)
+    assert front.engine == "pysr"
+    assert sorted(str(v) for v in front.best.equation.variables) == NAMES
+    assert front.best.r2 > 0.999
+
+
+def test_stopped_by_hand_it_keeps_the_hall_of_fame_and_ends_the_process(stub, rows, tmp_path, monkeypatch):
+    after = f"import os; Path({str(tmp_path / 'id')!r}).write_text(str(os.getpid())); time.sleep(60)"
+    stub("pysr", STUB_PYSR.format(after=after))
+
+    def interrupted(seconds, naps=[]):  # noqa: B006 (counts on purpose)
+        if (tmp_path / "id").exists():
+            naps.append(seconds)
+        if len(naps) > 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(pysr.time, "sleep", interrupted)
+    front = distiller.distill(*rows, NAMES, engine="pysr", time_limit=60)
+    assert "stopped by hand" in front.notes[-1]
+    assert len(front) > 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "id").read_text()), 0)
+
+
+def test_a_process_that_never_ends_is_ended(stub, rows, monkeypatch):
+    stub("pysr", "import time\ntime.sleep(60)")
+    monkeypatch.setattr(pysr, "STARTUP", 0.2)
+    with pytest.raises(EngineError, match="PySR wrote no equation within"):
+        distiller.distill(*rows, NAMES, engine="pysr", time_limit=0.2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("raise RuntimeError('no registry')", r"needs Julia, which PySR fetches by itself .*no registry"),
+        (BROKEN_PYSR, "PySR failed: ValueError: odd"),
+    ],
+)
+def test_failures_are_one_clear_sentence(stub, rows, text, message):
+    stub("pysr", text)
+    with pytest.raises(EngineError, match=message):
+        distiller.distill(*rows, NAMES, engine="pysr", time_limit=2)
+
+
+def write(path, *equations):
+    lines = [f'{i + 1},0.1,"{equation}"' for i, equation in enumerate(equations)]
+    path.write_text("\n".join(["Complexity,Loss,Equation", *lines]))
+    return path
+
+
+def test_a_hall_of_fame_of_others_is_imported_and_measured(tmp_path):
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    path = write(tmp_path / "hof.csv", "x0", "inv(x1) * 2.0", "x0 - (0.5f0 * cube(x1))")
+    front = distiller.import_pysr(path, X, X[:, 0] - 0.5 * X[:, 1] ** 3, NAMES)
+    assert front.best.r2 == pytest.approx(1)
+    assert front.engine == "pysr"
+    two = distiller.read_hall_of_fame(path, NAMES)[1]
+    assert two.evaluate({"g[1]": torch.tensor([4.0])}).item() == 0.5
+
+
+@pytest.mark.parametrize(
+    ("equation", "message"),
+    [
+        ("x0 ^ 4", "even or not a whole number"),
+        ("x0 ^ x1", "even or not a whole number"),
+        ("gamma(x0)", "unknown function 'gamma'"),
+        ("__import__('os')", "cannot read"),
+    ],
+)
+def test_what_cannot_be_said_here_is_refused(tmp_path, equation, message):
+    with pytest.raises(DataError, match=message):
+        distiller.read_hall_of_fame(write(tmp_path / "hof.csv", equation))
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "Complexity,Loss,Equation\n"])
+def test_a_file_that_is_no_hall_of_fame_is_refused(tmp_path, text):
+    (tmp_path / "hof.csv").write_text(text)
+    with pytest.raises(DataError, match=r"hof\.csv"):
+        distiller.read_hall_of_fame(tmp_path / "hof.csv")
+
+
+def test_odd_powers_are_read(tmp_path):
+    (cube,) = distiller.read_hall_of_fame(write(tmp_path / "hof.csv", "x0 ^ 3"))
+    assert cube.evaluate({"x0": torch.tensor([-2.0])}).item() == -8
+    assert expressions.parse("x0").variables == cube.variables
