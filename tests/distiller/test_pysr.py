@@ -39,7 +39,8 @@ class PySRRegressor:
 
     def fit(self, X, y, variable_names):
         self.folder.mkdir()
-        lines = ["Complexity,Loss,Equation", "1,0.5,x0", '9,0.1,"0.7f0 * safe_div(x0, signed_sqrt(x1)) + 0.3 * x1"']
+        lines = ["Complexity,Loss,Equation", "1,0.5,x0"]
+        lines.append('9,0.1,"0.7f0 * safe_div(x0, signed_sqrt(x1)) + 0.3 * x1"')
         (self.folder / "hall_of_fame.csv").write_text("\\n".join(lines))
         {after}
 """
