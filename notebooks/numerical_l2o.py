@@ -40,6 +40,7 @@ pes_epochs = 20  # for TBPTT against PES: PES gets a fifth, its epochs cost more
 import math
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -52,6 +53,7 @@ from l2o_core import meta, models, plots, records, tasks
 from l2o_core.errors import DataError
 
 plots.use_style()
+torch.set_num_threads(1)  # several at once, one core each
 started = time.perf_counter()
 
 # %% [markdown]
@@ -154,11 +156,15 @@ CLASSICS = {
 }
 
 
-def losses(runner, hidden, steps, half=1, low=-0.5, seed=2000) -> torch.Tensor:
-    """Losses [inits, steps + 1] of an optimizer on unseen initialisations."""
-    return meta.evaluate(
-        runner, mlp(hidden, half, low), steps=steps, instances=inits, seed=seed
-    )
+def losses(rules, hidden, steps, half=1, low=-0.5, seed=2000) -> list[torch.Tensor]:
+    """Losses [inits, steps + 1] of each rule on the same unseen initialisations."""
+
+    def one(rule: models.CoordinateOptimizer) -> torch.Tensor:
+        task = mlp(hidden, half, low)
+        return meta.evaluate(rule, task, steps=steps, instances=inits, seed=seed)
+
+    with ThreadPoolExecutor(workers) as pool:  # PyTorch works without Python's lock
+        return list(pool.map(one, rules))
 
 
 def tuned(
@@ -169,11 +175,9 @@ def tuned(
     rates = 10 ** np.arange(first, last + 0.01, 1 / per_decade)
     rules = [models.Equation(text.format(f"{lr:.3g}"), **moments) for lr in rates]
 
-    def mean(rule: models.Equation) -> float:
-        loss = losses(rule, hidden, steps, 0, low, seed=1000).mean().item()
-        return loss if math.isfinite(loss) else math.inf
-
-    return min(rules, key=mean)
+    tried = losses(rules, hidden, steps, 0, low, seed=1000)
+    means = [loss.mean().nan_to_num(math.inf).item() for loss in tried]
+    return rules[int(np.argmin(means))]
 
 
 # %% [markdown]
@@ -188,7 +192,7 @@ def judged(hidden: tuple[int, ...], steps: int, low: float = -0.5) -> dict:
     results = {}
     for name in [*teachers, *CLASSICS]:
         rules = teachers.get(name) or [tuned(name, hidden, steps, low)]
-        every = torch.cat([losses(rule, hidden, steps, low=low) for rule in rules])
+        every = torch.cat(losses(rules, hidden, steps, low=low))
         points = np.linspace(0, steps, 51).round().astype(int)
         results[name] = {
             "steps": points,
