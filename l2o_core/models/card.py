@@ -25,6 +25,8 @@ Meant for distillation and for comparisons. It was trained on this problem alone
 expect its inputs and initialisations to matter. Licence: that of the library; no data set is contained.
 """
 
+CHOSEN = "Of several seeds, the one farthest in its curriculum, then with the lowest validation loss: {}.\n"
+
 
 def card(name: str | Path) -> str:
     """The model card of a trained model, as Markdown. Raises what `load` raises."""
@@ -37,7 +39,7 @@ def card(name: str | Path) -> str:
     if len(task) > 1:
         options.append("| problem | " + _listed({k: v for k, v in task.items() if k != "name"}) + " |")
     candidates = training.get("candidates", {})
-    others = ", ".join(f"{seed}: {loss:.4g}" for seed, loss in candidates.items())
+    others = ", ".join(f"seed {seed} {loss:.4g}" for seed, loss in candidates.items())
     steps = training["steps"]
     best_epoch, best_loss = history["best"]
     rolled_back = len(history["diverged"])
@@ -52,7 +54,7 @@ def card(name: str | Path) -> str:
         epochs=training["epochs"],
         steps=" → ".join(map(str, steps)) if isinstance(steps, list) else steps,
         seed=training["seed"],
-        chosen=f"Of several training seeds it has the lowest validation loss ({others}).\n" if others else "",
+        chosen=CHOSEN.format(others) if len(candidates) > 1 else "",
         options="\n".join(["| option | value |", "| :--- | :--- |", *options, ""]),
         best_epoch=best_epoch,
         best_loss=best_loss,
