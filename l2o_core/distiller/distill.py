@@ -15,6 +15,7 @@ from ..expressions import Expression
 from ..metrics import r2
 from . import engines
 from .canonical import canonical
+from .engines.linear import Linear
 from .front import Entry, ParetoFront, skeleton
 from .problem import Problem, prepare
 from .refine import refine
@@ -47,6 +48,7 @@ def distill(
     - `time_limit` is in seconds, fitting and pruning included. A search stopped by hand (Ctrl-C, the stop
       button of a notebook) ends with what it has found.
     - `huber`: errors beyond so many standard deviations of `y` count linearly, for heavy tails.
+    - Linear rules by least squares compete on every front, so no entry is worse than one of its size.
     - `start`: equations, or a front, to begin with: refitted to this data, they compete with what is found.
 
     Raises `DataError` for data that cannot be used, `ConfigError` for options that make no sense,
@@ -62,8 +64,10 @@ def distill(
     warm = _warm(start, problem, max_complexity, begun + WARM_SHARE * time_limit)
 
     def search() -> Iterator[list[Expression]]:
-        """Begins with what is known; the engine has the time that is left."""
+        """Begins with what is known and what costs nothing; the engine has the time that is left."""
         yield from warm
+        if chosen.name != "linear":
+            yield from Linear().search(problem, max_complexity=max_complexity, time_limit=1.0, seed=seed)
         left = max(time_limit - (time.monotonic() - begun), 0.1)
         yield from chosen.search(problem, max_complexity=max_complexity, time_limit=left, seed=seed)
 

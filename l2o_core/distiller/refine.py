@@ -23,7 +23,7 @@ def refine(
     """Fit every candidate; then complete the lag sums of the best and prune them, step by step, to nothing.
 
     Best means: the most accurate of those within `max_complexity`, then the larger ones by size; what has
-    more than twice as many nodes is left out. Stops at `deadline` (`time.monotonic()`), or once an equation
+    more than twice as many nodes is left out. Fits until `deadline` (`time.monotonic()`), or once an equation
     is exact.
     """
     fit, select = problem.rows("fit"), problem.rows("select")
@@ -34,8 +34,9 @@ def refine(
         except ExpressionError:  # too large once substituted, or a constant overflowed
             continue
         small = equation.complexity <= 2 * max_complexity
-        if small and skeleton(equation) not in fitted and time.monotonic() < deadline:
-            equation = polish(without_abs(equation, fit), fit)
+        if small and skeleton(equation) not in fitted:
+            if time.monotonic() < deadline:  # after it, equations stay as the search has left them
+                equation = polish(without_abs(equation, fit), fit)
             fitted[skeleton(equation)] = loss(equation, select), equation
     yield [equation for _, equation in fitted.values()]
 
