@@ -167,12 +167,14 @@ def losses(rule, dataset: str, hidden: tuple, steps: int, half: int, seed: int):
     return meta.evaluate(rule, task, steps=steps, instances=inits, seed=seed)
 
 
-def chosen(front: distiller.ParetoFront, dataset: str) -> distiller.Entry:
+def chosen(
+    front: distiller.ParetoFront, rule: models.Recurrent, dataset: str
+) -> distiller.Entry:
     """The equation that optimizes best where teachers were trained."""
 
     def tuning(entry: distiller.Entry) -> float:
-        rule = models.Equation(entry.equation)
-        mean = losses(rule, dataset, (50, 20), near_steps, 0, 1000).mean().item()
+        student = models.Equation.distilled(entry.equation, rule)
+        mean = losses(student, dataset, (50, 20), near_steps, 0, 1000).mean().item()
         return mean if math.isfinite(mean) else math.inf
 
     few = front.entries[:: max(1, len(front) // 8)]
@@ -248,11 +250,9 @@ races = {}
 for label in TEACHERS:
     runs = {"teacher": [], "equation": [], "near": [], "size": [], "text": []}
     for seed in seeds:
-        rule, entry = (
-            teacher(label, home, seed),
-            chosen(found[label, home, seed]["front"], dataset),
-        )
-        equation = models.Equation(entry.equation)
+        rule = teacher(label, home, seed)
+        entry = chosen(found[label, home, seed]["front"], rule, dataset)
+        equation = models.Equation.distilled(entry.equation, rule)
         runs["teacher"].append(losses(rule, dataset, DEEPER, far_steps, 1, 2000))
         runs["equation"].append(
             losses(equation, dataset, DEEPER, far_steps, 1, 2000)

@@ -52,3 +52,19 @@ def test_a_rule_without_variables_still_moves_every_coordinate(gradients):
 def test_unknown_features_are_refused():
     with pytest.raises(ConfigError, match="unknown feature 'q'"):
         models.Equation("q[0] + g")
+
+
+def test_an_equation_of_n_hat_computes_it_as_its_teacher_does(tmp_path):
+    teacher = models.RPSmallExtra(beta1=0.8)
+    with torch.no_grad():
+        teacher.features.alpha += 0.3
+    rule = models.Equation.distilled("-0.01 * n_hat[0] - 0.02 * m_hat[1]", teacher)
+    g = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    state, seen, past = rule.init_state(g[0]), teacher.features.init(g[0]), torch.zeros(3)
+    for now in g:
+        update, state = rule(now, state)
+        features, seen = teacher.features.step_dict(now, seen)
+        torch.testing.assert_close(update, -0.01 * features["n_hat"] - 0.02 * past)
+        past = features["m_hat"]
+    again = models.load(models.write(tmp_path / "rule.safetensors", rule))
+    assert torch.equal(again.features.alpha, teacher.features.alpha)
