@@ -156,7 +156,7 @@ CLASSICS = {
 }
 
 
-def losses(rules, hidden, steps, half=1, low=-0.5, seed=2000) -> list[torch.Tensor]:
+def losses(rules, hidden, steps, half=1, low=-0.5, seed=3000) -> list[torch.Tensor]:
     """Losses [inits, steps + 1] of each rule on the same unseen initialisations."""
 
     def one(rule: models.CoordinateOptimizer) -> torch.Tensor:
@@ -183,7 +183,8 @@ def tuned(
 # %% [markdown]
 # ## Judged
 #
-# Every teacher of every training seed, and every tuned rule, on the images that no teacher has seen.
+# Every teacher of every training seed, and every tuned rule, on images that no teacher was trained on, from
+# initialisations and with batches that no choice was made by.
 
 
 # %%
