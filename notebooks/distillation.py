@@ -18,7 +18,7 @@
 # seed finds the same one. On the way, how such a search works (Figure 7) and what its favourite function
 # does (Figure 6).
 #
-# **What it costs.** In `quick`, three minutes: a few seconds of search for each equation, and scikit-learn's
+# **What it costs.** In `quick`, two minutes: a few seconds of search for each equation, and scikit-learn's
 # digits in place of MNIST. In `standard`, an hour on two CPU cores: one minute of search, three seeds, where
 # the paper reports hours.
 
@@ -28,7 +28,7 @@ seeds = [0]  # each has other trajectories, another split and another search
 problems = ["p1", "digits"]  # the second stands in for "p2"; "p4" can be added
 folder = ""  # where teachers of several seeds are kept; empty: the pretrained ones
 engine = "operon"  # "operon", or "pysr" where Julia is
-time_limit = 5.0  # seconds of search for each equation
+time_limit = 3.0  # seconds of search for each equation
 max_complexity = 100
 samples = 5000
 stability_seeds = [0, 1, 2]  # searches with other seeds on the same rows

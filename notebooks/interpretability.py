@@ -26,7 +26,7 @@ problems = [
     "digits"
 ]  # where TPF and MC are taken: "p1", "p2", "p3"; digits stands in for "p2"
 folder = ""  # where teachers of several seeds are kept; empty: the pretrained ones
-time_limit = 5.0  # seconds of search for each equation
+time_limit = 3.0  # seconds of search for each equation
 inits = 3  # unseen initialisations for every judgement
 near_steps = 100  # on the problem they were trained on
 far_steps = 200  # on the deeper one
