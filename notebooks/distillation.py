@@ -439,32 +439,34 @@ plots.figure(
 # The same for inputs of the past, for a teacher of your choice: a pulse at one lag, all else zero. Pages show this
 # build's own teachers and equations.
 
+
 # %%
+def pulse(source: str, feature: str, lag: int) -> Frame:
+    """A frame of the explorer, everything in standard deviations."""
+    answer = response(source, problems[-1], feature, lag)
+    data = rows[problems[-1], source, seeds[0]]
+    x = (
+        np.array(answer["x"])
+        / data.inputs[:, data.names.index(f"{feature}[0]")].std()
+    )
+    rule, equation = (
+        np.array(answer[key]) / data.targets.std() for key in ("rule", "equation")
+    )
+    return Frame(
+        f"{lag} steps ago",
+        {"input": f"{feature}[{lag}]"},
+        None,
+        [
+            Curve("rule", x, rule, plots.COLORS["teacher"], "points"),
+            Curve("equation", x, equation, plots.COLORS["equation"]),
+        ],
+    )
+
+
 explorer(
     {
         f"{source}, {feature}": [
-            Frame(
-                f"{lag} steps ago",
-                {"input": f"{feature}[{lag}]"},
-                None,
-                [
-                    Curve(
-                        "rule",
-                        pulse["x"],
-                        pulse["rule"],
-                        plots.COLORS["teacher"],
-                        "points",
-                    ),
-                    Curve(
-                        "equation",
-                        pulse["x"],
-                        pulse["equation"],
-                        plots.COLORS["equation"],
-                    ),
-                ],
-            )
-            for lag in (0, 1, 2, 3, 5, 8, 12, 19)
-            for pulse in [response(source, problems[-1], feature, lag)]
+            pulse(source, feature, lag) for lag in (0, 1, 2, 3, 5, 8, 12, 19)
         ]
         for source in LEARNED
         for feature in INPUTS[source]
@@ -474,8 +476,9 @@ explorer(
     f"({NAMES[problems[-1]]}, profile {profile}).",
     control="lag",
     choice="teacher and input",
-    x="input",
-    y="update",
+    x="input, in its standard deviations",
+    y="update, in its",
+    xlim=(-3, 3),
 )
 
 # %% [markdown]
