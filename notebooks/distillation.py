@@ -103,10 +103,9 @@ SOURCES = [*HAND_MADE, *LEARNED]
 
 def teacher(source: str, problem: str, seed: int) -> models.Recurrent:
     """A learned rule: this seed's where `folder` has it, else the pretrained one."""
+    where = records.book_root() / folder / profile if folder else None
     name = f"{LEARNED[source]}/{'p2' if problem == 'digits' else problem}"
-    where = records.book_root() / folder / profile
-    path = meta.recipes.load(name).path(where, seed)
-    return models.load(path if folder and path.exists() else name)
+    return meta.recipes.teacher(name, seed, where)
 
 
 def watched(source: str, problem: str, seed: int) -> distiller.Dataset:

@@ -154,11 +154,9 @@ NEAR = {"p2": (50, 20), "digits": (50, 20)}
 
 def teacher(label: str, problem: str, seed: int) -> models.Recurrent:
     """A learned rule: this seed's where `folder` has it, else the pretrained one."""
+    where = records.book_root() / folder / profile if folder else None
     name = f"{TEACHERS[label]}/{'p2' if problem == 'digits' else problem}"
-    path = meta.recipes.load(name).path(
-        records.book_root() / folder / profile, seed
-    )
-    return models.load(path if folder and path.exists() else name)
+    return meta.recipes.teacher(name, seed, where)
 
 
 def losses(rule, dataset: str, hidden: tuple, steps: int, half: int, seed: int):

@@ -74,6 +74,12 @@ def load(name: str) -> Recipe:
     return Recipe(name, recipe["model"], recipe["task"], training)
 
 
+def teacher(name: str, seed: int = 0, folder: str | Path | None = None) -> CoordinateOptimizer:
+    """A trained teacher by its recipe's name: of this seed where `folder` has it, else the pretrained one."""
+    path = load(name).path(folder, seed) if folder else None
+    return models.load(path if path and path.exists() else name)
+
+
 @cache
 def _read() -> dict[str, dict[str, Any]]:
     return yaml.safe_load(FILE.read_text())

@@ -48,3 +48,13 @@ def test_many_teachers_are_trained_side_by_side_as_they_would_be_alone(tmp_path)
 def test_an_unknown_teacher_is_named():
     with pytest.raises(ConfigError, match="unknown teacher 'rp/p9'; known teachers: dm/p2"):
         recipes.load("rp/p9")
+
+
+def test_a_teacher_is_that_of_its_seed_where_it_was_trained(tmp_path):
+    recipe = recipes.load("rp_small/p2")
+    own = models.RPSmall()
+    models.write(recipe.path(tmp_path, 7), own)
+    trained = recipes.teacher("rp_small/p2", 7, tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(trained.parameters(), own.parameters(), strict=True))
+    other = recipes.teacher("rp_small/p2", 8, tmp_path)  # the pretrained one
+    assert not torch.equal(next(other.parameters()), next(own.parameters()))
