@@ -107,6 +107,16 @@ def load(experiment: str, profile: str, root: str | Path = "results") -> dict[st
     return _decode(record)
 
 
+def shown(experiment: str, profile: str, root: str | Path = "results") -> dict[str, Any]:
+    """The record that a page draws: a `quick` page the `standard` one where there is one, else its own.
+
+    Raises DataError where there is neither.
+    """
+    if profile == "quick" and _path(experiment, "standard", root).is_file():
+        profile = "standard"
+    return load(experiment, profile, root)
+
+
 def published(table: str) -> pd.DataFrame:
     """The cells of one table of the papers, e.g. "SymL2O Table 3", from `book/published.yml`.
 

@@ -325,13 +325,7 @@ records.save(
 )
 
 # %%
-try:
-    record = records.load(
-        "distillation", "standard" if profile == "quick" else profile
-    )
-except DataError as error:
-    print(error)
-    record = records.load("distillation", profile)
+record = records.shown("distillation", profile)
 run = record["values"]
 last = run["problems"][-1]
 NAMES = {"p1": "P1", "p2": "P2", "p4": "P4", "digits": "digits, for P2"}

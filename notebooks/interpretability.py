@@ -52,7 +52,6 @@ from l2o_core import (
     records,
     tasks,
 )
-from l2o_core.errors import DataError
 
 plots.use_style()
 started = time.perf_counter()
@@ -286,13 +285,7 @@ records.save(
 )
 
 # %%
-try:
-    record = records.load(
-        "interpretability", "standard" if profile == "quick" else profile
-    )
-except DataError as error:
-    print(error)
-    record = records.load("interpretability", profile)
+record = records.shown("interpretability", profile)
 run = record["values"]
 source = (
     f"profile {record['profile']}, {record['dataset']}, {len(record['seed'])} training "

@@ -50,7 +50,6 @@ from IPython.display import Markdown, display
 from matplotlib import pyplot as plt
 
 from l2o_core import meta, models, plots, records, tasks
-from l2o_core.errors import DataError
 
 plots.use_style()
 torch.set_num_threads(1)  # several at once, one core each
@@ -286,13 +285,7 @@ records.save(
 )
 
 # %%
-try:
-    record = records.load(
-        "numerical_l2o", "standard" if profile == "quick" else profile
-    )
-except DataError as error:
-    print(error)
-    record = records.load("numerical_l2o", profile)
+record = records.shown("numerical_l2o", profile)
 run = record["values"]
 source = (
     f"profile {record['profile']}, {record['dataset']}, {len(record['seed'])} training "

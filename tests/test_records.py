@@ -30,6 +30,15 @@ def test_a_record_comes_back_as_it_was_written(tmp_path):
     assert record["wall_time_s"] == 1.5
 
 
+def test_a_quick_page_shows_the_standard_record_where_there_is_one(tmp_path):
+    save({"r2": 0.1}, tmp_path)
+    assert records.shown("trial", "quick", root=tmp_path)["profile"] == "quick"
+    save({"r2": 0.9}, tmp_path, profile="standard")
+    assert records.shown("trial", "quick", root=tmp_path)["values"] == {"r2": 0.9}
+    with pytest.raises(DataError):
+        records.shown("trial", "paper", root=tmp_path)
+
+
 def test_what_is_not_finite_comes_back_and_the_file_is_strict_json(tmp_path):
     path = save({"loss": [math.nan, math.inf, -math.inf, 1.0]}, tmp_path)
 
