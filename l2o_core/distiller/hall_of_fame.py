@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DataError, ExpressionError
-from ..expressions import Expression, parse
+from ..expressions import Expression, call, const, parse
 from ..expressions.parser import Foreign
 
 FOREIGN: dict[str, Foreign] = {
@@ -30,12 +30,12 @@ def read_hall_of_fame(path: str | Path, names: Sequence[str] | None = None) -> l
     """The equations of a hall of fame, in the units they were found in.
 
     `names` are those of the columns x0, x1, ... (such as "g[3]"). Raises DataError for a file that is none,
-    and for equations that use what cannot be said here exactly: other functions, or powers that are even or
-    not whole numbers (PySR's x^4 is positive where x is negative, ours keeps the sign).
+    and for equations that use what cannot be said here exactly: other functions, or powers `^` that are no
+    whole numbers, which have no value for negative bases there and one here.
     """
     path = Path(path)
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), strict=True))
         texts = [{key.lower(): value for key, value in row.items()}["equation"] for row in rows]
     except (OSError, UnicodeDecodeError, KeyError, AttributeError, csv.Error) as error:
         raise DataError(
@@ -50,20 +50,23 @@ def read_hall_of_fame(path: str | Path, names: Sequence[str] | None = None) -> l
 def _read(text: str, columns: dict[str, str], path: Path) -> Expression:
     try:
         equation = parse(_FLOAT32.sub("e", text), FOREIGN)
-        _check_powers(equation, "^" in text)
+        if "^" in text:
+            equation = _with_our_powers(equation)
         return equation.substitute({x: parse(name) for x, name in columns.items()})
     except ExpressionError as error:
         raise DataError(f"{path}: cannot read {text[:80]!r}: {error}") from None
 
 
-def _check_powers(equation: Expression, plain: bool) -> None:
-    """Julia's `^` and our pow agree on odd whole exponents only; `signed_pow` is ours."""
+def _with_our_powers(equation: Expression) -> Expression:
+    """Julia's `^` in ours, which keeps the sign of the base: an even power is that of its size."""
 
     def operator(name: str, *arguments: Expression) -> Expression:
-        if plain and name == "pow":
-            exponent = arguments[1].root if len(arguments[1].program) == 1 else None
-            if not (isinstance(exponent, float) and exponent % 2 == 1):
-                raise ExpressionError("a power that is even or not a whole number has another sign here")
-        return Expression((*(node for argument in arguments for node in argument.program), name))
+        if name == "pow":
+            base, exponent = arguments[0], arguments[1].root
+            if not (isinstance(exponent, float) and exponent.is_integer()):
+                raise ExpressionError("a power that is no whole number has no value for negative bases there")
+            if exponent % 2 == 0:
+                return call("pow", abs(base), exponent)
+        return call(name, *arguments)
 
-    equation.fold(lambda v: Expression((v,)), lambda value: Expression((value,)), operator)
+    return equation.fold(lambda v: Expression((v,)), const, operator)

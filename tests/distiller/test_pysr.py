@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from l2o_core import distiller, expressions
+from l2o_core import distiller
 from l2o_core.distiller.engines import pysr
 from l2o_core.distiller.engines.pysr import BINARY, JULIA, UNARY, PySR
 from l2o_core.distiller.hall_of_fame import FOREIGN
@@ -161,8 +161,8 @@ def test_a_hall_of_fame_of_others_is_imported_and_measured(tmp_path):
 @pytest.mark.parametrize(
     ("equation", "message"),
     [
-        ("x0 ^ 4", "even or not a whole number"),
-        ("x0 ^ x1", "even or not a whole number"),
+        ("x0 ^ 0.5", "no whole number"),
+        ("x0 ^ x1", "no whole number"),
         ("gamma(x0)", "unknown function 'gamma'"),
         ("__import__('os')", "cannot read"),
     ],
@@ -179,7 +179,16 @@ def test_a_file_that_is_no_hall_of_fame_is_refused(tmp_path, text):
         distiller.read_hall_of_fame(tmp_path / "hof.csv")
 
 
-def test_odd_powers_are_read(tmp_path):
-    (cube,) = distiller.read_hall_of_fame(write(tmp_path / "hof.csv", "x0 ^ 3"))
-    assert cube.evaluate({"x0": torch.tensor([-2.0])}).item() == -8
-    assert expressions.parse("x0").variables == cube.variables
+@pytest.mark.parametrize(
+    ("text", "value"), [("x0 ^ 3", -8), ("x0 ^ 4", 16), ("x0 ^ 2", 4), ("2 * x0 ^ -1", -1)]
+)
+def test_whole_powers_are_julias(tmp_path, text, value):
+    (power,) = distiller.read_hall_of_fame(write(tmp_path / "hof.csv", text))
+    assert power.evaluate({"x0": torch.tensor([-2.0])}).item() == value
+
+
+def test_a_file_cut_short_is_refused(tmp_path):
+    path = write(tmp_path / "hof.csv", "x0", "x0 + 0.53 * x1")
+    path.write_text(path.read_text()[:-5])
+    with pytest.raises(DataError, match="not a hall of fame"):
+        distiller.read_hall_of_fame(path)
