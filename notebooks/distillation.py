@@ -164,8 +164,9 @@ for problem in problems:
 # ## How well each rule is explained: Table 7
 #
 # Two numbers stand beside each fit. One is that of the best linear rule: where it explains as much as the
-# equation, the equation has found nothing that least squares does not know. The other is the rule itself, begun
-# 20 steps ago with an empty memory: what it remembers from before is beyond any equation of 20 lags.
+# equation, the equation has found nothing that least squares does not know. The other is the rule itself, made to
+# forget: begun 20 steps ago with an empty memory. Where that is low, the rule depends on what happened before the
+# window, which an equation of 20 lags can only guess.
 
 
 # %%
@@ -412,7 +413,7 @@ def table7(problem: str) -> pd.DataFrame:
             "R² within 100 nodes": spread(fit["within 100"]),
             "R² least squares": records.mean_std(fit["linear"]),
             "its nodes": records.mean_std(fit["linear nodes"]),
-            "R² of the rule from 20 steps": spread(fit["window"]),
+            "R² of the rule, forgetful": spread(fit["window"]),
             "s": records.mean_std(fit["seconds"]),
         }
         for source, fit in run["fits"][problem].items()
