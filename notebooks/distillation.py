@@ -62,6 +62,7 @@ from l2o_core.optim import zoo
 from l2o_core.playground import playground
 
 plots.use_style()
+torch.set_num_threads(1)  # the same rows, to the bit, on any number of cores
 started = time.perf_counter()
 LAGS = 20
 

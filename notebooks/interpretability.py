@@ -55,6 +55,7 @@ from l2o_core import (
 )
 
 plots.use_style()
+torch.set_num_threads(1)  # the same rows, to the bit, on any number of cores
 started = time.perf_counter()
 LAGS = 20
 
