@@ -26,10 +26,11 @@
 profile = "quick"  # quick, standard or paper
 seeds = [0]  # each has other trajectories, another split and another search
 problems = ["p1", "digits"]  # the second stands in for "p2"; "p4" can be added
-folder = ""  # where teachers of several seeds are kept; empty: the pretrained ones
+also = []  # more teachers to print equations of, such as "dm/p4"
+folder = ""  # where teachers and fronts are kept; empty: pretrained teachers
 engine = "operon"  # "operon", or "pysr" where Julia is
 time_limit = 3.0  # seconds of search for each equation
-max_complexity = 100
+max_complexity = 200  # as in the paper's code
 samples = 5000
 stability_seeds = [0, 1, 2]  # searches with other seeds on the same rows
 
@@ -55,13 +56,13 @@ from l2o_core import (
 )
 from l2o_core.distiller.engines import Operon
 from l2o_core.distiller.problem import prepare
-from l2o_core.errors import DataError
 from l2o_core.explorer import Curve, Frame, explorer
 from l2o_core.features import Features
 from l2o_core.optim import zoo
 from l2o_core.playground import playground
 
 plots.use_style()
+torch.set_num_threads(1)  # the same rows, to the bit, on any number of cores
 started = time.perf_counter()
 LAGS = 20
 
@@ -126,16 +127,25 @@ def watched(source: str, problem: str, seed: int) -> distiller.Dataset:
 
 
 def distilled(
-    data: distiller.Dataset, seed: int, **options
+    key: tuple, label: str = "", seed: int | None = None, **options
 ) -> distiller.ParetoFront:
-    """One search on these rows; the split belongs to the rows, not to the search."""
-    settings = {"time_limit": time_limit, "engine": engine}
-    settings |= {"max_complexity": max_complexity, "split_seed": 0, "seed": seed}
+    """One search on the rows of `key`; the split belongs to the rows, not to the search."""
+    problem, source, of_rows = key
+    seed, data = of_rows if seed is None else seed, rows[key]
+    settings = {"time_limit": time_limit, "engine": engine, "seed": seed}
+    if (
+        folder
+    ):  # what a run that was cut short has found already is not searched again
+        kept = records.book_root() / folder / profile / "fronts"
+        name = f"{LEARNED.get(source, source)}-{problem}-{of_rows}{label}.json"
+        settings["checkpoint"] = kept / name.replace(" ", "_")
     return distiller.distill(
         data.inputs,
         data.targets,
         data.names,
         groups=data.groups,
+        max_complexity=max_complexity,
+        split_seed=0,
         **(settings | options),
     )
 
@@ -147,26 +157,58 @@ for problem in problems:
         for seed in seeds:
             key = problem, source, seed
             rows[key] = watched(*(source, problem, seed))
-            fronts[key] = distilled(rows[key], seed)
-            straight[key] = distilled(
-                rows[key], seed, engine="linear", max_complexity=300
-            )
+            fronts[key] = distilled(key)
+            straight[key] = distilled(key, "-linear", engine="linear")
 
 
 # %% [markdown]
 # ## How well each rule is explained: Table 7
 #
-# The linear rule has a coefficient for every input. Where it explains as much as the equation, the equation
-# has found nothing that least squares does not know.
+# Two numbers stand beside each fit. One is that of the best linear rule: where it explains as much as the
+# equation, the equation has found nothing that least squares does not know. The other is the rule itself, made to
+# forget: begun 20 steps ago with an empty memory. Where that is low, the rule depends on what happened before the
+# window, which an equation of 20 lags can only guess.
 
 
 # %%
+def replayed(key: tuple, inputs: torch.Tensor) -> torch.Tensor:
+    """Answers [n] of a rule to windows [n, features, lags], newest first, begun with no memory."""
+    problem, source, seed = key
+    if source in HAND_MADE:
+        rule = HAND_MADE[source][0]
+        state, inputs = rule.init_state(inputs[:, 0, 0]), inputs[:, 0]
+    else:
+        network = teacher(source, problem, seed)
+        rule, state = network.update, network.init_memory(inputs[:, 0, 0])
+    with torch.no_grad():
+        for lag in reversed(range(inputs.shape[-1])):
+            answer, state = rule(inputs[..., lag], state)
+    return answer
+
+
+def within_window(key: tuple) -> float | None:
+    """R2 of the rule itself where it sees no more than its equations do."""
+    data = rows[key]
+    if len(data.names) % LAGS:  # m and v are memory
+        return None
+    seen = torch.from_numpy(data.inputs).float().view(len(data), -1, LAGS)
+    return metrics.r2(torch.from_numpy(data.targets), replayed(key, seen).double())
+
+
+def up_to(front: distiller.ParetoFront, size: int) -> float | None:
+    """R2 of the most accurate equation of so many nodes, if there is one so small."""
+    return front.at(size).r2 if front.entries[0].complexity <= size else None
+
+
 def measured(problem: str, source: str) -> dict:
     """Fits over the seeds, as the record keeps them."""
-    found = [fronts[problem, source, seed] for seed in seeds]
-    lines = [straight[problem, source, seed].best for seed in seeds]
+    keys = [(problem, source, seed) for seed in seeds]
+    found = [fronts[key] for key in keys]
+    lines = [straight[key].best for key in keys]
     return {
         "r2": [front.best.r2 for front in found],
+        "within 100": [up_to(front, 100) for front in found],
+        "window": [within_window(key) for key in keys],
         "nodes": [front.best.complexity for front in found],
         "mc": [metrics.mapping_complexity(front) for front in found],
         "linear": [line.r2 for line in lines],
@@ -178,6 +220,7 @@ def measured(problem: str, source: str) -> dict:
 
 
 own = {"problems": problems, "time_limit": time_limit, "samples": samples}
+own["max_complexity"] = max_complexity
 own["fits"] = {
     problem: {source: measured(problem, source) for source in SOURCES}
     for problem in problems
@@ -198,9 +241,11 @@ again, plain = {}, {}
 for source in LEARNED:
     key = problems[-1], source, seeds[0]
     again[source] = [fronts[key]] + [
-        distilled(rows[key], seed) for seed in stability_seeds if seed != seeds[0]
+        distilled(key, f"-search{seed}", seed)
+        for seed in stability_seeds
+        if seed != seeds[0]
     ]
-    plain[source] = distilled(rows[key], seeds[0], engine=PLAIN)
+    plain[source] = distilled(key, "-plain", engine=PLAIN)
 
 
 def skeletons(found: list[distiller.ParetoFront], size: int) -> list[str]:
@@ -224,6 +269,27 @@ own["without hyperbolic"] = {
     source: {"r2": front.best.r2, "with": again[source][0].best.r2}
     for source, front in plain.items()
 }
+
+# %% [markdown]
+# For Eq. 7, each teacher's best equation of at most 30 nodes, also from teachers of other problems.
+
+# %%
+for name in also:
+    recipe, problem = name.split("/")
+    source = next(label for label, name in LEARNED.items() if name == recipe)
+    key = problem, source, seeds[0]
+    rows[key] = watched(source, problem, seeds[0])
+    fronts[key] = distilled(key)
+own["equations"] = [
+    {
+        "source": source,
+        "problem": problem,
+        "r2": front.at(30).r2,
+        "equation": str(distiller.short(front.at(30).equation, 2)),
+    }
+    for (problem, source, seed), front in fronts.items()
+    if source in LEARNED and seed == seeds[0]
+]
 
 # %% [markdown]
 # ## Size, accuracy and memory
@@ -265,33 +331,16 @@ for source in LEARNED:
 # %%
 def response(source: str, problem: str, feature: str, lag: int = 0) -> dict:
     """Answers of a rule and of its equation to one input, `lag` steps ago."""
-    seed = seeds[0]
-    key = problem, source, seed
-    values = rows[key].inputs[:, rows[key].names.index(f"{feature}[0]")]
+    key = problem, source, seeds[0]
+    names = rows[key].names
+    values = rows[key].inputs[:, names.index(f"{feature}[0]")]
     width = 2 * np.quantile(np.abs(values), 0.9)
     x = torch.linspace(-width, width, 41)
-    zero = torch.zeros_like(x)
-    with torch.no_grad():
-        if source in HAND_MADE:
-            rule = HAND_MADE[source][0]
-            state = rule.init_state(x)
-            for back in reversed(range(LAGS)):
-                answer, state = rule(x if back == lag else zero, state)
-        else:
-            rule = teacher(source, problem, seed)
-            memory, column = (
-                rule.init_memory(x),
-                rule.features.names.index(feature),
-            )
-            for back in reversed(range(LAGS)):
-                now = torch.zeros(len(x), len(rule.features.names))
-                now[:, column] = x if back == lag else zero
-                answer, memory = rule.update(now, memory)
-    inputs = {
-        name: torch.zeros(len(x), dtype=torch.float64) for name in rows[key].names
-    }
-    inputs[f"{feature}[{lag}]"] = x.double()
-    equation = fronts[key].best.equation.evaluate(inputs).expand(len(x))
+    inputs = torch.zeros(len(x), len(names))
+    inputs[:, names.index(f"{feature}[{lag}]")] = x
+    answer = replayed(key, inputs.view(len(x), -1, LAGS))
+    columns = dict(zip(names, inputs.double().unbind(1), strict=True))
+    equation = fronts[key].best.equation.evaluate(columns).expand(len(x))
     return {
         "x": x.tolist(),
         "rule": answer.tolist(),
@@ -345,6 +394,12 @@ printed = {
 }
 
 
+def spread(values: list[float | None]) -> str:
+    """Mean and deviation of what there is."""
+    there = [value for value in values if value is not None]
+    return records.mean_std(there) if there else ""
+
+
 def table7(problem: str) -> pd.DataFrame:
     """One problem of Table 7, published and ours."""
     column = "P2" if problem == "digits" else problem.upper()
@@ -356,8 +411,10 @@ def table7(problem: str) -> pd.DataFrame:
             else None,
             "R² ours": records.mean_std(fit["r2"]),
             "nodes": records.mean_std(fit["nodes"]),
+            "R² within 100 nodes": spread(fit["within 100"]),
             "R² least squares": records.mean_std(fit["linear"]),
             "its nodes": records.mean_std(fit["linear nodes"]),
+            "R² of the rule, forgetful": spread(fit["window"]),
             "s": records.mean_std(fit["seconds"]),
         }
         for source, fit in run["fits"][problem].items()
@@ -376,7 +433,8 @@ for problem in run["problems"]:
         table7(problem),
         name=f"tab-distillation-{problem}",
         caption=f"SymL2O Table 7 beside ours on {NAMES[problem]}: R² on held-out trajectories, the most "
-        f"accurate equation within {max_complexity} nodes, mean ± standard deviation ({source_of}). "
+        f"accurate equation within {run['max_complexity']} nodes and within 100, mean ± standard deviation "
+        f"({source_of}). "
         f"Ahead of least squares by more than 0.005: {', '.join(ahead) or 'none'}; "
         f"not ahead: {', '.join(behind) or 'none'}.",
     )
@@ -585,40 +643,28 @@ PRINTED = {
 }
 
 
-def equations(problem: str) -> list[dict]:
-    """Printed and found equations of the learned rules on one problem."""
-    lines, column = [], "P2" if problem == "digits" else problem.upper()
-    for source in LEARNED:
-        if rule := PRINTED.get((source, column)):
-            printed_equation = f"${zoo.get(rule).equation.latex()}$"
-            lines.append(
-                {
-                    "rule": f"{source} on {column}",
-                    "from": "paper",
-                    "R²": "",
-                    "equation": printed_equation,
-                }
-            )
-        try:
-            entry = fronts[problem, source, seeds[0]].at(30)
-        except DataError:  # nothing that small on this front
-            continue
-        lines.append(
-            {
-                "rule": f"{source} on {NAMES[problem]}",
-                "from": "this build",
-                "R²": f"{entry.r2:.2f}",
-                "equation": f"${distiller.short(entry.equation, 2).latex()}$",
-            }
-        )
+def both(found: list[dict]) -> list[dict]:
+    """Each equation, after the one that the paper prints for its teacher and problem."""
+    lines = []
+    for line in found:
+        column = "P2" if line["problem"] == "digits" else line["problem"].upper()
+        rule = f"{line['source']} on {NAMES[line['problem']]}"
+        if printed_rule := PRINTED.get((line["source"], column)):
+            latex = zoo.get(printed_rule).equation.latex()
+            lines.append({"rule": rule, "from": "paper", "equation": f"${latex}$"})
+        latex = expressions.parse(line["equation"]).latex()
+        ours = {"from": "here", "R²": f"{line['r2']:.2f}", "equation": f"${latex}$"}
+        lines.append({"rule": rule} | ours)
     return lines
 
 
 plots.table(
-    pd.DataFrame([line for problem in problems for line in equations(problem)]),
+    pd.DataFrame(
+        both(run["equations"]), columns=["rule", "from", "R²", "equation"]
+    ),
     name="tab-distillation-equations",
-    caption="Equations of at most 30 nodes, as this build found them "
-    f"(profile {profile}, {time_limit:g} s of search), and those the paper prints (Eq. 7).",
+    caption="Equations of at most 30 nodes, constants to two digits, and those that the paper prints (Eq. 7). "
+    f"({source_of}.)",
 )
 
 # %%

@@ -25,8 +25,9 @@ seeds = [0]  # training seeds of the teachers
 problems = [
     "digits"
 ]  # where TPF and MC are taken: "p1", "p2", "p3"; digits stands in for "p2"
-folder = ""  # where teachers of several seeds are kept; empty: the pretrained ones
+folder = ""  # where teachers and fronts are kept; empty: pretrained teachers
 time_limit = 3.0  # seconds of search for each equation
+max_complexity = 200  # as in the paper's code
 inits = 3  # unseen initialisations for every judgement
 near_steps = 100  # on the problem they were trained on
 far_steps = 200  # on the deeper one
@@ -54,6 +55,7 @@ from l2o_core import (
 )
 
 plots.use_style()
+torch.set_num_threads(1)  # the same rows, to the bit, on any number of cores
 started = time.perf_counter()
 LAGS = 20
 
@@ -192,13 +194,19 @@ def described(label: str, problem: str, seed: int) -> dict:
         instances=16,
         seed=seed,
     )
+    kept = records.book_root() / folder / profile / "fronts"
     front = distiller.distill(
         data.inputs,
         data.targets,
         data.names,
         groups=data.groups,
+        max_complexity=max_complexity,
         time_limit=time_limit,
         seed=seed,
+        split_seed=0,
+        checkpoint=kept / f"{TEACHERS[label]}-{problem}-{seed}.json"
+        if folder
+        else None,
     )
     tpf = metrics.temporal_perception_field
     bounds = metrics.temporal_perception_interval

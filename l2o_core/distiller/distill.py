@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -37,6 +39,7 @@ def distill(
     groups: np.ndarray | None = None,
     huber: float | None = None,
     start: Iterable[Expression | Entry] = (),
+    checkpoint: str | Path | None = None,
     progress: bool = False,
 ) -> ParetoFront:
     """Find equations y = f(X), in the units of the data, from short to accurate (SymL2O 3.3).
@@ -50,6 +53,8 @@ def distill(
     - `huber`: errors beyond so many standard deviations of `y` count linearly, for heavy tails.
     - Linear rules by least squares compete on every front, so no entry is worse than one of its size.
     - `start`: equations, or a front, to begin with: refitted to this data, they compete with what is found.
+    - `checkpoint`: where the front is kept (JSON). One of the same data and settings that is there already is
+      returned without a search; a search that was stopped by hand is not kept.
 
     Raises `DataError` for data that cannot be used, `ConfigError` for options that make no sense,
     `EngineError` for an unknown engine or one that finds nothing.
@@ -61,6 +66,16 @@ def distill(
     if not (isinstance(max_complexity, int) and max_complexity >= 1):
         raise ConfigError(f"max_complexity must be 1 node or more, not {max_complexity!r}")
     problem = prepare(X, y, names, groups, seed if split_seed is None else split_seed, huber)
+    start = [*start]
+    settings = {
+        "engine": repr(chosen),
+        "max_complexity": max_complexity,
+        "time_limit": float(time_limit),
+        "seed": seed,
+        "start": [str(entry.equation if isinstance(entry, Entry) else entry) for entry in start],
+    }
+    if kept := _kept(checkpoint, problem, settings):
+        return kept
     warm = _warm(start, problem, max_complexity, begun + WARM_SHARE * time_limit)
 
     def search() -> Iterator[list[Expression]]:
@@ -74,7 +89,20 @@ def distill(
     found, stopped = _collected(search(), chosen.name, time_limit, progress)
     entries = measured(found, problem, max_complexity)
     notes = (*problem.notes, stopped) if stopped else problem.notes
-    return ParetoFront.of(entries, chosen.name, time.monotonic() - begun, notes, problem.fingerprint)
+    seconds = time.monotonic() - begun
+    front = ParetoFront.of(entries, chosen.name, seconds, notes, problem.fingerprint, settings)
+    if checkpoint and not stopped:
+        Path(checkpoint).parent.mkdir(parents=True, exist_ok=True)
+        front.save(checkpoint)
+    return front
+
+
+def _kept(checkpoint: str | Path | None, problem: Problem, settings: Mapping[str, Any]) -> ParetoFront | None:
+    """The front at `checkpoint`, if it is what this search would look for."""
+    if checkpoint is None or not Path(checkpoint).exists():
+        return None
+    front = ParetoFront.load(checkpoint)
+    return front if (front.data, front.settings) == (problem.fingerprint, settings) else None
 
 
 def _warm(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, EngineError, ExpressionError
 from ..expressions import Expression
@@ -42,7 +42,8 @@ class Entry:
 class ParetoFront:
     """Entries by rising complexity and falling loss.
 
-    `notes` tells what was dropped from the data; `data` is a fingerprint of it and of its parts.
+    `notes` tells what was dropped from the data; `data` is a fingerprint of it and of its parts; `settings`
+    are those of the search, by name.
     """
 
     entries: tuple[Entry, ...]
@@ -50,6 +51,7 @@ class ParetoFront:
     seconds: float
     notes: tuple[str, ...] = ()
     data: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -59,6 +61,7 @@ class ParetoFront:
         seconds: float,
         notes: tuple[str, ...] = (),
         data: str = "",
+        settings: Mapping[str, Any] | None = None,
     ) -> ParetoFront:
         """The front of some candidates. Raises EngineError if there is none."""
         entries: list[Entry] = []
@@ -67,7 +70,7 @@ class ParetoFront:
                 entries.append(entry)
         if not entries:
             raise EngineError(f"{engine} found no equation: allow more time or a larger complexity")
-        return cls(tuple(entries), engine, seconds, notes, data)
+        return cls(tuple(entries), engine, seconds, notes, data, settings or {})
 
     @classmethod
     def merged(cls, fronts: Iterable[ParetoFront]) -> ParetoFront:
@@ -132,13 +135,15 @@ class ParetoFront:
         """The front as JSON text."""
         entries = [{"equation": e.equation.to_json(), "loss": e.loss, "r2": e.r2} for e in self.entries]
         content = {"engine": self.engine, "seconds": self.seconds, "notes": self.notes, "data": self.data}
+        content["settings"] = dict(self.settings)
         return json.dumps(content | {"entries": entries}, indent=1) + "\n"
 
     def save(self, path: str | Path) -> Path:
         """Write the front as JSON and return the path."""
         path = Path(path)
-        path.write_text(self.to_json(), encoding="utf-8")
-        return path
+        partial = path.with_name(f"{path.name}.partial")
+        partial.write_text(self.to_json(), encoding="utf-8")
+        return partial.replace(path)  # at once: a kill leaves the old file or the new one
 
     @classmethod
     def load(cls, path: str | Path) -> ParetoFront:
@@ -150,7 +155,8 @@ class ParetoFront:
                 for e in content["entries"]
             )
             seconds, data = float(content["seconds"]), str(content.get("data", ""))
-            return cls(entries, str(content["engine"]), seconds, tuple(content["notes"]), data)
+            settings = dict(content.get("settings", {}))
+            return cls(entries, str(content["engine"]), seconds, tuple(content["notes"]), data, settings)
         except (OSError, ValueError, KeyError, TypeError, ExpressionError) as error:
             raise DataError(f"{path} is not a saved front: {error}") from error
 

@@ -190,6 +190,36 @@ def test_searches_with_one_split_merge(X):
     assert distiller.distill(X, y, NAMES, engine="linear", split_seed=8).data != fronts[0].data
 
 
+class Counted:
+    """An engine that counts its searches."""
+
+    name = "counted"
+    searches = 0
+
+    def __repr__(self):
+        return "Counted()"
+
+    def search(self, problem, **limits):
+        self.searches += 1
+        yield [expressions.parse("g[0]")]
+
+
+def test_a_kept_front_is_used_again_for_the_same_data_and_settings_only(X, tmp_path):
+    path, engine = tmp_path / "fronts" / "front.json", Counted()
+
+    def found(y, **options):
+        return distiller.distill(X, y, NAMES, engine=engine, checkpoint=path, **options)
+
+    first = found(X[:, 0])
+    assert (found(X[:, 0]), engine.searches) == (first, 1)
+    for y, options in [(X[:, 1], {}), (X[:, 1], {"max_complexity": 50}), (X[:, 1], {"seed": 5})]:
+        found(y, **options)
+    assert engine.searches == 4
+    stopped = tmp_path / "stopped.json"
+    distiller.distill(X, X[:, 0], NAMES, engine=Stopped(), checkpoint=stopped)
+    assert not stopped.exists()
+
+
 def test_progress_is_shown_where_wanted(X, capsys):
     distiller.distill(X, X[:, 0], NAMES, engine="linear", progress=True)
     assert "linear: " in capsys.readouterr().err
