@@ -50,7 +50,7 @@ class Published(nn.Module):
 
     def step(self, g, memory):
         m, v, t, cells = memory
-        g, t = g.detach().reshape(-1), t + 1
+        g, t = g.detach().reshape(-1).clone(), t + 1  # backward goes on adding to .grad
         m, v = 0.95 * m + 0.05 * g, 0.95 * v + 0.05 * g * g
         scale = (v / (1 - 0.95**t)).sqrt() + 1e-12
         signal = g[:, None]
