@@ -340,6 +340,18 @@ def fields(label: str, key: str) -> str:
     return ", ".join(f"{value:.1f}" for value in np.mean(parts, axis=0))
 
 
+def intervals(label: str) -> str:
+    """The mean 95 % interval of every input's field: its own uncertainty, without that of training."""
+    parts = [
+        entry["interval"]
+        for runs in run["described"][label].values()
+        for entry in runs
+    ]
+    return ", ".join(
+        f"{low:.1f}–{high:.1f}" for low, high in np.mean(parts, axis=0)
+    )
+
+
 def printed_fields(label: str) -> str:
     """As the paper gives them."""
     row = cells[label]
@@ -347,13 +359,23 @@ def printed_fields(label: str) -> str:
 
 
 def ends(label: str, kind: str) -> str:
-    """End losses of the runs that did not diverge."""
-    values = [
-        x
-        for x in run["races"][label][kind]["end"]
-        if x is not None and math.isfinite(x)
-    ]
+    """Mean and deviation of the end losses of runs that did not diverge."""
+    values = finite(label, kind).tolist()
     return records.mean_std(values) if values else "all diverged"
+
+
+def finite(label: str, kind: str) -> np.ndarray:
+    """End losses of the runs that did not diverge."""
+    values = np.array(run["races"][label][kind]["end"], dtype=float)
+    return values[np.isfinite(values)]
+
+
+def within(label: str) -> str:
+    """Whether the equation's mean lies within a deviation of the teacher's, or below."""
+    teachers, equations = finite(label, "teacher"), finite(label, "equation")
+    if not len(equations):
+        return "no"
+    return "yes" if equations.mean() <= teachers.mean() + teachers.std() else "no"
 
 
 complexity = {
@@ -368,6 +390,7 @@ plots.table(
             "teacher": label,
             "TPF published": printed_fields(label),
             "TPF ours": fields(label, "tpf"),
+            "95 %": intervals(label),
             "TPF of the equation": fields(label, "tpf equation"),
             "MC published": cells[label]["mc"],
             "MC ours": records.mean_std(complexity[label]),
@@ -390,6 +413,7 @@ plots.table(
             "teacher ours": ends(label, "teacher"),
             "equation published": cells[label]["loss equation"],
             "equation ours": ends(label, "equation"),
+            "within": within(label),
             "diverged": f"{lost[label]} of {len(run['races'][label]['equation']['end'])}",
             "nodes": records.mean_std(run["races"][label]["size"]),
         }
@@ -397,7 +421,8 @@ plots.table(
     ),
     name="tab-interpret-losses",
     caption="Lower half: loss on P3 at the end, after training on P2, of teachers and of their equations; runs that "
-    f"diverged are counted apart ({source}).",
+    "diverged are counted apart. Within: the equation's mean is at most one standard deviation of the teacher's "
+    f"runs above the teacher's ({source}).",
 )
 
 # %% [markdown]
