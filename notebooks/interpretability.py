@@ -191,7 +191,7 @@ def described(label: str, problem: str, seed: int) -> dict:
         lags=LAGS,
         samples=5000,
         steps=200,
-        instances=16,
+        instances=128 if problem == "p1" else 16,
         seed=seed,
     )
     kept = records.book_root() / folder / profile / "fronts"
