@@ -13,7 +13,7 @@ from .lenet import LeNet
 from .mlp import MLP
 from .network import Network
 from .rastrigin import Rastrigin
-from .vision import resnet
+from .vision import convnet, mobilenet_v2, resnet
 
 _TASKS: dict[str, Callable[..., Task]] = {
     "p1": Rastrigin,
@@ -23,8 +23,11 @@ _TASKS: dict[str, Callable[..., Task]] = {
     "lenet": LeNet,
     "mnistnet": partial(MLP, "mnistnet", "mnist", (20,), "sigmoid"),
     "digits": partial(MLP, "digits", "digits", (50, 20)),
-    "resnet18": partial(Network, "resnet18", "cifar10", partial(resnet, 18)),
-    "resnet50": partial(Network, "resnet50", "cifar10", partial(resnet, 50)),
+    "convnet": partial(Network, "convnet", "cifar10", convnet),
+    **{
+        f"resnet{n}": partial(Network, f"resnet{n}", "cifar10", partial(resnet, n)) for n in (18, 34, 50, 152)
+    },
+    "mobilenet_v2": partial(Network, "mobilenet_v2", "cifar10", mobilenet_v2),
 }
 
 __all__ = ["MLP", "Classifier", "LeNet", "Network", "Rastrigin", "Task", "load", "names"]

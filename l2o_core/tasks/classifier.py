@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from .. import data
 from ..errors import ConfigError
+from .augmentation import shifted_and_mirrored
 from .base import Task
 
 Batch = tuple[Tensor, Tensor]
@@ -22,8 +23,9 @@ class Classifier(Task):
 
     `dataset`: a name of `data.load`. `half`: networks that train the optimizer see the first half of the
     training images, networks that judge it the second; None sees all. `low`: what a black pixel becomes;
-    a white one is `low + 1`. `spread`: standard deviation of all initial parameters, biases included. Images
-    and parameters live on `device`; seeds draw the same numbers on every device.
+    a white one is `low + 1`. `augment`: images are shifted and mirrored at random (`augmentation`). `spread`:
+    standard deviation of all initial parameters, biases included. Images and parameters live on `device`;
+    seeds draw the same numbers on every device.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Classifier(Task):
         batch: int = 128,
         half: int | None = None,
         low: float = -0.5,
+        augment: bool = False,
         spread: float = 0.01,
         device: str = "cpu",
         download: bool = False,
@@ -47,7 +50,7 @@ class Classifier(Task):
         self.images, self.labels = images.images[part].to(device), images.labels[part].to(device)
         self.name, self.dataset, self.shapes = name, images.name, shapes
         self.layers = {layer: prod(shape) for layer, shape in shapes.items()}
-        self.batch, self.low, self.spread = batch, low, spread
+        self.batch, self.low, self.augment, self.spread = batch, low, augment, spread
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Starting points [I, n] ~ N(0, spread^2)."""
@@ -58,7 +61,10 @@ class Classifier(Task):
         while True:
             rows = torch.randint(len(self.labels), (instances, self.batch), generator=generator)
             rows = rows.to(self.images.device)
-            yield self.images[rows].float().div_(255).add_(self.low), self.labels[rows]
+            images = self.images[rows]
+            if self.augment:
+                images = shifted_and_mirrored(images, generator)
+            yield images.float().div_(255).add_(self.low), self.labels[rows]
 
     def loss(self, params: Tensor, batch: Batch) -> Tensor:
         """Mean cross-entropy [I] of the minibatch."""

@@ -1,4 +1,4 @@
-"""Residual networks (He et al. 2016), also in the form common for images of 32x32 pixels."""
+"""Image classifiers, in the form common for 32x32 pixels: ResNets, MobileNetV2, SOL's ConvNet."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
+from ..torchvision_ops import torchvision
 
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 
-def resnet(depth: int = 50, classes: int = 10, stem: str = "cifar") -> nn.Sequential:
-    """ResNet-18, 34, 50, 101 or 152: images [B, 3, H, W] -> logits [B, classes].
+def resnet(depth: int = 50, classes: int = 10, stem: str = "cifar", width: int = 64) -> nn.Sequential:
+    """ResNet-18, 34, 50, 101 or 152 (He et al. 2016): images [B, 3, H, W] -> logits [B, classes].
 
     From 50 layers on, blocks are bottlenecks that widen by 4. `stem` is "cifar", one 3x3 convolution of
     stride 1, or "imagenet", 7x7 of stride 2 and a max pooling: 16 times cheaper, made for 224x224 pixels.
+    `width` is that of the first stage; it doubles in each of the other three.
     """
     if depth not in _BLOCKS:
         raise ConfigError(f"no ResNet has {depth} layers; known depths: {', '.join(map(str, _BLOCKS))}")
     if stem not in _STEMS:
         raise ConfigError(f"unknown stem {stem!r}; known stems: {', '.join(_STEMS)}")
     stages: list[nn.Module] = []
-    wide = inner = 64
+    wide = inner = width
     for stage, blocks in enumerate(_BLOCKS[depth]):
         for block in range(blocks):
             stride = 2 if stage > 0 and block == 0 else 1
@@ -29,7 +31,32 @@ def resnet(depth: int = 50, classes: int = 10, stem: str = "cifar") -> nn.Sequen
             wide = stages[-1].out_channels
         inner *= 2
     head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(wide, classes))
-    return nn.Sequential(*_STEMS[stem](), *stages, *head)
+    return nn.Sequential(*_STEMS[stem](width), *stages, *head)
+
+
+def mobilenet_v2(classes: int = 10, stem: str = "cifar") -> nn.Module:
+    """MobileNetV2 (Sandler et al. 2018): images [B, 3, H, W] -> logits [B, classes].
+
+    `stem` "cifar" leaves out the first two of the five halvings of the resolution; "imagenet" has them all.
+    """
+    if stem not in _STEMS:
+        raise ConfigError(f"unknown stem {stem!r}; known stems: {', '.join(_STEMS)}")
+    halved = 1 if stem == "cifar" else 2
+    # expansion, channels, repeats, first stride
+    blocks = [(1, 16, 1, 1), (6, 24, 2, halved), (6, 32, 3, 2), (6, 64, 4, 2)]
+    blocks += [(6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+    models = torchvision("models")
+    network = models.mobilenet_v2(num_classes=classes, inverted_residual_setting=[*map(list, blocks)])
+    network.features[0][0].stride = (halved, halved)
+    return network
+
+
+def convnet(classes: int = 10, pixels: int = 32) -> nn.Sequential:
+    """SOL's ConvNet (4.2): twice 32 filters of 3x3, ReLU and batch normalisation, then a linear layer."""
+    layers = []
+    for inputs in (3, 32):
+        layers += [nn.Conv2d(inputs, 32, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(32)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(32 * pixels**2, classes))
 
 
 def _conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -66,6 +93,6 @@ def _bottleneck(inputs: int, inner: int, stride: int) -> _Residual:
 
 
 _STEMS = {
-    "cifar": lambda: (_conv_norm(3, 64, 3), nn.ReLU()),
-    "imagenet": lambda: (_conv_norm(3, 64, 7, stride=2), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1)),
+    "cifar": lambda width: (_conv_norm(3, width, 3), nn.ReLU()),
+    "imagenet": lambda width: (_conv_norm(3, width, 7, stride=2), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1)),
 }

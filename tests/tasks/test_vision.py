@@ -46,8 +46,33 @@ def test_the_cifar_stem_keeps_the_resolution():
     assert network(x).shape == (1, 10)
 
 
+def test_width_scales_every_stage():
+    with torch.device("meta"):
+        wide, narrow = vision.resnet(18), vision.resnet(18, width=16)
+    for a, b in zip(wide.parameters(), narrow.parameters(), strict=True):
+        assert all(x in (4 * y, y) for x, y in zip(a.shape, b.shape, strict=True))
+    assert size(narrow) < size(wide) / 15
+
+
+def test_mobilenet_keeps_torchvisions_parameters_and_a_higher_resolution():
+    with torch.device("meta"):
+        ours, reference = vision.mobilenet_v2(1000), torchvision("models").mobilenet_v2()
+    assert [p.shape for p in ours.parameters()] == [p.shape for p in reference.parameters()]
+    network = vision.mobilenet_v2().eval()
+    assert network.features(torch.zeros(1, 3, 32, 32)).shape[-2:] == (4, 4)
+    assert vision.mobilenet_v2(stem="imagenet").features(torch.zeros(2, 3, 32, 32)).shape[-2:] == (1, 1)
+
+
+def test_the_convnet_is_as_sol_describes_it():
+    network = vision.convnet()
+    assert size(network) == (3 * 9 + 1) * 32 + (32 * 9 + 1) * 32 + 2 * 2 * 32 + (32 * 32**2 + 1) * 10
+    assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+
+
 def test_unknown_depth_and_stem():
     with pytest.raises(ConfigError, match="18, 34, 50, 101, 152"):
         vision.resnet(20)
     with pytest.raises(ConfigError, match="cifar, imagenet"):
         vision.resnet(18, stem="mnist")
+    with pytest.raises(ConfigError, match="cifar, imagenet"):
+        vision.mobilenet_v2(stem="mnist")
