@@ -173,15 +173,17 @@ for problem in problems:
 
 
 # %%
-def replayed(key: tuple, inputs: torch.Tensor) -> torch.Tensor:
-    """Answers [n] of a rule to windows [n, features, lags], newest first, begun with no memory."""
+def replayed(
+    key: tuple, inputs: torch.Tensor, memory: tuple[torch.Tensor, ...] = ()
+) -> torch.Tensor:
+    """Answers [n] of a rule to windows [n, features, lags], newest first, begun with what memory is given."""
     problem, source, seed = key
     if source in HAND_MADE:
         rule = HAND_MADE[source][0]
         state, inputs = rule.init_state(inputs[:, 0, 0]), inputs[:, 0]
     else:
         network = teacher(source, problem, seed)
-        rule, state = network.update, network.init_memory(inputs[:, 0, 0])
+        rule, state = network.update, memory or network.init_memory(inputs[:, 0, 0])
     with torch.no_grad():
         for lag in reversed(range(inputs.shape[-1])):
             answer, state = rule(inputs[..., lag], state)
@@ -341,20 +343,24 @@ for source in LEARNED:
     }
 
 # %% [markdown]
-# For Figure 3: one input is varied, at the present step, and all others are zero, also in the past.
+# For Figure 3, as in the paper: at a fixed moment of a run, one input is varied, all others are what they were, and
+# so is the teacher's memory.
 
 
 # %%
 def response(source: str, problem: str, feature: str, lag: int = 0) -> dict:
-    """Answers of a rule and of its equation to one input, `lag` steps ago."""
+    """Answers of a rule and of its equation to one input, `lag` steps ago, in the midst of a run."""
     key = problem, source, seeds[0]
-    names = rows[key].names
-    values = rows[key].inputs[:, names.index(f"{feature}[0]")]
+    data, names = rows[key], rows[key].names
+    values = data.inputs[:, names.index(f"{feature}[0]")]
     width = 2 * np.quantile(np.abs(values), 0.9)
     x = torch.linspace(-width, width, 41)
-    inputs = torch.zeros(len(x), len(names))
+    sizes = np.abs(data.inputs).sum(1)
+    moment = int(np.argsort(sizes)[len(sizes) // 2])  # a window of middling size
+    inputs = torch.from_numpy(data.inputs[moment]).float().repeat(len(x), 1)
     inputs[:, names.index(f"{feature}[{lag}]")] = x
-    answer = replayed(key, inputs.view(len(x), -1, LAGS))
+    memory = tuple(part[moment].expand(len(x), -1) for part in data.memory)
+    answer = replayed(key, inputs.view(len(x), -1, LAGS), memory)
     columns = dict(zip(names, inputs.double().unbind(1), strict=True))
     equation = fronts[key].best.equation.evaluate(columns).expand(len(x))
     return {
@@ -496,15 +502,14 @@ gaps = {curve["label"]: gap(curve) for curve in run["responses"]}
 plots.figure(
     fig,
     name="fig-distillation-mapping",
-    caption="Mapping functions, after SymL2O's Figure 3: the answer to one input at the present step, all "
-    f"others zero ({NAMES[last]}). Closest: {min(gaps, key=gaps.get)}, within "
-    f"{min(gaps.values()):.0%}; farthest: {max(gaps, key=gaps.get)}, {max(gaps.values()):.0%}. "
-    f"Inputs that are all zero but one hardly occur in the rows that were fitted. ({source_of}.)",
+    caption="Mapping functions, after SymL2O's Figure 3: the answer to one input at the present step, all else as "
+    f"it was at one moment of a run ({NAMES[last]}). Closest: {min(gaps, key=gaps.get)}, within "
+    f"{min(gaps.values()):.0%}; farthest: {max(gaps, key=gaps.get)}, {max(gaps.values()):.0%} of the "
+    f"answer's root mean square. ({source_of}.)",
 )
 
 # %% [markdown]
-# The same for inputs of the past, for a teacher of your choice: a pulse at one lag, all else zero. Pages show this
-# build's own teachers and equations.
+# The same for inputs of the past, for a teacher of your choice. Pages show this build's own teachers and equations.
 
 
 # %%
