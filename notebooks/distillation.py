@@ -513,7 +513,7 @@ plots.figure(
 
 
 # %%
-def pulse(source: str, feature: str, lag: int) -> Frame:
+def answer_frame(source: str, feature: str, lag: int) -> Frame:
     """A frame of the explorer, everything in standard deviations."""
     answer = response(source, problems[-1], feature, lag)
     data = rows[problems[-1], source, seeds[0]]
@@ -538,7 +538,7 @@ def pulse(source: str, feature: str, lag: int) -> Frame:
 explorer(
     {
         f"{source}, {feature}": [
-            pulse(source, feature, lag) for lag in (0, 1, 2, 3, 5, 8, 12, 19)
+            answer_frame(source, feature, lag) for lag in (0, 1, 2, 3, 5, 8, 12, 19)
         ]
         for source in LEARNED
         for feature in INPUTS[source]
