@@ -383,7 +383,7 @@ own["responses"] = [
     for source, features in INPUTS.items()
     for feature in features
 ]
-records.save(
+saved = records.save(
     "distillation",
     own,
     profile=profile,

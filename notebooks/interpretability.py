@@ -282,7 +282,7 @@ for label in TEACHERS:
             "diverged": int((~every.isfinite().all(1)).sum()),
         }
 own["races"] = races
-records.save(
+saved = records.save(
     "interpretability",
     own,
     profile=profile,

@@ -275,7 +275,7 @@ own["estimators"] = {
     }
     for label, way in ways.items()
 }
-records.save(
+saved = records.save(
     "numerical_l2o",
     own,
     profile=profile,
