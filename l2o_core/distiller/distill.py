@@ -66,17 +66,17 @@ def distill(
     if not (isinstance(max_complexity, int) and max_complexity >= 1):
         raise ConfigError(f"max_complexity must be 1 node or more, not {max_complexity!r}")
     problem = prepare(X, y, names, groups, seed if split_seed is None else split_seed, huber)
-    start = [*start]
+    known = [entry.equation if isinstance(entry, Entry) else entry for entry in start]
     settings = {
         "engine": repr(chosen),
         "max_complexity": max_complexity,
         "time_limit": float(time_limit),
         "seed": seed,
-        "start": [str(entry.equation if isinstance(entry, Entry) else entry) for entry in start],
+        "start": [*map(str, known)],
     }
     if kept := _kept(checkpoint, problem, settings):
         return kept
-    warm = _warm(start, problem, max_complexity, begun + WARM_SHARE * time_limit)
+    warm = _warm(known, problem, max_complexity, begun + WARM_SHARE * time_limit)
 
     def search() -> Iterator[list[Expression]]:
         """Begins with what is known and what costs nothing; the engine has the time that is left."""
@@ -106,10 +106,9 @@ def _kept(checkpoint: str | Path | None, problem: Problem, settings: Mapping[str
 
 
 def _warm(
-    start: Iterable[Expression | Entry], problem: Problem, max_complexity: int, deadline: float
+    known: list[Expression], problem: Problem, max_complexity: int, deadline: float
 ) -> Iterator[list[Expression]]:
     """The known equations, scaled, fitted and pruned."""
-    known = [entry.equation if isinstance(entry, Entry) else entry for entry in start]
     missing = {str(variable) for equation in known for variable in equation.variables} - {*problem.names}
     if missing:
         raise ConfigError(f"an equation to start with uses {', '.join(sorted(missing))}: no such column")
