@@ -49,7 +49,6 @@ from sklearn.neural_network import MLPRegressor
 from l2o_core import (
     distiller,
     expressions,
-    meta,
     metrics,
     models,
     plots,
@@ -62,6 +61,7 @@ from l2o_core.explorer import Curve, Frame, explorer
 from l2o_core.features import Features
 from l2o_core.optim import zoo
 from l2o_core.playground import playground
+from l2o_core.study import Study
 
 plots.use_style()
 torch.set_num_threads(1)  # the same rows, to the bit, on any number of cores
@@ -104,52 +104,30 @@ LEARNED = {"DM": "dm", "RP": "rp", "RPSmallExtra": "rp_small_extra"}
 SOURCES = [*HAND_MADE, *LEARNED]
 
 
-def teacher(source: str, problem: str, seed: int) -> models.Recurrent:
-    """A learned rule: this seed's where `folder` has it, else the pretrained one."""
-    where = records.book_root() / folder / profile if folder else None
-    name = f"{LEARNED[source]}/{'p2' if problem == 'digits' else problem}"
-    return meta.recipes.teacher(name, seed, where)
+STUDY = Study(
+    records.book_root() / folder / profile if folder else None,
+    engine=engine,
+    time_limit=time_limit,
+    max_complexity=max_complexity,
+    samples=samples,
+)
 
 
 def watched(source: str, problem: str, seed: int) -> distiller.Dataset:
-    """Windows of a rule at work on images, or problems, that no teacher has seen."""
-    rule, features = HAND_MADE.get(source) or (teacher(source, problem, seed), None)
-    options = {} if problem == "p1" else {"half": 1}
+    """Windows of a rule at work."""
+    if source in LEARNED:
+        rule = STUDY.teacher(LEARNED[source], problem, seed)
+        return STUDY.watch(rule, problem, seed)
+    rule, features = HAND_MADE[source]
     lags = 1 if source.endswith("m, v") else LAGS
-    return distiller.collect(
-        rule,
-        tasks.load(problem, **options),
-        lags=lags,
-        samples=samples,
-        steps=200,
-        instances=128 if problem == "p1" else 16,
-        features=features,
-        seed=seed,
-    )
+    return STUDY.watch(rule, problem, seed, features, lags)
 
 
-def distilled(
-    key: tuple, label: str = "", seed: int | None = None, **options
-) -> distiller.ParetoFront:
-    """One search on the rows of `key`; the split belongs to the rows, not to the search."""
-    problem, source, of_rows = key
-    seed, data = of_rows if seed is None else seed, rows[key]
-    settings = {"time_limit": time_limit, "engine": engine, "seed": seed}
-    if (
-        folder
-    ):  # what a run that was cut short has found already is not searched again
-        kept = records.book_root() / folder / profile / "fronts"
-        name = f"{LEARNED.get(source, source)}-{problem}-{of_rows}{label}.json"
-        settings["checkpoint"] = kept / name.replace(" ", "_")
-    return distiller.distill(
-        data.inputs,
-        data.targets,
-        data.names,
-        groups=data.groups,
-        max_complexity=max_complexity,
-        split_seed=0,
-        **(settings | options),
-    )
+def distilled(key: tuple, label: str = "", **options) -> distiller.ParetoFront:
+    """One search on the rows of `key`."""
+    problem, source, seed = key
+    name = LEARNED.get(source, source)
+    return STUDY.distill(rows[key], name, problem, seed, label, **options)
 
 
 # %%
@@ -158,7 +136,7 @@ for problem in problems:
     for source in SOURCES:
         for seed in seeds:
             key = problem, source, seed
-            rows[key] = watched(*(source, problem, seed))
+            rows[key] = watched(source, problem, seed)
             fronts[key] = distilled(key)
             straight[key] = distilled(key, "-linear", engine="linear")
 
@@ -182,7 +160,7 @@ def replayed(
         rule = HAND_MADE[source][0]
         state, inputs = rule.init_state(inputs[:, 0, 0]), inputs[:, 0]
     else:
-        network = teacher(source, problem, seed)
+        network = STUDY.teacher(LEARNED[source], problem, seed)
         rule, state = network.update, memory or network.init_memory(inputs[:, 0, 0])
     with torch.no_grad():
         for lag in reversed(range(inputs.shape[-1])):
@@ -259,7 +237,7 @@ again, plain = {}, {}
 for source in LEARNED:
     key = problems[-1], source, seeds[0]
     again[source] = [fronts[key]] + [
-        distilled(key, f"-search{seed}", seed)
+        distilled(key, f"-search{seed}", seed=seed)
         for seed in stability_seeds
         if seed != seeds[0]
     ]
@@ -336,7 +314,7 @@ for source in LEARNED:
         "fronts": [along(key) for key in keys],
         "tpf": [
             metrics.temporal_perception_field(
-                teacher(source, problems[-1], key[-1]), rows[key]
+                STUDY.teacher(LEARNED[source], problems[-1], key[-1]), rows[key]
             )
             for key in keys
         ],

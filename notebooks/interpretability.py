@@ -32,10 +32,13 @@ inits = 3  # unseen initialisations for every judgement
 near_steps = 100  # on the problem they were trained on
 far_steps = 200  # on the deeper one
 permutations = 2000  # for the tests of the hypotheses
+workers = 2  # rules that optimize side by side
 
 # %%
+import itertools
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -46,13 +49,13 @@ from matplotlib import pyplot as plt
 from l2o_core import (
     distiller,
     expressions,
-    meta,
     metrics,
     models,
     plots,
     records,
     tasks,
 )
+from l2o_core.study import Study
 
 plots.use_style()
 torch.set_num_threads(1)  # the same rows, to the bit, on any number of cores
@@ -153,61 +156,46 @@ DEEPER = (50, 20, 20, 12)  # P3's hidden layers
 NEAR = {"p2": (50, 20), "digits": (50, 20)}
 
 
-def teacher(label: str, problem: str, seed: int) -> models.Recurrent:
-    """A learned rule: this seed's where `folder` has it, else the pretrained one."""
-    where = records.book_root() / folder / profile if folder else None
-    name = f"{TEACHERS[label]}/{'p2' if problem == 'digits' else problem}"
-    return meta.recipes.teacher(name, seed, where)
+STUDY = Study(
+    records.book_root() / folder / profile if folder else None,
+    time_limit=time_limit,
+    max_complexity=max_complexity,
+    workers=workers,
+)
 
 
-def losses(rule, dataset: str, hidden: tuple, steps: int, half: int, seed: int):
-    """Losses [inits, steps + 1] on unseen initialisations."""
+def losses(
+    rules, hidden: tuple, steps: int, half: int = 1, seed: int = 3000
+) -> list:
+    """Losses [inits, steps + 1] of each rule on unseen initialisations."""
     task = tasks.MLP("mlp", dataset, hidden, half=half)
-    return meta.evaluate(rule, task, steps=steps, instances=inits, seed=seed)
+    return STUDY.race(rules, task, steps, inits, seed)
 
 
 def chosen(
-    front: distiller.ParetoFront, rule: models.Recurrent, dataset: str
+    front: distiller.ParetoFront, rule: models.CoordinateOptimizer
 ) -> distiller.Entry:
     """The equation that optimizes best where teachers were trained."""
-
-    def tuning(entry: distiller.Entry) -> float:
-        student = models.Equation.distilled(entry.equation, rule)
-        mean = losses(student, dataset, (50, 20), near_steps, 0, 1000).mean().item()
-        return mean if math.isfinite(mean) else math.inf
-
-    few = front.entries[:: max(1, len(front) // 8)]
-    return min({*few, front.best}, key=tuning)
+    few = [*front.entries[:: max(1, len(front) // 8)], front.best]
+    rules = [models.Equation.distilled(entry.equation, rule) for entry in few]
+    tried = losses(rules, (50, 20), near_steps, half=0, seed=1000)
+    means = [run.mean().nan_to_num(math.inf).item() for run in tried]
+    return few[int(np.argmin(means))]
 
 
 # %%
-def described(label: str, problem: str, seed: int) -> dict:
+def watched(key: tuple) -> distiller.Dataset:
+    """Windows of a teacher at work."""
+    label, problem, seed = key
+    rule = STUDY.teacher(TEACHERS[label], problem, seed)
+    return STUDY.watch(rule, problem, seed)
+
+
+def described(key: tuple, data: distiller.Dataset) -> dict:
     """TPF of a teacher and of its equation, MC, and fit, on one problem."""
-    rule = teacher(label, problem, seed)
-    options = {} if problem == "p1" else {"half": 1}
-    data = distiller.collect(
-        rule,
-        tasks.load(problem, **options),
-        lags=LAGS,
-        samples=5000,
-        steps=200,
-        instances=128 if problem == "p1" else 16,
-        seed=seed,
-    )
-    kept = records.book_root() / folder / profile / "fronts"
-    front = distiller.distill(
-        data.inputs,
-        data.targets,
-        data.names,
-        groups=data.groups,
-        max_complexity=max_complexity,
-        time_limit=time_limit,
-        seed=seed,
-        split_seed=0,
-        checkpoint=kept / f"{TEACHERS[label]}-{problem}-{seed}.json"
-        if folder
-        else None,
-    )
+    label, problem, seed = key
+    rule = STUDY.teacher(TEACHERS[label], problem, seed)
+    front = STUDY.distill(data, TEACHERS[label], problem, seed)
     tpf = metrics.temporal_perception_field
     bounds = metrics.temporal_perception_interval
     return {
@@ -220,12 +208,10 @@ def described(label: str, problem: str, seed: int) -> dict:
     }
 
 
-found = {
-    (label, problem, seed): described(label, problem, seed)
-    for label in TEACHERS
-    for problem in problems
-    for seed in seeds
-}
+keys = list(itertools.product(TEACHERS, problems, seeds))
+with ThreadPoolExecutor(workers) as pool:
+    rows = list(pool.map(watched, keys))
+found = {key: described(key, data) for key, data in zip(keys, rows, strict=True)}
 own = {"problems": problems, "time_limit": time_limit, "inits": inits}
 own["described"] = {
     label: {
@@ -253,33 +239,31 @@ home = next(problem for problem in problems if problem in NEAR)
 dataset = "digits" if home == "digits" else "mnist"
 races = {}
 for label in TEACHERS:
-    runs = {"teacher": [], "equation": [], "near": [], "size": [], "text": []}
-    for seed in seeds:
-        rule = teacher(label, home, seed)
-        entry = chosen(found[label, home, seed]["front"], rule, dataset)
-        equation = models.Equation.distilled(entry.equation, rule)
-        runs["teacher"].append(losses(rule, dataset, DEEPER, far_steps, 1, 3000))
-        runs["equation"].append(
-            losses(equation, dataset, DEEPER, far_steps, 1, 3000)
-        )
-        runs["near"].append(losses(rule, dataset, NEAR[home], near_steps, 1, 3000))
-        runs["size"].append(entry.complexity)
-        runs["text"].append(str(distiller.short(entry.equation)))
+    rules = [STUDY.teacher(TEACHERS[label], home, seed) for seed in seeds]
+    entries = [
+        chosen(found[label, home, seed]["front"], rule)
+        for seed, rule in zip(seeds, rules, strict=True)
+    ]
+    equations = [
+        models.Equation.distilled(entry.equation, rule)
+        for entry, rule in zip(entries, rules, strict=True)
+    ]
+    ran = losses([*rules, *equations], DEEPER, far_steps)
+    every = {"teacher": ran[: len(rules)], "equation": ran[len(rules) :]}
+    near = losses(rules, NEAR[home], near_steps)
     points = np.linspace(0, far_steps, 51).round().astype(int)
     races[label] = {
         "steps": points.tolist(),
-        "size": runs["size"],
-        "text": runs["text"],
-        "near": [run.mean().item() for run in runs["near"]],
+        "size": [entry.complexity for entry in entries],
+        "text": [str(distiller.short(entry.equation)) for entry in entries],
+        "near": [run.mean().item() for run in near],
     }
-    for kind in ("teacher", "equation"):
-        every = torch.cat(runs[kind])
+    for kind, runs in every.items():
+        runs = torch.cat(runs)
         races[label][kind] = {
-            "curves": [
-                [float(f"{x:.4g}") for x in run] for run in every[:, points]
-            ],
-            "end": every[:, -10:].mean(1).tolist(),
-            "diverged": int((~every.isfinite().all(1)).sum()),
+            "curves": [[float(f"{x:.4g}") for x in run] for run in runs[:, points]],
+            "end": runs[:, -10:].mean(1).tolist(),
+            "diverged": int((~runs.isfinite().all(1)).sum()),
         }
 own["races"] = races
 saved = records.save(

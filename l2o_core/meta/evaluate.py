@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from pathlib import Path
+
 from torch import Tensor
 
 from ..models.base import CoordinateOptimizer
 from ..tasks.base import Task
+from . import checkpoint
 from .adjoint import play
 from .run import Run
 from .sampling import nothing
 
 
 def evaluate(
-    optimizer: CoordinateOptimizer, task: Task, *, steps: int, instances: int = 64, seed: int = 0
+    optimizer: CoordinateOptimizer,
+    task: Task,
+    *,
+    steps: int,
+    instances: int = 64,
+    seed: int = 0,
+    folder: str | Path | None = None,
 ) -> Tensor:
-    """Losses [I, steps + 1] along the way; the same seed gives every optimizer the same instances."""
+    """Losses [I, steps + 1] along the way; the same seed gives every optimizer the same instances.
+
+    With a `folder`, the losses are kept there, under a name made from the optimizer's weights, the instances
+    and the options; what is there already is read back. Raises CheckpointError for a damaged file.
+    """
     run = Run.start(optimizer, task, seed, instances)
-    return play(optimizer, run, steps, nothing(run.gradient)).losses.T
+    if folder is None:
+        return play(optimizer, run, steps, nothing(run.gradient)).losses.T
+    identity = {
+        "optimizer": _digest([*optimizer.state_dict().values()], optimizer.options),
+        "instances": _digest([run.params, run.loss, run.gradient], {"task": task.name, "seed": seed}),
+        "steps": steps,
+    }
+    path = Path(folder) / f"{_digest([], identity)}.pt"
+    if path.exists():
+        return checkpoint.read(path, identity)["losses"]
+    losses = play(optimizer, run, steps, nothing(run.gradient)).losses.T
+    checkpoint.write(path, {"losses": losses}, identity)
+    return losses
+
+
+def _digest(tensors: list[Tensor], options: dict) -> str:
+    """A name for content: the same tensors and options have the same."""
+    found = hashlib.blake2b(json.dumps(options, sort_keys=True, default=str).encode(), digest_size=12)
+    for tensor in tensors:
+        found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
