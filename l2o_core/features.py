@@ -13,6 +13,7 @@ sg, sm     sign of g, sign of m                                                 
 g2, g3     square and cube of g                                                          SOL Sec. 4
 ag         log-preprocessed gradient                                                     SOL Sec. 4
 ad, rs     Adam's and RMSprop's directions: the same numbers as m_hat and g_hat          SOL Sec. 4
+n_hat      m_hat of two sums of powers of g, in the place of g and g^2 (`powers`)        SymL2O 4.3
 t          step count                                                                    SymL2O Eq. 2
 ld, cd     linear and cosine decay from 1 to 0 over `total_steps`                        SOL Sec. 4
 =========  ============================================================================  ==============
@@ -24,6 +25,7 @@ carried, detached, saved and indexed without knowing what it holds.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,7 +35,7 @@ from .errors import ConfigError
 
 NAMES = (
     *("g", "m", "v", "m_hat", "g_hat", "b", "s", "sg", "sm", "g2", "g3", "ag"),
-    *("ad", "rs", "t", "ld", "cd"),
+    *("ad", "rs", "n_hat", "t", "ld", "cd"),
 )
 
 _NEEDS_M = {"m", "m_hat", "sm", "ad"}
@@ -49,7 +51,7 @@ class Features:
 
     `names`: any of `NAMES`. `beta1`, `beta2`: decay rates of the moments. `eps` is added to sqrt(v)
     (gradient units). `bias_correction` divides the moments by `1 - beta^t`. `total_steps` is the
-    horizon of the decays `ld` and `cd`.
+    horizon of the decays `ld` and `cd`. `powers`: k1, k2, l1, l2, alpha1, alpha2 of `n_hat`.
     """
 
     names: tuple[str, ...]
@@ -58,6 +60,7 @@ class Features:
     eps: float = 1e-12
     bias_correction: bool = True
     total_steps: int | None = None
+    powers: tuple[float, ...] = (0.5, 0.5, 0.5, 0.5, 0.2, 0.2)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
@@ -69,13 +72,17 @@ class Features:
                 raise ConfigError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
         if {"ld", "cd"} & set(self.names) and not self.total_steps:
             raise ConfigError("features ld and cd decay over total_steps: give total_steps > 0")
+        if len(self.powers) != 6:
+            raise ConfigError(f"powers are k1, k2, l1, l2, alpha1, alpha2: six numbers, not {self.powers}")
 
     @property
     def buffers(self) -> tuple[str, ...]:
         """Names of the tensors in the state, in order."""
         used = set(self.names)
         needs = {"m": used & _NEEDS_M, "v": used & _NEEDS_V, "b": used & {"b"}, "s": used & {"s"}}
-        timed = used & _NEEDS_TIME or (self.bias_correction and (needs["m"] or needs["v"]))
+        needs |= {"n_m": used & {"n_hat"}, "n_v": used & {"n_hat"}}
+        moments = needs["m"] or needs["v"] or needs["n_m"]
+        timed = used & _NEEDS_TIME or (self.bias_correction and moments)
         return (*(name for name, needed in needs.items() if needed), *(("t",) if timed else ()))
 
     def init(self, like: Tensor) -> State:
@@ -95,6 +102,25 @@ class Features:
     def step_dict(self, g: Tensor, state: State) -> tuple[dict[str, Tensor], State]:
         """Like `step`, but features by name, each [N] or a scalar (t, ld, cd)."""
         old = dict(zip(self.buffers, state, strict=True))
+        now = {"t": old.pop("t") + 1} if "t" in old else {}
+        values, new = self.advance(g, old, self.clock(now["t"]) if now else {})
+        new |= now
+        return values, tuple(new[name] for name in self.buffers)
+
+    def clock(self, t: Tensor) -> dict[str, Tensor]:
+        """The scalars of step `t` (1 is the first): t, what moments are divided by, and the decays."""
+        scalars = {"t": t}
+        if self.bias_correction:
+            scalars |= {"bias1": 1 - self.beta1**t, "bias2": 1 - self.beta2**t}
+        if self.total_steps:
+            cosine = torch.cos(math.pi * t / self.total_steps)
+            scalars |= {"ld": 1 - t / self.total_steps, "cd": 0.5 * (1 + cosine)}
+        return scalars
+
+    def advance(
+        self, g: Tensor, old: Mapping[str, Tensor], clock: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Features by name and the new moments, from the gradient, the old moments and the step's scalars."""
         new: dict[str, Tensor] = {}
         if "m" in old:
             new["m"] = torch.lerp(g, old["m"], self.beta1)
@@ -104,18 +130,24 @@ class Features:
             new["b"] = self.beta1 * old["b"] + g
         if "s" in old:
             new["s"] = old["s"] + g * g
-        if "t" in old:
-            new["t"] = old["t"] + 1
-        return self._derive(g, new), tuple(new[name] for name in self.buffers)
+        if "n_m" in old:
+            first, second = power_sums(g, self.powers[:2], self.powers[2:4], self.powers[4:])
+            new["n_m"] = torch.lerp(first, old["n_m"], self.beta1)
+            new["n_v"] = torch.lerp(second, old["n_v"], self.beta2)
+        return self._derive(g, new, clock), new
 
-    def _derive(self, g: Tensor, new: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _derive(self, g: Tensor, new: Mapping[str, Tensor], clock: Mapping[str, Tensor]) -> dict[str, Tensor]:
         wanted = set(self.names)
-        out = {"g": g} | {name: new[name] for name in ("b", "s", "t") if name in new}
+        out = {"g": g} | {name: new[name] for name in ("b", "s") if name in new}
+        out |= {name: clock[name] for name in ("t", "ld", "cd") if name in clock}
+        bias1, bias2 = clock.get("bias1", 1.0), clock.get("bias2", 1.0)
         if "m" in new:
-            out["m"] = new["m"] / (1 - self.beta1 ** new["t"]) if self.bias_correction else new["m"]
+            out["m"] = new["m"] / bias1
         if "v" in new:
-            out["v"] = new["v"] / (1 - self.beta2 ** new["t"]) if self.bias_correction else new["v"]
+            out["v"] = new["v"] / bias2
             scale = out["v"].sqrt() + self.eps
+        if "n_m" in new:
+            out["n_hat"] = new["n_m"] / bias1 / root(new["n_v"] / bias2)
         if wanted & {"m_hat", "ad"}:
             out["m_hat"] = out["ad"] = out["m"] / scale
         if wanted & {"g_hat", "rs"}:
@@ -130,11 +162,25 @@ class Features:
             out["sm"] = new["m"].sign()
         if "ag" in wanted:
             out["ag"] = log_preprocess(g)
-        if "ld" in wanted:
-            out["ld"] = 1 - new["t"] / self.total_steps
-        if "cd" in wanted:
-            out["cd"] = 0.5 * (1 + torch.cos(math.pi * new["t"] / self.total_steps))
         return {name: out[name] for name in self.names}
+
+
+def power_sums(
+    g: Tensor, k: Sequence[float] | Tensor, ell: Sequence[float] | Tensor, alpha: Sequence[float] | Tensor
+) -> tuple[Tensor, Tensor]:
+    """`k1 g^(1+a1) + k2 g^(1-a1)` and `l1 g^(2+a2) + l2 g^(2-a2)` of g [N], two numbers each (SymL2O 4.3).
+
+    Powers keep the sign of g in the first sum and drop it in the second, which stands in for g^2.
+    """
+    size = g.abs().clamp_min(1e-20)
+    first = k[0] * size ** (1 + alpha[0]) + k[1] * size ** (1 - alpha[0])
+    second = ell[0] * size ** (2 + alpha[1]) + ell[1] * size ** (2 - alpha[1])
+    return g.sign() * first, second
+
+
+def root(n_v: Tensor) -> Tensor:
+    """What n_hat's first sum is divided by: l1 and l2 may be negative, so of the size, and never by 0."""
+    return n_v.abs().clamp_min(1e-24).sqrt()
 
 
 def log_preprocess(g: Tensor, p: float = 10.0, eps: float = 1e-6) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..features import Features, State
+from ..features import Features, State, power_sums, root
 
 
 class ExtraFeatures(nn.Module):
@@ -39,15 +39,7 @@ class ExtraFeatures(nn.Module):
     def step_dict(self, g: Tensor, state: State) -> tuple[dict[str, Tensor], State]:
         """Like `step`, but features by name, each [N]."""
         values, (m, v, t) = self.plain.step_dict(g, state[:3])
-        size = g.abs().clamp_min(1e-20)
-        first, second = (
-            g.sign() * _powers(size, 1, self.alpha[0], self.k),
-            _powers(size, 2, self.alpha[1], self.l),
-        )
+        first, second = power_sums(g, self.k, self.l, self.alpha)
         n_m, n_v = torch.lerp(first, state[3], self.beta1), torch.lerp(second, state[4], self.beta2)
-        scale = (n_v / (1 - self.beta2**t)).abs().clamp_min(1e-24).sqrt()
-        return values | {"n_hat": n_m / (1 - self.beta1**t) / scale}, (m, v, t, n_m, n_v)
-
-
-def _powers(size: Tensor, power: int, alpha: Tensor, weights: Tensor) -> Tensor:
-    return weights[0] * size ** (power + alpha) + weights[1] * size ** (power - alpha)
+        n_hat = n_m / (1 - self.beta1**t) / root(n_v / (1 - self.beta2**t))
+        return values | {"n_hat": n_hat}, (m, v, t, n_m, n_v)

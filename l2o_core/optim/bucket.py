@@ -1,0 +1,85 @@
+"""Parameters that step together: one flat axis for all that is kept of them."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ConfigError
+from .plan import Plan
+
+LARGE = 1 << 16
+"""A parameter of so many numbers steps by itself, in place; smaller ones are gathered, for few kernels."""
+
+
+class Bucket:
+    """One large parameter, or many small ones, and what is kept of them as flat tensors [N] by name.
+
+    In the optimizer's `state`, each parameter has its views of these tensors, shaped as it is, and `step`.
+    """
+
+    def __init__(
+        self,
+        params: list[Tensor],
+        state: MutableMapping[Tensor, Any],
+        plan: Plan,
+        history: torch.dtype | None,
+    ):
+        self.params, self.plan = params, plan
+        self.sizes = [p.numel() for p in params]
+        self.own = _flat(params[0]) if self.alone(params[0]) else None
+        self.kept: dict[str, Tensor] = {}
+        known = [state[p] for p in params]
+        for p, old in zip(params, known, strict=True):
+            state[p] = {"step": old.get("step", 0)}
+        for name, start in plan.before.items():
+            dtype = history if history and name in plan.past else params[0].dtype
+            flat = torch.full((sum(self.sizes),), start, dtype=dtype, device=params[0].device)
+            for p, old, part in zip(params, known, flat.split(self.sizes), strict=True):
+                view = part.as_strided(p.shape, p.stride()) if self.own is not None else part.view(p.shape)
+                state[p][name] = view.copy_(old[name]) if name in old else view
+            self.kept[name] = flat
+
+    @staticmethod
+    def alone(p: Tensor) -> bool:
+        """Whether a parameter is worth a bucket of its own: large, and without gaps in memory."""
+        dense = p.is_contiguous() or (p.ndim == 4 and p.is_contiguous(memory_format=torch.channels_last))
+        return dense and p.numel() >= LARGE
+
+    def step(
+        self, state: MutableMapping[Tensor, Any], lr: float, weight_decay: float, compiled: bool
+    ) -> None:
+        """One step of the plan."""
+        step = state[self.params[0]]["step"] + 1
+        p = torch.cat([q.reshape(-1) for q in self.params]) if self.own is None else self.own
+        past = [[self.kept[slot] for slot in slots] for slots in self.plan.slots(step).values()]
+        moments, sums = ([self.kept[name] for name in names] for names in (self.plan.moments, self.plan.sums))
+        kernel = self.plan.compiled if compiled else self.plan.step
+        kernel(p, self._gradient(), moments, sums, past, self.plan.clock(step, lr, weight_decay, p))
+        if self.own is None:
+            parts = [part.view(q.shape) for q, part in zip(self.params, p.split(self.sizes), strict=True)]
+            torch._foreach_copy_(self.params, parts)
+        for q in self.params:
+            state[q]["step"] = step
+
+    def _gradient(self) -> Tensor:
+        """All gradients [N]; of a parameter of its own without a copy, where the layouts agree."""
+        gradients = [_dense(p) for p in self.params]
+        if self.own is None:
+            return torch.cat([g.reshape(-1) for g in gradients])
+        (p,), (g,) = self.params, gradients
+        return _flat(g if g.stride() == p.stride() else torch.empty_like(p).copy_(g))
+
+
+def _dense(p: Tensor) -> Tensor:
+    if p.grad.is_sparse or p.is_complex():
+        raise ConfigError("update rules work on dense, real gradients")
+    return p.grad
+
+
+def _flat(x: Tensor) -> Tensor:
+    """The numbers of a tensor without gaps, in the order of memory; no view that autograd would track."""
+    return x.new_empty(0).set_(x.untyped_storage(), x.storage_offset(), (x.numel(),), (1,))

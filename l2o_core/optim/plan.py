@@ -1,0 +1,179 @@
+"""What following a rule takes: what is computed of a gradient, what is kept, and one step of it all."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from itertools import count
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import features
+from ..errors import ConfigError
+from ..expressions import Expression, parse, var
+from ..expressions.compile import Compiled
+from ..features import Features
+from . import zoo
+from .compaction import Compacted, compact
+from .streams import remembered
+
+FEATURE_OPTIONS = ("beta1", "beta2", "eps", "bias_correction", "total_steps")
+POWERS = ("k1", "k2", "l1", "l2", "alpha1", "alpha2")
+HYPERPARAMETERS = ("beta1", "beta2", "eps", "weight_decay", "total_steps")
+
+Kernel = Callable[..., None]
+_serial = count()
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A rule as arithmetic on flat tensors [N].
+
+    `rule` reads features of now, the streams' values (`stream0[k]`, k steps ago) and running sums. `depths`:
+    how many past values are kept of each stream; `sums`: the stream and the decay of each running sum.
+    """
+
+    features: Features
+    rule: Expression
+    streams: Mapping[str, Expression]
+    depths: Mapping[str, int]
+    sums: Mapping[str, tuple[str, float]]
+    compacted: Sequence[Compacted] = field(default=())
+
+    @cached_property
+    def moments(self) -> tuple[str, ...]:
+        """The moments that are kept."""
+        return tuple(name for name in self.features.buffers if name != "t")
+
+    @cached_property
+    def past(self) -> Mapping[str, str]:
+        """The stream of each past value that is kept."""
+        return {f"{name}.{slot}": name for name, depth in self.depths.items() for slot in range(depth)}
+
+    @cached_property
+    def before(self) -> dict[str, float]:
+        """What each of the kept numbers is before the first step, where all features read 0."""
+        zero = {str(var(name, 0)): torch.zeros((), dtype=torch.float64) for name in self.features.names}
+        start = {name: float(stream.evaluate(zero)) for name, stream in self.streams.items()}
+        values = dict.fromkeys(self.moments, 0.0)
+        values |= {name: start[stream] / (1 - decay) for name, (stream, decay) in self.sums.items()}
+        return values | {name: start[stream] for name, stream in self.past.items()}
+
+    @cached_property
+    def _ticks(self) -> tuple[str, ...]:
+        return tuple(self.features.clock(torch.ones(())))
+
+    @cached_property
+    def _compute(self) -> Compiled:
+        return self.rule.compile()
+
+    @cached_property
+    def _streams(self) -> Mapping[str, Compiled]:
+        return {name: stream.compile() for name, stream in self.streams.items()}
+
+    def clock(self, step: int, lr: float, weight_decay: float, like: Tensor) -> Tensor:
+        """The scalars of a step: lr, the factor that parameters shrink by, and those of the features."""
+        # 1 - beta^t loses four digits in float32, and bfloat16 cannot count past 256
+        scalars = self.features.clock(torch.tensor(float(step), dtype=torch.float64))
+        values = [lr, 1 - lr * weight_decay, *(float(value) for value in scalars.values())]
+        return torch.tensor(values, dtype=_wide(like.dtype), device=like.device)
+
+    def slots(self, step: int) -> dict[str, list[str]]:
+        """Where the past of each stream is, newest first; the last is overwritten by step `step`."""
+        return {
+            name: [f"{name}.{(step - lag) % depth}" for lag in range(1, depth + 1)]
+            for name, depth in self.depths.items()
+        }
+
+    def step(
+        self,
+        p: Tensor,
+        g: Tensor,
+        moments: Sequence[Tensor],
+        sums: Sequence[Tensor],
+        past: Sequence[Sequence[Tensor]],
+        clock: Tensor,
+    ) -> None:
+        """One step, all in place: parameters and gradient [N], what is kept [N] each, and the `clock`."""
+        wide = clock.dtype
+        lr, keep, *ticks = clock.unbind()
+        old = {name: value.to(wide) for name, value in zip(self.moments, moments, strict=True)}
+        now, new = self.features.advance(g.to(wide), old, dict(zip(self._ticks, ticks, strict=True)))
+        values = {f"{name}[0]": value for name, value in now.items()}
+        streams = {name: stream(values) for name, stream in self._streams.items()}
+
+        inputs = dict(values)
+        for (name, value), rows in zip(streams.items(), past, strict=True):
+            inputs[f"{name}[0]"] = value
+            inputs |= {f"{name}[{lag}]": row.to(wide) for lag, row in enumerate(rows, start=1)}
+        for (name, (stream, decay)), value in zip(self.sums.items(), sums, strict=True):
+            new[name] = inputs[name] = decay * value.to(wide) + streams[stream]
+        update = self._compute(inputs or {"g[0]": g})
+        p.copy_(keep * p.to(wide) + lr * update)
+
+        for name, kept in zip((*self.moments, *self.sums), (*moments, *sums), strict=True):
+            kept.copy_(new[name])
+        for value, rows in zip(streams.values(), past, strict=True):
+            if rows:
+                rows[-1].copy_(value)
+
+    @cached_property
+    def compiled(self) -> Kernel:
+        """`step` as one kernel for each type and device, whatever the size."""
+
+        def step(*arguments: Tensor | Sequence) -> None:
+            self.step(*arguments)
+
+        # kernels are cached by code object, and a cache holds few: every plan gets a code object of its own
+        code = step.__code__.replace(co_name=f"symbolic_step_{next(_serial)}")
+        own = types.FunctionType(code, step.__globals__, code.co_name, None, step.__closure__)
+        return torch.compile(own, dynamic=True, fullgraph=True)
+
+
+def plan(group: Mapping[str, Any]) -> Plan:
+    """The plan for a parameter group, kept as long as the hyper-parameters that it depends on stay.
+
+    Raises ConfigError where a name in the rule has no value.
+    """
+    rule = _parsed(group["rule"])
+    names = dict.fromkeys(variable.name for variable in rule.variables)
+    values = {
+        name: float(group[name])
+        for name in names
+        if name not in ("lr", *features.NAMES) and isinstance(group.get(name), (int, float))
+    }
+    options = {name: group[name] for name in FEATURE_OPTIONS}
+    if "n_hat" in names:
+        options["powers"] = tuple(group[name] for name in POWERS)
+    return _planned(rule, tuple(values.items()), tuple(options.items()), group["compact"])
+
+
+_parsed = lru_cache(maxsize=64)(parse)
+
+
+@lru_cache(maxsize=64)
+def _planned(rule: Expression, values: tuple, options: tuple, tolerance: float | None) -> Plan:
+    now = {name: var(name, 0) for name in features.NAMES}
+    rule = rule.substitute(dict(values)).substitute(now)
+    for variable in rule.variables:
+        if variable.lag is None:
+            raise ConfigError(
+                f"the rule names {variable}, which has no value. Features are {', '.join(features.NAMES)}; "
+                f"hyper-parameters are {', '.join(HYPERPARAMETERS)}; other names take theirs by keyword, "
+                f"{variable}=...; the rules of the zoo have the names {', '.join(zoo.names())}"
+            )
+    names = tuple(dict.fromkeys(variable.name for variable in rule.variables))
+    seen = Features(names, **dict(options))
+    found, sums, compacted = remembered(rule), {}, ()
+    if tolerance is not None:
+        found, sums, compacted = compact(found, tolerance)
+    return Plan(seen, found.rule, found.streams, found.depths, sums, compacted)
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    """What is computed in: half precision loses too much in a division."""
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
