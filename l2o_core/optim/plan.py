@@ -1,12 +1,10 @@
-"""What following a rule takes: what is computed of a gradient, what is kept, and one step of it all."""
+"""What following a rule takes: what is computed of a gradient, and what is kept."""
 
 from __future__ import annotations
 
-import types
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import count
 from typing import Any
 
 import torch
@@ -15,18 +13,15 @@ from torch import Tensor
 from .. import features
 from ..errors import ConfigError
 from ..expressions import Expression, parse, var
-from ..expressions.compile import Compiled
 from ..features import Features
 from . import zoo
 from .compaction import Compacted, compact
+from .kernel import Kernel, fused, step_of
 from .streams import remembered
 
 FEATURE_OPTIONS = ("beta1", "beta2", "eps", "bias_correction", "total_steps")
 POWERS = ("k1", "k2", "l1", "l2", "alpha1", "alpha2")
 HYPERPARAMETERS = ("beta1", "beta2", "eps", "weight_decay", "total_steps")
-
-Kernel = Callable[..., None]
-_serial = count()
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +37,7 @@ class Plan:
     streams: Mapping[str, Expression]
     depths: Mapping[str, int]
     sums: Mapping[str, tuple[str, float]]
-    compacted: Sequence[Compacted] = field(default=())
+    compacted: Sequence[Compacted]
 
     @cached_property
     def moments(self) -> tuple[str, ...]:
@@ -63,24 +58,12 @@ class Plan:
         values |= {name: start[stream] / (1 - decay) for name, (stream, decay) in self.sums.items()}
         return values | {name: start[stream] for name, stream in self.past.items()}
 
-    @cached_property
-    def _ticks(self) -> tuple[str, ...]:
-        return tuple(self.features.clock(torch.ones(())))
-
-    @cached_property
-    def _compute(self) -> Compiled:
-        return self.rule.compile()
-
-    @cached_property
-    def _streams(self) -> Mapping[str, Compiled]:
-        return {name: stream.compile() for name, stream in self.streams.items()}
-
     def clock(self, step: int, lr: float, weight_decay: float, like: Tensor) -> Tensor:
         """The scalars of a step: lr, the factor that parameters shrink by, and those of the features."""
         # 1 - beta^t loses four digits in float32, and bfloat16 cannot count past 256
         scalars = self.features.clock(torch.tensor(float(step), dtype=torch.float64))
         values = [lr, 1 - lr * weight_decay, *(float(value) for value in scalars.values())]
-        return torch.tensor(values, dtype=_wide(like.dtype), device=like.device)
+        return torch.tensor(values, dtype=wide(like.dtype), device=like.device)
 
     def slots(self, step: int) -> dict[str, list[str]]:
         """Where the past of each stream is, newest first; the last is overwritten by step `step`."""
@@ -89,49 +72,15 @@ class Plan:
             for name, depth in self.depths.items()
         }
 
-    def step(
-        self,
-        p: Tensor,
-        g: Tensor,
-        moments: Sequence[Tensor],
-        sums: Sequence[Tensor],
-        past: Sequence[Sequence[Tensor]],
-        clock: Tensor,
-    ) -> None:
-        """One step, all in place: parameters and gradient [N], what is kept [N] each, and the `clock`."""
-        wide = clock.dtype
-        lr, keep, *ticks = clock.unbind()
-        old = {name: value.to(wide) for name, value in zip(self.moments, moments, strict=True)}
-        now, new = self.features.advance(g.to(wide), old, dict(zip(self._ticks, ticks, strict=True)))
-        values = {f"{name}[0]": value for name, value in now.items()}
-        streams = {name: stream(values) for name, stream in self._streams.items()}
-
-        inputs = dict(values)
-        for (name, value), rows in zip(streams.items(), past, strict=True):
-            inputs[f"{name}[0]"] = value
-            inputs |= {f"{name}[{lag}]": row.to(wide) for lag, row in enumerate(rows, start=1)}
-        for (name, (stream, decay)), value in zip(self.sums.items(), sums, strict=True):
-            new[name] = inputs[name] = decay * value.to(wide) + streams[stream]
-        update = self._compute(inputs or {"g[0]": g})
-        p.copy_(keep * p.to(wide) + lr * update)
-
-        for name, kept in zip((*self.moments, *self.sums), (*moments, *sums), strict=True):
-            kept.copy_(new[name])
-        for value, rows in zip(streams.values(), past, strict=True):
-            if rows:
-                rows[-1].copy_(value)
+    @cached_property
+    def step(self) -> Kernel:
+        """One step, operation by operation."""
+        return step_of(self)
 
     @cached_property
     def compiled(self) -> Kernel:
-        """`step` as one kernel for each type and device, whatever the size."""
-
-        def step(*arguments: Tensor | Sequence) -> None:
-            self.step(*arguments)
-
-        # kernels are cached by code object, and a cache holds few: every plan gets a code object of its own
-        code = step.__code__.replace(co_name=f"symbolic_step_{next(_serial)}")
-        own = types.FunctionType(code, step.__globals__, code.co_name, None, step.__closure__)
-        return torch.compile(own, dynamic=True, fullgraph=True)
+        """The same step as one kernel for each type and device, whatever the size."""
+        return fused(step_of(self))
 
 
 def plan(group: Mapping[str, Any]) -> Plan:
@@ -174,6 +123,6 @@ def _planned(rule: Expression, values: tuple, options: tuple, tolerance: float |
     return Plan(seen, found.rule, found.streams, found.depths, sums, compacted)
 
 
-def _wide(dtype: torch.dtype) -> torch.dtype:
+def wide(dtype: torch.dtype) -> torch.dtype:
     """What is computed in: half precision loses too much in a division."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
