@@ -16,6 +16,8 @@ from ..errors import ConfigError
 
 STARTS = np.array([-0.5, 0.2, 0.5, 0.8, 0.9, 0.97])
 """Decays that a fit begins with, all combinations of so many as it has terms."""
+DIGITS = 6
+"""Of a decay: what differs by less is one running sum."""
 HORIZON = 6
 """Taps are fitted over so many times their number, as zeros: a decay does not end where they do."""
 
@@ -62,14 +64,14 @@ def _fitted(weights: np.ndarray, start: Sequence[float]) -> ExponentialSum:
     target = np.concatenate([weights, np.zeros((HORIZON - 1) * len(weights))])
     steps = np.arange(len(target))[:, None]
 
-    def solved(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        powers = np.tanh(angles) ** steps
+    def solved(decays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        powers = decays**steps
         amplitudes = np.linalg.lstsq(powers, target, rcond=None)[0]
         return amplitudes, powers @ amplitudes - target
 
-    angles = least_squares(lambda a: solved(a)[1], np.arctanh(start), max_nfev=60).x
-    amplitudes, residual = solved(angles)
-    decays = np.tanh(angles)
+    angles = least_squares(lambda a: solved(np.tanh(a))[1], np.arctanh(start), max_nfev=60).x
+    decays = np.round(np.tanh(angles), DIGITS)
+    amplitudes, residual = solved(decays)
     rest = np.abs(amplitudes) * np.abs(decays) ** len(target) / np.maximum(1 - np.abs(decays), 1e-12)
     error = (np.abs(residual).sum() + rest.sum()) / np.abs(weights).sum()
     return ExponentialSum(tuple(amplitudes.tolist()), tuple(decays.tolist()), float(error))

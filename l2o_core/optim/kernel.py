@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..errors import ConfigError
+
 if TYPE_CHECKING:
     from .plan import Plan
 
@@ -66,8 +68,25 @@ def step_of(plan: Plan) -> Kernel:
 
 
 def fused(step: Kernel) -> Kernel:
-    """The step as one kernel for each type and device, made at the first call, whatever the size."""
+    """The step as one kernel for each type and device, made at the first call, whatever the size.
+
+    Calls raise ConfigError where it cannot be made, as on a machine without a C++ compiler.
+    """
+    from torch._dynamo.exc import TorchDynamoException  # takes seconds to import
+
     # kernels are kept by code object, and only a few for each: every step gets a code object of its own
     code = step.__code__.replace(co_name=f"symbolic_step_{next(_serial)}")
     own = types.FunctionType(code, step.__globals__, code.co_name, None, step.__closure__)
-    return torch.compile(own, dynamic=True, fullgraph=True)
+    kernel = torch.compile(own, dynamic=True, fullgraph=True)
+
+    def checked(*arguments: Tensor | Sequence) -> None:
+        try:
+            kernel(*arguments)
+        except TorchDynamoException as error:
+            cause = str(getattr(error, "inner_exception", error)).strip()
+            raise ConfigError(
+                f"compile=True does not work here: {cause.splitlines()[0][:300]}. It needs a C++ compiler, "
+                "on a GPU Triton; compile=False takes the same steps without"
+            ) from error
+
+    return checked

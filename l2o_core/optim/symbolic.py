@@ -89,12 +89,14 @@ class SymbolicOptimizer(torch.optim.Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters, with hyper-parameters of their own if given."""
         group = self.defaults | param_group
-        plan(group)
         for name in ("lr", "weight_decay"):
             if not 0 <= group[name] < float("inf"):
                 raise ConfigError(f"{name} must be 0 or larger and finite, not {group[name]}")
         if group["history_dtype"] not in (None, *HISTORY_TYPES):
             raise ConfigError(f"history_dtype must be one of {', '.join(HISTORY_TYPES)}")
+        if group["compact"] is not None and not 0 < group["compact"] < 1:
+            raise ConfigError(f"compact must be a share between 0 and 1, not {group['compact']}")
+        plan(group)
         super().add_param_group(param_group)
 
     @torch.no_grad()
