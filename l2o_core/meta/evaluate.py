@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..models.base import CoordinateOptimizer
 from ..tasks.base import Task
-from . import checkpoint
+from .. import checkpoint
 from .adjoint import play
 from .run import Run
 from .sampling import nothing

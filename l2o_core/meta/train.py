@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from ..errors import ConfigError, DivergenceError
 from ..models.base import CoordinateOptimizer
 from ..tasks.base import Task
-from . import checkpoint as checkpoints
+from .. import checkpoint as checkpoints
 from .estimators import ESTIMATORS, Estimator, Imitation
 from .evaluate import evaluate
 from .history import History
@@ -80,7 +80,8 @@ def meta_train(
     if not any(True for _ in optimizer.parameters()):
         raise ConfigError("this optimizer has nothing to train: no constants, no weights")
 
-    identity = {"model": type(optimizer).__name__, "options": optimizer.options, "task": task.name}
+    name = type(optimizer).__name__.removeprefix("Parametrized")  # as `tune` makes it
+    identity = {"model": name, "options": optimizer.options, "task": task.name}
     identity |= {"dataset": task.dataset, "seed": seed, "steps": list(horizons), "unroll": unroll}
     identity |= {"instances": instances, "lr": lr, "clip": clip, "fraction": fraction, "scaling": scaling}
     identity |= {"compact": compact, "decay": decay and epochs}  # the epochs set the decay's pace
@@ -89,7 +90,7 @@ def meta_train(
     trainer = torch.optim.Adam(optimizer.parameters(), lr=lr)
     progressed = _Progress(optimizer, trainer, checkpoint and Path(checkpoint), identity)
     history = progressed.history
-    bar = tqdm(unit="step", disable=not progress, desc=f"{type(optimizer).__name__} on {task.name}")
+    bar = tqdm(unit="step", disable=not progress, desc=f"{name} on {task.name}")
     writer = _writer(log)
 
     def validate(epoch: int) -> None:

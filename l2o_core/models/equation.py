@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .. import expressions
+from ..errors import ConfigError
 from ..expressions import Expression
 from ..features import Features, State
 from .base import CoordinateOptimizer
@@ -17,18 +19,35 @@ from .extra import ExtraFeatures
 class Equation(CoordinateOptimizer):
     """The update is the value of an equation over features and their lags; its constants are parameters.
 
-    `moments`: options of `Features` (beta1, beta2, eps, bias_correction, total_steps). A name without a lag
-    means now; lags that reach before the first step read 0. With `n_hat`, the six numbers of that feature are
-    parameters, too. Raises ConfigError for an unknown feature.
+    `coefficients` are parameters too, with names: each name in the rule that is no feature takes the value
+    given, however often it occurs, as gamma does in SymL2O's Eq. 6. `moments`: options of `Features` (beta1,
+    beta2, eps, bias_correction, total_steps). A name without a lag means now; lags that reach before the first
+    step read 0. With `n_hat`, the six numbers of that feature are parameters as well.
+
+    Raises ConfigError for a name without a value, and for other features beside `n_hat` than m_hat and g_hat.
     """
 
-    def __init__(self, rule: str | Expression, **moments: Any):
+    def __init__(
+        self, rule: str | Expression, coefficients: Mapping[str, float] | None = None, **moments: Any
+    ):
         rule = expressions.parse(rule) if isinstance(rule, str) else rule
-        names = tuple(dict.fromkeys(variable.name for variable in rule.variables))
+        given = dict(coefficients or {})
+        named = tuple(dict.fromkeys(variable.name for variable in rule.variables))
+        names = tuple(name for name in named if name not in given)
+        if "n_hat" in names and not {*names} <= {*ExtraFeatures.names}:
+            raise ConfigError(
+                f"beside n_hat, a trainable equation can name {', '.join(ExtraFeatures.names)}, not {names}"
+            )
         super().__init__(ExtraFeatures(**moments) if "n_hat" in names else Features(names, **moments))
         self.rule, self.options = rule, {"rule": str(rule), **moments}
-        self.horizon = max((variable.lag or 0 for variable in rule.variables), default=0)
+        if given:
+            self.options["coefficients"] = given
+        seen = [variable for variable in rule.variables if variable.name in names]
+        self.horizon = max((variable.lag or 0 for variable in seen), default=0)
         self.constants = nn.Parameter(torch.tensor(rule.constants))
+        values = torch.tensor([float(value) for value in given.values()])
+        self.register_parameter("coefficients", nn.Parameter(values) if given else None)
+        self._given, self._seen = tuple(given), tuple(seen)
         self._compiled = rule.compile()
 
     @classmethod
@@ -43,7 +62,10 @@ class Equation(CoordinateOptimizer):
     @property
     def equation(self) -> Expression:
         """The rule with its constants as they are now."""
-        return self.rule.with_constants(self.constants.tolist())
+        rule = self.rule.with_constants(self.constants.tolist())
+        if not self._given:
+            return rule
+        return rule.substitute(dict(zip(self._given, self.coefficients.tolist(), strict=True)))
 
     def init_memory(self, like: Tensor) -> State:
         """The last `horizon` features, newest first, [N, horizon, F]; nothing for a rule without lags."""
@@ -55,6 +77,8 @@ class Equation(CoordinateOptimizer):
         """Features [N, F] and their past to the equation's value [N]."""
         window = torch.cat([inputs.unsqueeze(-2), *memory], dim=-2)
         column = {name: index for index, name in enumerate(self.features.names)}
-        values = {str(v): window[..., v.lag or 0, column[v.name]] for v in self.rule.variables}
+        values = {str(v): window[..., v.lag or 0, column[v.name]] for v in self._seen}
+        if self._given:
+            values |= dict(zip(self._given, self.coefficients.to(inputs.dtype), strict=True))
         update = self._compiled(values, self.constants.to(inputs.dtype))
         return update.expand(inputs.shape[:-1]), (window[..., :-1, :],) if self.horizon else ()

@@ -12,10 +12,12 @@ from torch import Tensor
 from .. import features
 from ..errors import CheckpointError, ConfigError
 from ..expressions import Expression, parse
+from ..models import Equation
+from ..models.extra import ExtraFeatures
 from . import zoo
 from .bucket import Bucket
 from .compaction import Compacted
-from .plan import POWERS, plan
+from .plan import FEATURE_OPTIONS, POWERS, plan
 
 DEFAULTS: Mapping[str, float | bool | str | None] = {
     "lr": 1e-3,
@@ -75,6 +77,23 @@ class SymbolicOptimizer(torch.optim.Optimizer):
             raise ConfigError(f"{name} has no use in this rule, which takes {', '.join(sorted(allowed))}")
         self._buckets: dict[int, tuple[Any, list[Bucket]]] = {}
         super().__init__(params, {"rule": str(rule), **known, **given})
+
+    @classmethod
+    def of(
+        cls,
+        model: Equation,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 1.0,
+        **options: Any,
+    ) -> SymbolicOptimizer:
+        """A trained equation at work, its rule and its features as they are now; its own steps have lr = 1."""
+        seen = model.features
+        plain = seen.plain if isinstance(seen, ExtraFeatures) else seen
+        known = {name: getattr(plain, name) for name in FEATURE_OPTIONS}
+        if isinstance(seen, ExtraFeatures):
+            numbers = torch.cat([seen.k, seen.l, seen.alpha]).tolist()
+            known |= dict(zip(POWERS, numbers, strict=True))
+        return cls(params, model.equation, lr, **(known | options))
 
     @property
     def rule(self) -> Expression:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..errors import CheckpointError
+from .errors import CheckpointError
 
 
 def write(path: Path, content: dict[str, Any], identity: dict[str, Any]) -> None:
