@@ -1,13 +1,17 @@
-"""Training state on disk: written whole or not at all, and refused when it belongs to another run."""
+"""State of long runs on disk: written whole or not at all, and refused when it belongs to another run."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .errors import CheckpointError
 
@@ -18,6 +22,14 @@ def write(path: Path, content: dict[str, Any], identity: dict[str, Any]) -> None
     partial = path.with_name(path.name + ".partial")
     torch.save({"identity": identity, "content": content}, partial)
     os.replace(partial, path)
+
+
+def digest(tensors: Sequence[Tensor], options: dict[str, Any]) -> str:
+    """A name for content: the same tensors and options (as JSON) have the same."""
+    found = hashlib.blake2b(json.dumps(options, sort_keys=True, default=str).encode(), digest_size=12)
+    for tensor in tensors:
+        found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
 
 
 def read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def fit(
     device: str = "cpu",
     autocast: bool = False,
     compiled: bool = False,
-    checkpoint: str | Path | None = None,
+    folder: str | Path | None = None,
     progress: bool = False,
 ) -> Fit:
     """Train a fresh network on images that stay on `device`, and measure it after every epoch.
@@ -60,9 +60,10 @@ def fit(
     The seed decides the initial weights, the order of the images and their augmentation (random shifts by up
     to 4 pixels, mirroring), whatever the optimizer. `schedule`: "constant", or "cosine" from the optimizer's
     learning rate to 0 over all steps. Images are channels-last; `autocast` computes the network in bfloat16;
-    `compiled` compiles it. With a `checkpoint`, a killed training goes on to the same result.
+    `compiled` compiles it. With a `folder`, a killed training goes on to the same result, and a finished one
+    is read back: its file there is named after all that it depends on.
 
-    Raises ConfigError for options that make no sense, and CheckpointError for a file of another training.
+    Raises ConfigError for options that make no sense, and CheckpointError for a damaged file.
     """
     if schedule not in SCHEDULES:
         raise ConfigError(f"unknown schedule {schedule!r}; known schedules: {', '.join(SCHEDULES)}")
@@ -85,11 +86,15 @@ def fit(
     loop = _Loop(network, trainer, scheduler, generator, device, autocast, compiled)
     splits = [_Split(part, device) for part in (train, validation, test)]
     identity = {"seed": seed, "batch": batch, "schedule": schedule, "augment": augment, "train": train.name}
-    identity |= {"epochs": epochs if schedule == "cosine" else None, "images": len(train)}
-    identity |= {"optimizer": _described(trainer), "parameters": sum(p.numel() for p in network.parameters())}
-    result, path = Fit(), checkpoint and Path(checkpoint)
+    identity |= {"epochs": epochs, "optimizer": _described(trainer)}
+    identity |= {"weights": checkpoints.digest([*network.parameters()], {})}
+    identity |= {"images": checkpoints.digest([part.labels for part in (train, validation, test)], {})}
+    result, path = Fit(), folder and Path(folder) / f"{checkpoints.digest([], identity)}.pt"
     if path and path.exists():
-        result = loop.restored(checkpoints.read(path, identity))
+        content = checkpoints.read(path, identity)
+        result = Fit(**content["result"])
+        if content["states"]:
+            loop.restore(content["states"])
     bar = tqdm(range(len(result.losses), epochs), unit="epoch", disable=not progress)
     for _ in bar:
         if result.diverged:
@@ -104,7 +109,9 @@ def fit(
             bar.set_postfix(loss=f"{loss:.3f}", test=f"{result.test[-1]:.3f}")
         result.seconds += time.perf_counter() - started
         if path:
-            checkpoints.write(path, loop.saved(result), identity)
+            done = result.diverged or len(result.losses) == epochs
+            states = {} if done else loop.states()
+            checkpoints.write(path, {"result": vars(result), "states": states}, identity)
     return result
 
 
@@ -159,17 +166,18 @@ class _Loop:
         right = sum((self._scores(images).argmax(-1) == labels).sum() for images, labels in parts)
         return right.item() / len(split.labels)
 
-    def saved(self, result: Fit) -> dict[str, Any]:
+    def states(self) -> dict[str, Any]:
+        """All that the next epoch depends on."""
         parts = {"network": self.network, "trainer": self.trainer, "scheduler": self.scheduler}
         states = {name: part.state_dict() for name, part in parts.items()}
-        return states | {"generator": self.generator.get_state(), "result": vars(result)}
+        return states | {"generator": self.generator.get_state()}
 
-    def restored(self, content: dict[str, Any]) -> Fit:
-        self.network.load_state_dict(content["network"])
-        self.trainer.load_state_dict(content["trainer"])
-        self.scheduler.load_state_dict(content["scheduler"])
-        self.generator.set_state(content["generator"])
-        return Fit(**content["result"])
+    def restore(self, states: dict[str, Any]) -> None:
+        """Go on from what `states` gave."""
+        self.network.load_state_dict(states["network"])
+        self.trainer.load_state_dict(states["trainer"])
+        self.scheduler.load_state_dict(states["scheduler"])
+        self.generator.set_state(states["generator"])
 
     def _scores(self, images: Tensor) -> Tensor:
         pixels = images.float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)

@@ -36,7 +36,7 @@ def thresholded(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int
     The rows are split as `distill` splits them. Raises DataError for data that cannot be used.
     """
     problem = prepare(data.inputs, data.targets, data.names, data.groups, split_seed)
-    unit = float(np.median([scale for scale in problem.scales.values()]))
+    unit = float(np.median(list(problem.scales.values())))
     fits = [_fitted(problem, gamma * unit) for gamma in gammas]
     gamma, weights, _ = max(fits, key=lambda fit: fit[2])
     coefficients = {"gamma": gamma} | {f"w{i}": -float(w) for i, w in enumerate(weights)}

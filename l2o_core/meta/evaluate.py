@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 from torch import Tensor
 
+from .. import checkpoint
 from ..models.base import CoordinateOptimizer
 from ..tasks.base import Task
-from .. import checkpoint
 from .adjoint import play
 from .run import Run
 from .sampling import nothing
@@ -34,21 +32,15 @@ def evaluate(
     if folder is None:
         return play(optimizer, run, steps, nothing(run.gradient)).losses.T
     identity = {
-        "optimizer": _digest([*optimizer.state_dict().values()], optimizer.options),
-        "instances": _digest([run.params, run.loss, run.gradient], {"task": task.name, "seed": seed}),
+        "optimizer": checkpoint.digest([*optimizer.state_dict().values()], optimizer.options),
+        "instances": checkpoint.digest(
+            [run.params, run.loss, run.gradient], {"task": task.name, "seed": seed}
+        ),
         "steps": steps,
     }
-    path = Path(folder) / f"{_digest([], identity)}.pt"
+    path = Path(folder) / f"{checkpoint.digest([], identity)}.pt"
     if path.exists():
         return checkpoint.read(path, identity)["losses"]
     losses = play(optimizer, run, steps, nothing(run.gradient)).losses.T
     checkpoint.write(path, {"losses": losses}, identity)
     return losses
-
-
-def _digest(tensors: list[Tensor], options: dict) -> str:
-    """A name for content: the same tensors and options have the same."""
-    found = hashlib.blake2b(json.dumps(options, sort_keys=True, default=str).encode(), digest_size=12)
-    for tensor in tensors:
-        found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()

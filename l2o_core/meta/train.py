@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
+from .. import checkpoint as checkpoints
 from ..errors import ConfigError, DivergenceError
 from ..models.base import CoordinateOptimizer
 from ..tasks.base import Task
-from .. import checkpoint as checkpoints
 from .estimators import ESTIMATORS, Estimator, Imitation
 from .evaluate import evaluate
 from .history import History

@@ -21,8 +21,8 @@ def tune(
 ) -> tuple[Equation, History]:
     """The rule with its constants meta-trained on `task`, and how that went; the given rule stays as it is.
 
-    Every constant is trained in units of its own size, so `lr` is relative: a step changes a constant by about
-    that share of itself. `options` are those of `meta_train`; the defaults are 20 epochs of 200 steps with a
+    Every constant is trained in units of its own size, so `lr` is relative: a step changes it by about that
+    share of itself. `options` are those of `meta_train`; the defaults are 20 epochs of 200 steps with a
     falling learning rate. With `fraction` and `compact`, memory is little more than ordinary training takes:
     no graph of the optimizee is kept (see `adjoint`), so it does not depend on the unroll's activations.
 

@@ -21,8 +21,8 @@ class Equation(CoordinateOptimizer):
 
     `coefficients` are parameters too, with names: each name in the rule that is no feature takes the value
     given, however often it occurs, as gamma does in SymL2O's Eq. 6. `moments`: options of `Features` (beta1,
-    beta2, eps, bias_correction, total_steps). A name without a lag means now; lags that reach before the first
-    step read 0. With `n_hat`, the six numbers of that feature are parameters as well.
+    beta2, eps, bias_correction, total_steps). A name without a lag means now; before the first step, lags
+    read 0. With `n_hat`, the six numbers of that feature are parameters as well.
 
     Raises ConfigError for a name without a value, and for other features beside `n_hat` than m_hat and g_hat.
     """
@@ -51,10 +51,15 @@ class Equation(CoordinateOptimizer):
         self._compiled = rule.compile()
 
     @classmethod
-    def distilled(cls, rule: str | Expression, teacher: CoordinateOptimizer) -> Equation:
+    def distilled(
+        cls,
+        rule: str | Expression,
+        teacher: CoordinateOptimizer,
+        coefficients: Mapping[str, float] | None = None,
+    ) -> Equation:
         """An equation distilled from a teacher, over its inputs, which are computed as the teacher does."""
         seen = teacher.features
-        equation = cls(rule, beta1=seen.beta1, beta2=seen.beta2)
+        equation = cls(rule, coefficients, beta1=seen.beta1, beta2=seen.beta2)
         if isinstance(equation.features, ExtraFeatures) and isinstance(seen, ExtraFeatures):
             equation.features.load_state_dict(seen.state_dict())
         return equation

@@ -86,7 +86,7 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         lr: float = 1.0,
         **options: Any,
     ) -> SymbolicOptimizer:
-        """A trained equation at work, its rule and its features as they are now; its own steps have lr = 1."""
+        """A trained equation at work: its rule and features as they are now; lr = 1 is its own step."""
         seen = model.features
         plain = seen.plain if isinstance(seen, ExtraFeatures) else seen
         known = {name: getattr(plain, name) for name in FEATURE_OPTIONS}

@@ -11,8 +11,10 @@ from ..torchvision_ops import torchvision
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 
-def resnet(depth: int = 50, classes: int = 10, stem: str = "cifar", width: int = 64) -> nn.Sequential:
-    """ResNet-18, 34, 50, 101 or 152 (He et al. 2016): images [B, 3, H, W] -> logits [B, classes].
+def resnet(
+    depth: int = 50, classes: int = 10, stem: str = "cifar", width: int = 64, channels: int = 3
+) -> nn.Sequential:
+    """ResNet-18, 34, 50, 101 or 152 (He et al. 2016): images [B, channels, H, W] -> logits [B, classes].
 
     From 50 layers on, blocks are bottlenecks that widen by 4. `stem` is "cifar", one 3x3 convolution of
     stride 1, or "imagenet", 7x7 of stride 2 and a max pooling: 16 times cheaper, made for 224x224 pixels.
@@ -31,7 +33,7 @@ def resnet(depth: int = 50, classes: int = 10, stem: str = "cifar", width: int =
             wide = stages[-1].out_channels
         inner *= 2
     head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(wide, classes))
-    return nn.Sequential(*_STEMS[stem](width), *stages, *head)
+    return nn.Sequential(*_STEMS[stem](width, channels), *stages, *head)
 
 
 def mobilenet_v2(classes: int = 10, stem: str = "cifar") -> nn.Module:
@@ -93,6 +95,9 @@ def _bottleneck(inputs: int, inner: int, stride: int) -> _Residual:
 
 
 _STEMS = {
-    "cifar": lambda width: (_conv_norm(3, width, 3), nn.ReLU()),
-    "imagenet": lambda width: (_conv_norm(3, width, 7, stride=2), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1)),
+    "cifar": lambda width, channels: (_conv_norm(channels, width, 3), nn.ReLU()),
+    "imagenet": lambda width, channels: (
+        *(_conv_norm(channels, width, 7, stride=2), nn.ReLU()),
+        nn.MaxPool2d(3, 2, padding=1),
+    ),
 }
