@@ -39,7 +39,7 @@ def thresholded(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int
     unit = float(np.median(list(problem.scales.values())))
     fits = [_fitted(problem, gamma * unit) for gamma in gammas]
     gamma, weights, _ = max(fits, key=lambda fit: fit[2])
-    coefficients = {"gamma": gamma} | {f"w{i}": -float(w) for i, w in enumerate(weights)}
+    coefficients = {"gamma": float(gamma)} | {f"w{i}": -float(w) for i, w in enumerate(weights)}
     terms = [
         var(f"w{i}") * call("tanh", Expression((variable,)) / var("gamma"))
         for i, variable in enumerate(problem.variables)
