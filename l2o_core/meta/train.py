@@ -16,6 +16,7 @@ from .. import checkpoint as checkpoints
 from ..errors import ConfigError, DivergenceError
 from ..models.base import CoordinateOptimizer
 from ..tasks.base import Task
+from .distributed import averaged, rank_of_world
 from .estimators import ESTIMATORS, Estimator, Imitation
 from .evaluate import evaluate
 from .history import History
@@ -62,6 +63,7 @@ def meta_train(
     - Several `steps` make a curriculum (Chen et al. 2020a): validation looks one horizon ahead, and once it
       no longer improves, training goes on from the stage's best weights at the next horizon.
     - `estimator`: "tbptt", or "pes" for evolution strategies.
+    - Under `torch.distributed` all processes train one optimizer, each on `instances` of its own.
     - `checkpoint`: a file from which a killed run continues to the same result. `log`: a TensorBoard folder.
 
     Raises ConfigError, CheckpointError, and DivergenceError after five diverging epochs in a row.
@@ -80,18 +82,19 @@ def meta_train(
     if not any(True for _ in optimizer.parameters()):
         raise ConfigError("this optimizer has nothing to train: no constants, no weights")
 
+    rank, world = rank_of_world()
     name = type(optimizer).__name__.removeprefix("Parametrized")  # as `tune` makes it
     identity = {"model": name, "options": optimizer.options, "task": task.name}
     identity |= {"dataset": task.dataset, "seed": seed, "steps": list(horizons), "unroll": unroll}
     identity |= {"instances": instances, "lr": lr, "clip": clip, "fraction": fraction, "scaling": scaling}
     identity |= {"compact": compact, "decay": decay and epochs}  # the epochs set the decay's pace
     identity |= {"imitation": imitation, "estimator": estimator, "validate_every": validate_every}
-    identity |= {"validation_instances": validation_instances}
+    identity |= {"validation_instances": validation_instances} | ({"processes": world} if world > 1 else {})
     trainer = torch.optim.Adam(optimizer.parameters(), lr=lr)
     progressed = _Progress(optimizer, trainer, checkpoint and Path(checkpoint), identity)
     history = progressed.history
-    bar = tqdm(unit="step", disable=not progress, desc=f"{name} on {task.name}")
-    writer = _writer(log)
+    bar = tqdm(unit="step", disable=not progress or rank > 0, desc=f"{name} on {task.name}")
+    writer = _writer(log) if rank == 0 else None
 
     def validate(epoch: int) -> None:
         stage = len(history.stages)
@@ -114,7 +117,8 @@ def meta_train(
         horizon, chance = history.stages[-1][1], torch.Generator().manual_seed(_epoch_seed(seed, epoch))
         follow = torch.rand((), generator=chance).item() < imitation
         kind = Imitation if follow else ESTIMATORS[estimator]
-        runs = kind(optimizer, task, _epoch_seed(seed, epoch), instances, fraction, scaling, compact)
+        instances_seed = _epoch_seed(seed, epoch * world + rank)
+        runs = kind(optimizer, task, instances_seed, instances, fraction, scaling, compact)
         bar.total = bar.n + (epochs - epoch) * horizon
         total = _epoch(runs, trainer, horizon, unroll, clip, bar)
         if follow:
@@ -137,7 +141,8 @@ def meta_train(
                 progressed.restore_best()
                 enter(epoch + 1)
         history.seconds += time.perf_counter() - started
-        progressed.write()
+        if rank == 0:
+            progressed.write()
     bar.close()
     progressed.restore_best()
     return history
@@ -150,7 +155,7 @@ def _epoch(
     total = 0.0
     for _ in range(steps // unroll):
         trainer.zero_grad()
-        loss = runs.unroll(unroll)
+        loss = averaged(runs.optimizer, runs.unroll(unroll))
         norm = torch.nn.utils.clip_grad_norm_(runs.optimizer.parameters(), clip)
         if not math.isfinite(loss) or not torch.isfinite(norm):
             return math.nan
