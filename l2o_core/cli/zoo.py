@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
+
+WIDTH = 100
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -19,12 +22,15 @@ def run(options: argparse.Namespace) -> int:
     if options.name is None:
         width = max(map(len, zoo.names()))
         for name in zoo.names():
-            print(f"{name:<{width}}  {zoo.get(name).equation}")
+            text = str(zoo.get(name).equation)
+            print(f"{name:<{width}}  {textwrap.shorten(text, WIDTH, placeholder=' …')}")
         return 0
     entry = zoo.get(options.name)
-    defaults = ", ".join(f"{key}={value}" for key, value in (entry.defaults or {}).items())
+    defaults = ", ".join(f"{key}={value}" for key, value in entry.defaults.items())
     lines = {"equation": entry.equation, "source": entry.source, "note": entry.note, "defaults": defaults}
+    lines["to be given"] = ", ".join(entry.open)
     for label, text in lines.items():
         if text:
-            print(f"{label + ':':<10}{text}")
+            body = textwrap.fill(str(text), WIDTH, subsequent_indent=" " * 13, break_long_words=False)
+            print(f"{label + ':':<13}{body}")
     return 0

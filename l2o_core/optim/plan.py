@@ -21,7 +21,6 @@ from .streams import remembered
 
 FEATURE_OPTIONS = ("beta1", "beta2", "eps", "bias_correction", "total_steps")
 POWERS = ("k1", "k2", "l1", "l2", "alpha1", "alpha2")
-HYPERPARAMETERS = ("beta1", "beta2", "eps", "weight_decay", "total_steps")
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +111,7 @@ def _planned(rule: Expression, values: tuple, options: tuple, tolerance: float |
         if variable.lag is None:
             raise ConfigError(
                 f"the rule names {variable}, which has no value. Features are {', '.join(features.NAMES)}; "
-                f"hyper-parameters are {', '.join(HYPERPARAMETERS)}; other names take theirs by keyword, "
+                f"hyper-parameters are {', '.join(zoo.HYPERPARAMETERS)}; other names take theirs by keyword, "
                 f"{variable}=...; the rules of the zoo have the names {', '.join(zoo.names())}"
             )
     names = tuple(dict.fromkeys(variable.name for variable in rule.variables))

@@ -9,8 +9,12 @@ from importlib import resources
 
 import yaml
 
+from .. import features
 from ..errors import ConfigError
 from ..expressions import Expression, parse
+
+HYPERPARAMETERS = ("beta1", "beta2", "eps", "weight_decay", "total_steps")
+"""Names that have a value in every rule."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,12 @@ class Entry:
     source: str
     note: str
     defaults: Mapping[str, float | bool]
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Coefficients that were not published: what the user has to give."""
+        names = dict.fromkeys(variable.name for variable in self.equation.variables)
+        return tuple(name for name in names if name not in {*features.NAMES, *HYPERPARAMETERS})
 
 
 def names() -> tuple[str, ...]:

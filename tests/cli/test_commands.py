@@ -26,6 +26,12 @@ def test_the_zoo_shows_a_rule(capsys):
     text = capsys.readouterr().out
     assert str(zoo.get("adam").equation) in text
     assert zoo.get("adam").source in text
+    assert "to be given" not in text
+
+
+def test_the_zoo_says_what_was_not_published(capsys):
+    assert main(["zoo", "syml2o_eq2"]) == 0
+    assert "to be given: c0, c1" in " ".join(capsys.readouterr().out.split())
 
 
 def test_an_unknown_rule_is_one_clear_line(capsys):

@@ -4,6 +4,7 @@ import torch
 
 from l2o_core.expressions import parse, var
 from l2o_core.features import NAMES, Features
+from l2o_core.optim.plan import POWERS
 
 OPTIONS = tuple(Features.__dataclass_fields__)
 
@@ -13,6 +14,8 @@ def updates(rule: str, gradients: torch.Tensor, **values) -> torch.Tensor:
 
     `values`: options of `Features`, and the numbers that names in the rule stand for.
     """
+    if {*POWERS} <= values.keys():
+        values["powers"] = tuple(values.pop(name) for name in POWERS)
     equation = parse(str(rule)).substitute({k: v for k, v in values.items() if isinstance(v, float)})
     equation = equation.substitute({name: var(name, 0) for name in NAMES})
     names = tuple(dict.fromkeys(variable.name for variable in equation.variables))

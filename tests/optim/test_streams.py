@@ -89,6 +89,6 @@ def test_the_whole_zoo_follows_its_equations(name):
 
 def test_the_powers_of_n_hat_can_be_given():
     powers = {"k1": 1.0, "k2": -0.3, "l1": 0.7, "l2": 0.1, "alpha1": 0.4, "alpha2": 0.1}
-    expected = updates("n_hat", GRADIENTS, beta1=0.9, beta2=0.999, powers=tuple(powers.values()))
+    expected = updates("n_hat", GRADIENTS, beta1=0.9, beta2=0.999, **powers)
     torch.testing.assert_close(followed("n_hat", **powers), expected)
     assert not torch.allclose(followed("n_hat"), expected)

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from l2o_core import features
 from l2o_core.errors import ConfigError
 from l2o_core.optim import SymbolicOptimizer, zoo
 
@@ -16,9 +15,7 @@ STEPS = 200
 
 def options(name: str) -> dict[str, float]:
     """Values for what a rule leaves open."""
-    equation = zoo.get(name).equation
-    names = {variable.name for variable in equation.variables} - set(features.NAMES)
-    values = {name: 1.0 if name == "gamma" else 0.01 for name in names - {"eps", "beta1", "beta2"}}
+    values = {name: 1.0 if name == "gamma" else 0.01 for name in zoo.get(name).open}
     return values | {"total_steps": STEPS}
 
 
