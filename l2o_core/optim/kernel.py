@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Kernel = Callable[
     [Tensor, Tensor, Sequence[Tensor], Sequence[Tensor], Sequence[Sequence[Tensor]], Tensor], None
 ]
+BLOCK = 1 << 16
 _serial = count()
 
 
@@ -65,6 +66,26 @@ def step_of(plan: Plan) -> Kernel:
                 rows[-1].copy_(value)
 
     return step
+
+
+def blocked(step: Kernel) -> Kernel:
+    """The step, on a CPU block by block: temporaries stay in the cache, however many numbers there are."""
+
+    def run(
+        p: Tensor,
+        g: Tensor,
+        moments: Sequence[Tensor],
+        sums: Sequence[Tensor],
+        past: Sequence[Sequence[Tensor]],
+        clock: Tensor,
+    ) -> None:
+        size = BLOCK if p.device.type == "cpu" else max(1, len(p))
+        for start in range(0, len(p), size):
+            cut = slice(start, start + size)
+            kept = ([value[cut] for value in values] for values in (moments, sums))
+            step(p[cut], g[cut], *kept, [[row[cut] for row in rows] for rows in past], clock)
+
+    return run
 
 
 def fused(step: Kernel) -> Kernel:

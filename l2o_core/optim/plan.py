@@ -16,7 +16,7 @@ from ..expressions import Expression, parse, var
 from ..features import Features
 from . import zoo
 from .compaction import Compacted, compact
-from .kernel import Kernel, fused, step_of
+from .kernel import Kernel, blocked, fused, step_of
 from .streams import remembered
 
 FEATURE_OPTIONS = ("beta1", "beta2", "eps", "bias_correction", "total_steps")
@@ -74,7 +74,7 @@ class Plan:
     @cached_property
     def step(self) -> Kernel:
         """One step, operation by operation."""
-        return step_of(self)
+        return blocked(step_of(self))
 
     @cached_property
     def compiled(self) -> Kernel:
