@@ -57,7 +57,7 @@ class Bucket:
         p = torch.cat([q.reshape(-1) for q in self.params]) if self.own is None else self.own
         past = [[self.kept[slot] for slot in slots] for slots in self.plan.slots(step).values()]
         moments, sums = ([self.kept[name] for name in names] for names in (self.plan.moments, self.plan.sums))
-        kernel = self.plan.compiled if compiled else self.plan.step
+        kernel = self.plan.kernel(p.dtype, compiled)
         kernel(p, self._gradient(), moments, sums, past, self.plan.clock(step, lr, weight_decay, p))
         if self.own is None:
             parts = [part.view(q.shape) for q, part in zip(self.params, p.split(self.sizes), strict=True)]

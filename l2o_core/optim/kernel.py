@@ -1,51 +1,42 @@
-"""One step of a rule as a function of flat tensors: run as it is, or fused into one kernel."""
+"""One step of a rule as a function of flat tensors: run block by block, or fused into one kernel."""
 
 from __future__ import annotations
 
-import types
-from collections.abc import Callable, Sequence
-from itertools import count
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from .plan import Plan
 
-Kernel = Callable[
-    [Tensor, Tensor, Sequence[Tensor], Sequence[Tensor], Sequence[Sequence[Tensor]], Tensor], None
-]
+Rows = Sequence[Tensor]
+Kernel = Callable[[Tensor, Tensor, Rows, Rows, Sequence[Rows], Tensor], None]
+
 BLOCK = 1 << 16
-_serial = count()
+"""Numbers that step together on a CPU: their temporaries stay in the cache."""
 
 
-def step_of(plan: Plan) -> Kernel:
+def step_of(plan: Plan, wide: torch.dtype) -> Kernel:
     """The function `step(p, g, moments, sums, past, clock)` of a plan, which works in place.
 
     Parameters `p` [N], gradient `g` [N]; `moments` and `sums` [N] each, in the plan's order; `past`: for each
     stream its past values [N], newest first, of which the last is overwritten by the newest; `clock`: what
-    `Plan.clock` gives, in the type that everything is computed in.
+    `Plan.clock` gives. Everything is computed in the type `wide`.
     """
     features, moments_of, sums_of = plan.features, plan.moments, tuple(plan.sums.items())
     ticks = tuple(features.clock(torch.ones(())))
     streams_of = tuple((name, stream.compile()) for name, stream in plan.streams.items())
     rule = plan.rule.compile()
 
-    def step(
-        p: Tensor,
-        g: Tensor,
-        moments: Sequence[Tensor],
-        sums: Sequence[Tensor],
-        past: Sequence[Sequence[Tensor]],
-        clock: Tensor,
-    ) -> None:
-        wide = clock.dtype
-        lr, keep, *scalars = clock.unbind()
+    def step(p: Tensor, g: Tensor, moments: Rows, sums: Rows, past: Sequence[Rows], clock: Tensor) -> None:
+        lr, keep = clock[0], clock[1]
+        scalars = {name: clock[index] for index, name in enumerate(ticks, start=2)}
         old = {name: kept.to(wide) for name, kept in zip(moments_of, moments, strict=True)}
-        now, new = features.advance(g.to(wide), old, dict(zip(ticks, scalars, strict=True)))
+        now, new = features.advance(g.to(wide), old, scalars)
         inputs = {f"{name}[0]": value for name, value in now.items()}
         newest = [stream(inputs) for _, stream in streams_of]
         for (name, _), value, rows in zip(streams_of, newest, past, strict=True):
@@ -69,16 +60,9 @@ def step_of(plan: Plan) -> Kernel:
 
 
 def blocked(step: Kernel) -> Kernel:
-    """The step, on a CPU block by block: temporaries stay in the cache, however many numbers there are."""
+    """The step, on a CPU block by block: no temporary is larger than a block."""
 
-    def run(
-        p: Tensor,
-        g: Tensor,
-        moments: Sequence[Tensor],
-        sums: Sequence[Tensor],
-        past: Sequence[Sequence[Tensor]],
-        clock: Tensor,
-    ) -> None:
+    def run(p: Tensor, g: Tensor, moments: Rows, sums: Rows, past: Sequence[Rows], clock: Tensor) -> None:
         size = BLOCK if p.device.type == "cpu" else max(1, len(p))
         for start in range(0, len(p), size):
             cut = slice(start, start + size)
@@ -88,21 +72,18 @@ def blocked(step: Kernel) -> Kernel:
     return run
 
 
-def fused(step: Kernel) -> Kernel:
-    """The step as one kernel for each type and device, made at the first call, whatever the size.
+def fused(plan: Plan, wide: torch.dtype) -> Kernel:
+    """The step as one kernel, made at the first call, for any size and learning rate.
 
     Calls raise ConfigError where it cannot be made, as on a machine without a C++ compiler.
     """
     from torch._dynamo.exc import TorchDynamoException  # takes seconds to import
 
-    # kernels are kept by code object, and only a few for each: every step gets a code object of its own
-    code = step.__code__.replace(co_name=f"symbolic_step_{next(_serial)}")
-    own = types.FunctionType(code, step.__globals__, code.co_name, None, step.__closure__)
-    kernel = torch.compile(own, dynamic=True, fullgraph=True)
+    kernel = torch.compile(_traced(plan, wide), dynamic=True, fullgraph=True)
 
-    def checked(*arguments: Tensor | Sequence) -> None:
+    def run(p: Tensor, g: Tensor, moments: Rows, sums: Rows, past: Sequence[Rows], clock: Tensor) -> None:
         try:
-            kernel(*arguments)
+            kernel(p, g, *moments, *sums, *(row for rows in past for row in rows), clock)
         except TorchDynamoException as error:
             cause = str(getattr(error, "inner_exception", error)).strip()
             raise ConfigError(
@@ -110,4 +91,21 @@ def fused(step: Kernel) -> Kernel:
                 "on a GPU Triton; compile=False takes the same steps without"
             ) from error
 
-    return checked
+    return run
+
+
+def _traced(plan: Plan, wide: torch.dtype) -> fx.GraphModule:
+    """The step as a graph in which all numbers of the rule are literals, and only tensors come in."""
+    graph = fx.Graph()
+    tracer = fx.proxy.GraphAppendingTracer(graph)
+
+    def named(names: Iterable[str]) -> list[fx.Proxy]:
+        return [fx.Proxy(graph.placeholder(name), tracer) for name in names]
+
+    p, g = named(["p", "g"])
+    moments, sums = (named(f"old_{name}" for name in names) for names in (plan.moments, plan.sums))
+    past = [named(f"{name}_{lag}_ago" for lag in range(1, depth + 1)) for name, depth in plan.depths.items()]
+    (clock,) = named(["clock"])
+    step_of(plan, wide)(p, g, moments, sums, past, clock)
+    graph.output(None)
+    return fx.GraphModule(torch.nn.Module(), graph)

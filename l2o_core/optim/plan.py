@@ -59,10 +59,14 @@ class Plan:
 
     def clock(self, step: int, lr: float, weight_decay: float, like: Tensor) -> Tensor:
         """The scalars of a step: lr, the factor that parameters shrink by, and those of the features."""
+        values = [lr, 1 - lr * weight_decay, *self._ticks(step)]
+        return torch.tensor(values, dtype=wide(like.dtype), device=like.device)
+
+    @lru_cache(maxsize=1)  # noqa: B019 (one number of steps; plans live as long as the program)
+    def _ticks(self, step: int) -> list[float]:
         # 1 - beta^t loses four digits in float32, and bfloat16 cannot count past 256
         scalars = self.features.clock(torch.tensor(float(step), dtype=torch.float64))
-        values = [lr, 1 - lr * weight_decay, *(float(value) for value in scalars.values())]
-        return torch.tensor(values, dtype=wide(like.dtype), device=like.device)
+        return torch.stack([*scalars.values()]).tolist()
 
     def slots(self, step: int) -> dict[str, list[str]]:
         """Where the past of each stream is, newest first; the last is overwritten by step `step`."""
@@ -71,15 +75,16 @@ class Plan:
             for name, depth in self.depths.items()
         }
 
-    @cached_property
-    def step(self) -> Kernel:
-        """One step, operation by operation."""
-        return blocked(step_of(self))
+    def kernel(self, dtype: torch.dtype, compiled: bool) -> Kernel:
+        """One step for parameters of a type, operation by operation or fused; made once."""
+        key = wide(dtype), compiled
+        if key not in self._kernels:
+            self._kernels[key] = fused(self, key[0]) if compiled else blocked(step_of(self, key[0]))
+        return self._kernels[key]
 
     @cached_property
-    def compiled(self) -> Kernel:
-        """The same step as one kernel for each type and device, whatever the size."""
-        return fused(step_of(self))
+    def _kernels(self) -> dict[tuple[torch.dtype, bool], Kernel]:
+        return {}
 
 
 def plan(group: Mapping[str, Any]) -> Plan:

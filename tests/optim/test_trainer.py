@@ -21,7 +21,11 @@ class Sentences(torch.utils.data.Dataset):
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         words = torch.randint(2, 50, (12,), generator=torch.Generator().manual_seed(index))
-        return {"input_ids": words, "attention_mask": torch.ones_like(words), "labels": (words[0] > 25).long()}
+        return {
+            "input_ids": words,
+            "attention_mask": torch.ones_like(words),
+            "labels": (words[0] > 25).long(),
+        }
 
 
 def trained(folder, epochs: int, resume: str | None = None) -> torch.Tensor:
