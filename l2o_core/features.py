@@ -108,10 +108,10 @@ class Features:
         return values, tuple(new[name] for name in self.buffers)
 
     def clock(self, t: Tensor) -> dict[str, Tensor]:
-        """The scalars of step `t` (1 is the first): t, what moments are divided by, and the decays."""
+        """The scalars of step `t` (1 is the first): t, what moments are multiplied by, and the decays."""
         scalars = {"t": t}
         if self.bias_correction:
-            scalars |= {"bias1": 1 - self.beta1**t, "bias2": 1 - self.beta2**t}
+            scalars |= {"unbias1": 1 / (1 - self.beta1**t), "unbias2": 1 / (1 - self.beta2**t)}
         if self.total_steps:
             cosine = torch.cos(math.pi * t / self.total_steps)
             scalars |= {"ld": 1 - t / self.total_steps, "cd": 0.5 * (1 + cosine)}
@@ -140,14 +140,14 @@ class Features:
         wanted = set(self.names)
         out = {"g": g} | {name: new[name] for name in ("b", "s") if name in new}
         out |= {name: clock[name] for name in ("t", "ld", "cd") if name in clock}
-        bias1, bias2 = clock.get("bias1", 1.0), clock.get("bias2", 1.0)
+        unbias1, unbias2 = clock.get("unbias1", 1.0), clock.get("unbias2", 1.0)
         if "m" in new:
-            out["m"] = new["m"] / bias1
+            out["m"] = new["m"] * unbias1
         if "v" in new:
-            out["v"] = new["v"] / bias2
+            out["v"] = new["v"] * unbias2
             scale = out["v"].sqrt() + self.eps
         if "n_m" in new:
-            out["n_hat"] = new["n_m"] / bias1 / root(new["n_v"] / bias2)
+            out["n_hat"] = new["n_m"] * unbias1 / root(new["n_v"] * unbias2)
         if wanted & {"m_hat", "ad"}:
             out["m_hat"] = out["ad"] = out["m"] / scale
         if wanted & {"g_hat", "rs"}:

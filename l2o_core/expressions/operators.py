@@ -44,7 +44,7 @@ def constant_value(name: str, *values: float) -> float:
 
 def _divide(x: Tensor | float, y: Tensor | float) -> Tensor:
     if isinstance(y, float):
-        return x / y if abs(y) >= DENOMINATOR_CUT else torch.zeros_like(x)
+        return x * (1 / y) if abs(y) >= DENOMINATOR_CUT else torch.zeros_like(x)
     vanishing = y.abs() < DENOMINATOR_CUT
     return torch.where(vanishing, 0.0, x / torch.where(vanishing, 1.0, y))
 

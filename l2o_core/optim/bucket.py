@@ -35,9 +35,10 @@ class Bucket:
         known = [state[p] for p in params]
         for p, old in zip(params, known, strict=True):
             state[p] = {"step": old.get("step", 0)}
+        first = params[0]
         for name, start in plan.before.items():
-            dtype = history if history and name in plan.past else params[0].dtype
-            flat = torch.full((sum(self.sizes),), start, dtype=dtype, device=params[0].device)
+            dtype = history if history and name in plan.past else first.dtype
+            flat = torch.full((sum(self.sizes),), start, dtype=dtype, device=first.device)
             for p, old, part in zip(params, known, flat.split(self.sizes), strict=True):
                 view = part.as_strided(p.shape, p.stride()) if self.own is not None else part.view(p.shape)
                 state[p][name] = view.copy_(old[name]) if name in old else view
