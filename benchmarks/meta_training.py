@@ -1,11 +1,12 @@
 """How fast is meta-training, and in how much memory? Every ratio is to the published structure, same run.
 
-    L2O_DATA_ROOT=... python benchmarks/meta_training.py [--threads 2] [--models RP DM] [--compile] [--resnet]
+    L2O_DATA_ROOT=... python benchmarks/meta_training.py [--models RP DM] [--compile] [--resnet] [--tune]
 
 Each line is a process of its own: optimizee steps per second (meta-update included, best of a few unrolls of
 20 steps), and the peak of its memory above what the imports take. Optimizees: P2's MLP 784-50-20-10 (N =
 40,480, batch 128), P1 with 128 instances at once, and, with --resnet, ResNet-18 on CIFAR-10 (11 million
-coordinates, batch 128, unrolls of 4 steps).
+coordinates, batch 128, unrolls of 4 steps); with --tune, SymL2O's Eq. 6 is tuned on ResNet-50 (23.5 million
+coordinates, batch 32, unrolls of 20 steps).
 
 - `published` has the structure of the published code: a loop over parameter tensors, the unroll kept in one
   graph, and traversed again at every step. `naive` is the reference of the tests: the same, traversed once.
@@ -27,6 +28,7 @@ from torch import nn
 
 from l2o_core import models, tasks
 from l2o_core.meta.estimators import PES, TBPTT
+from l2o_core.optim import zoo
 
 STEPS = 20
 TESTS = Path(__file__).resolve().parent.parent / "tests"
@@ -125,6 +127,12 @@ def ordinary(task, steps):
     return unroll
 
 
+def equation6():
+    """SymL2O's Eq. 6 with 20 lags of three features, every number of it trainable."""
+    weights = {f"{letter}{lag}": 0.01 * 0.7**lag for letter in "acd" for lag in range(20)}
+    return models.Equation(zoo.get("syml2o_eq6").equation, {"gamma": 1.0} | weights)
+
+
 def measure(problem, name, how, fraction, threads):
     """Steps per second, peak memory in MB above the imports, seconds of the first unroll."""
     torch.set_num_threads(threads)
@@ -132,12 +140,14 @@ def measure(problem, name, how, fraction, threads):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     instances = 128 if problem == "p1" else 1
     steps = 4 if problem == "resnet18" else STEPS
+    options = {"batch": 32} if problem == "resnet50" else {}
     if how == "published":
         unroll = published_unroll(name)
     elif how == "ordinary":
-        unroll = ordinary(tasks.load(problem), steps)
+        unroll = ordinary(tasks.load(problem, **options), steps)
     else:
-        task, optimizer = tasks.load(problem), getattr(models, name)()
+        task = tasks.load(problem, **options)
+        optimizer = equation6() if name == "Eq. 6" else getattr(models, name)()
         if how == "naive":
             unroll = naive_unroll(optimizer, task, instances)
         else:
@@ -146,7 +156,8 @@ def measure(problem, name, how, fraction, threads):
             kind = PES if how == "pes" else TBPTT
             unroll = our_unroll(optimizer, task, instances, kind, fraction, steps, how == "compact")
     seconds = []
-    for _ in range(3 if how in ("published", "naive", "ordinary", "compact") else 6):
+    slow = how in ("published", "naive", "ordinary", "compact")
+    for _ in range(2 if problem == "resnet50" else 3 if slow else 6):
         started = time.perf_counter()
         unroll()
         seconds.append(time.perf_counter() - started)
@@ -157,9 +168,10 @@ def measure(problem, name, how, fraction, threads):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--models", nargs="*", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--models", nargs="*", choices=SHAPES, default=list(SHAPES), metavar="MODEL")
     parser.add_argument("--compile", action="store_true", help="also with torch.compile (slow to start)")
     parser.add_argument("--resnet", action="store_true", help="also ResNet-18 (minutes, and 4 GB)")
+    parser.add_argument("--tune", action="store_true", help="also Eq. 6 on ResNet-50 (many minutes, 12 GB)")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
@@ -172,6 +184,7 @@ def main():
     ours += [("compiled", 1.0), ("compiled", 0.05)] if options.compile else []
     plan = [("p2", options.models, [("published", 1.0), *ours]), ("p1", ["DM"], ours)]
     plan += [("resnet18", ["RP"], [("ordinary", 1.0), ("compact", 0.01)])] if options.resnet else []
+    plan += [("resnet50", ["Eq. 6"], [("ordinary", 1.0), ("compact", 0.01)])] if options.tune else []
     for problem, names, hows in plan:
         for name in names:
             baseline = None

@@ -199,7 +199,9 @@ network = tasks.Network(
 
 def tuned(model: models.Equation, seed: int, name: str) -> tuple:
     """The equation with its constants meta-tuned on the network, and the seconds that took."""
-    checkpoint = kept and kept / "tuned" / f"{name}-{seed}.pt"
+    checkpoint = (
+        kept and kept / "tuned" / f"{name}-{seed}-{tune_epochs}x{tune_steps}.pt"
+    )
     options = {"epochs": tune_epochs, "steps": tune_steps, "fraction": fraction}
     better, history = meta.tune(
         model, network, seed=seed, checkpoint=checkpoint, progress=False, **options
