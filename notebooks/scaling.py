@@ -401,38 +401,26 @@ plots.table(
 )
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True)
-plain = [
-    name
-    for name in run["baselines"]
-    if name.startswith("SGD") and "cosine" not in name
-]
-others = [
-    name
-    for name in run["baselines"]
-    if name not in plain and "lr=0.001" not in name
-]
-for ax, names in zip(axes, (plain, [best, *others]), strict=True):
-    for name in dict.fromkeys([*names, mine]):
-        curves = [
-            100 * np.array(c)
-            for c in everyone[name]["test"]
-            if len(c) == run["epochs"]
-        ]
-        if curves:
-            strong = (
-                {"lw": 2.5, "color": plots.COLORS["equation"]}
-                if name == mine
-                else {"lw": 1}
-            )
-            ax.plot(
-                range(1, run["epochs"] + 1),
-                np.mean(curves, axis=0),
-                label=name,
-                **strong,
-            )
+SHADES = [shade for shade in plots.CYCLE if shade != plots.COLORS["equation"]]
+fig, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True)
+plain, others = [], []
+for name in run["baselines"]:
+    if name.startswith("SGD") and "cosine" not in name:
+        plain.append(name)
+    elif "lr=0.001" not in name or name == best:
+        others.append(name)
+for ax, names in zip(axes, (plain, others), strict=True):
+    for name, shade in zip([mine, *names], [None, *SHADES, *SHADES], strict=False):
+        curves = [100 * np.array(c) for c in everyone[name]["test"]]
+        whole = [curve for curve in curves if len(curve) == run["epochs"]]
+        line = {"lw": 1, "color": shade}
+        if name == mine:
+            line = {"lw": 2.5, "color": plots.COLORS["equation"], "zorder": 3}
+        if whole:
+            steps = range(1, run["epochs"] + 1)
+            ax.plot(steps, np.mean(whole, axis=0), label=name, **line)
     ax.set_xlabel("epoch")
-    ax.legend(fontsize=6.5)
+    ax.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.18))
 axes[0].set_ylabel("test accuracy, %")
 plots.figure(
     fig,
