@@ -8,6 +8,7 @@ turns, and a line is the median over rounds, so that a busy moment of the machin
 - `bytes` is what one step must move for each number: parameter read and written, gradient read, moments and
   running sums read and written, past values read, the newest written. `floor` is that at the bandwidth of
   x.add_(y) on as large a tensor, measured in the same rounds.
+- `first` is the first step, in which kernels are made, unless an earlier run has left them in PyTorch's cache.
 - `state` is what is kept between steps, in bytes for each number.
 - `Eq. 6` has 20 lags of three features, its weights falling as in this book's equations;
   `compact` replaces them by running sums within 1 %, `bfloat16` keeps the past in half precision.
@@ -87,11 +88,11 @@ def measured(millions: float, device: str, repeats: int) -> dict:
     """Lines of the table for one size."""
     numbers = sum(p.numel() for p in parameters(millions * 1e6, device))
     x, y = torch.randn(2, 4 * numbers, device=device)
-    runs, known, stepping = {}, optimizers(device), {}
+    runs, known, stepping, first = {}, optimizers(device), {}, {}
     for name, (make, _) in known.items():
         stepping[name] = make(parameters(millions * 1e6, device))
-        for _ in range(2):  # states, kernels
-            stepping[name].step()
+        first[name] = timed(stepping[name].step, device)  # states and kernels are made
+        stepping[name].step()
     stream = []
     for _ in range(repeats):
         stream.append(timed(lambda: x.add_(y), device) / (12 * 4 * numbers))  # x is read and written, y read
@@ -106,6 +107,7 @@ def measured(millions: float, device: str, repeats: int) -> dict:
         moved = known[name][1] or round(12 + 2 * state)
         lines[name] = {
             "ms": 1e3 * seconds,
+            "first": first[name],
             "to fused Adam": seconds / adam,
             "state": state,
             "bytes": moved,
@@ -132,11 +134,13 @@ def main() -> None:
             f"\n{result['numbers'] / 1e6:.1f} million parameters, {options.device}, "
             f"{options.threads} threads, {result['GB/s']:.1f} GB/s"
         )
-        print(f"{'':<24}{'ms':>9}{'to fused Adam':>15}{'state B':>9}{'moved B':>9}{'to floor':>10}")
+        print(
+            f"{'':<24}{'ms':>9}{'to fused Adam':>15}{'state B':>9}{'moved B':>9}{'to floor':>10}{'first s':>9}"
+        )
         for name, line in result["lines"].items():
             print(
                 f"{name:<24}{line['ms']:>9.2f}{line['to fused Adam']:>15.2f}{line['state']:>9.0f}"
-                f"{line['bytes']:>9.0f}{line['to floor']:>10.2f}"
+                f"{line['bytes']:>9.0f}{line['to floor']:>10.2f}{line['first']:>9.1f}"
             )
     if options.json:
         options.json.write_text(json.dumps({"torch": torch.__version__, "runs": found}, indent=1) + "\n")
