@@ -8,7 +8,7 @@ turns, and a line is the median over rounds, so that a busy moment of the machin
 - `bytes` is what one step must move for each number: parameter read and written, gradient read, moments and
   running sums read and written, past values read, the newest written. `floor` is that at the bandwidth of
   x.add_(y) on as large a tensor, measured in the same rounds.
-- `first` is the first step, in which kernels are made, unless an earlier run has left them in PyTorch's cache.
+- `first` is the first step, which makes the kernels, unless they are in PyTorch's cache from an earlier run.
 - `state` is what is kept between steps, in bytes for each number.
 - `Eq. 6` has 20 lags of three features, its weights falling as in this book's equations;
   `compact` replaces them by running sums within 1 %, `bfloat16` keeps the past in half precision.
