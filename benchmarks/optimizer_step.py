@@ -29,6 +29,8 @@ WIDTH = 512
 EQ6 = {f"{letter}{lag}": scale * decay**lag for letter, scale, decay in
        (("a", 0.5, 0.7), ("c", 0.3, 0.5), ("d", 0.2, 0.6)) for lag in range(20)} | {"gamma": 0.1}  # fmt: skip
 NUMBER = 4  # bytes of a float32
+COLUMNS = {"ms": "ms", "to fused Adam": "to fused Adam", "state": "state, bytes", "bytes": "moved, bytes"}
+COLUMNS |= {"to floor": "to floor", "first": "first, s"}
 
 
 def optimizers(device: str) -> dict:
@@ -134,14 +136,9 @@ def main() -> None:
             f"\n{result['numbers'] / 1e6:.1f} million parameters, {options.device}, "
             f"{options.threads} threads, {result['GB/s']:.1f} GB/s"
         )
-        print(
-            f"{'':<24}{'ms':>9}{'to fused Adam':>15}{'state B':>9}{'moved B':>9}{'to floor':>10}{'first s':>9}"
-        )
+        print(f"{'':<24}" + "".join(f"{title:>15}" for title in COLUMNS.values()))
         for name, line in result["lines"].items():
-            print(
-                f"{name:<24}{line['ms']:>9.2f}{line['to fused Adam']:>15.2f}{line['state']:>9.0f}"
-                f"{line['bytes']:>9.0f}{line['to floor']:>10.2f}{line['first']:>9.1f}"
-            )
+            print(f"{name:<24}" + "".join(f"{line[column]:>15.2f}" for column in COLUMNS))
     if options.json:
         options.json.write_text(json.dumps({"torch": torch.__version__, "runs": found}, indent=1) + "\n")
 
