@@ -1,8 +1,8 @@
 """How long does a step of an optimizer take, and what does it keep? Every ratio is from one run.
 
-    python benchmarks/optimizer_step.py [--millions 1 8 25] [--threads 2] [--device cpu] [--json FILE]
+    python benchmarks/optimizer_step.py [--millions 1 8 25] [--width 512] [--device cpu] [--json FILE]
 
-The parameters are matrices of 512 x 512 and biases. Rounds of all optimizers take
+The parameters are square matrices and biases. Rounds of all optimizers take
 turns, and a line is the median over rounds, so that a busy moment of the machine meets all alike.
 
 - `bytes` is what one step must move for each number: parameter read and written, gradient read, moments and
@@ -25,7 +25,6 @@ from torch import nn
 
 from l2o_core.optim import SymbolicOptimizer
 
-WIDTH = 512
 EQ6 = {f"{letter}{lag}": scale * decay**lag for letter, scale, decay in
        (("a", 0.5, 0.7), ("c", 0.3, 0.5), ("d", 0.2, 0.6)) for lag in range(20)} | {"gamma": 0.1}  # fmt: skip
 NUMBER = 4  # bytes of a float32
@@ -59,11 +58,11 @@ def optimizers(device: str) -> dict:
     }
 
 
-def parameters(count: float, device: str) -> list[nn.Parameter]:
+def parameters(count: float, width: int, device: str) -> list[nn.Parameter]:
     """Matrices and biases, `count` numbers in all, with gradients."""
     params = []
-    for _ in range(max(1, round(count / (WIDTH * WIDTH + WIDTH)))):
-        params += [nn.Parameter(torch.randn(shape, device=device)) for shape in ((WIDTH, WIDTH), (WIDTH,))]
+    for _ in range(max(1, round(count / (width * width + width)))):
+        params += [nn.Parameter(torch.randn(shape, device=device)) for shape in ((width, width), (width,))]
     for p in params:
         p.grad = 1e-3 * torch.randn_like(p)
     return params
@@ -86,13 +85,13 @@ def state_bytes(optimizer: torch.optim.Optimizer, numbers: int) -> float:
     return sum(t.numel() * t.element_size() for t in tensors if torch.is_tensor(t) and t.ndim) / numbers
 
 
-def measured(millions: float, device: str, repeats: int) -> dict:
+def measured(millions: float, width: int, device: str, repeats: int) -> dict:
     """Lines of the table for one size."""
-    numbers = sum(p.numel() for p in parameters(millions * 1e6, device))
+    numbers = sum(p.numel() for p in parameters(millions * 1e6, width, device))
     x, y = torch.randn(2, 4 * numbers, device=device)
     runs, known, stepping, first = {}, optimizers(device), {}, {}
     for name, (make, _) in known.items():
-        stepping[name] = make(parameters(millions * 1e6, device))
+        stepping[name] = make(parameters(millions * 1e6, width, device))
         first[name] = timed(stepping[name].step, device)  # states and kernels are made
         stepping[name].step()
     stream = []
@@ -122,6 +121,7 @@ def main() -> None:
     """Print a table for each size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--millions", type=float, nargs="+", default=[1, 8, 25])
+    parser.add_argument("--width", type=int, default=512, help="of the matrices")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=15)
@@ -130,10 +130,10 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     found = []
     for millions in options.millions:
-        result = measured(millions, options.device, options.repeats)
+        result = measured(millions, options.width, options.device, options.repeats)
         found.append(result)
         print(
-            f"\n{result['numbers'] / 1e6:.1f} million parameters, {options.device}, "
+            f"\n{result['numbers'] / 1e6:.1f} million parameters, width {options.width}, {options.device}, "
             f"{options.threads} threads, {result['GB/s']:.1f} GB/s"
         )
         print(f"{'':<24}" + "".join(f"{title:>15}" for title in COLUMNS.values()))

@@ -79,7 +79,7 @@ def fused(plan: Plan, wide: torch.dtype) -> Kernel:
     """
     from torch._dynamo.exc import TorchDynamoException  # takes seconds to import
 
-    kernel = torch.compile(_traced(plan, wide), dynamic=True, fullgraph=True)
+    kernel = torch.compile(_traced(plan, wide).forward, dynamic=True, fullgraph=True)
 
     def run(p: Tensor, g: Tensor, moments: Rows, sums: Rows, past: Sequence[Rows], clock: Tensor) -> None:
         try:
