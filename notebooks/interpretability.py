@@ -17,7 +17,7 @@
 # on $\mathcal{P}_2$ (Figure 4). At the end, the paper's two hypotheses about these numbers are put to the test.
 #
 # **What it costs.** In `quick`, two minutes, with the pretrained teachers, on scikit-learn's digits. In
-# `standard`, an hour on two CPU cores.
+# `standard`, an hour and a half on one CPU core.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper

@@ -402,7 +402,7 @@ plots.table(
 
 # %%
 SHADES = [shade for shade in plots.CYCLE if shade != plots.COLORS["equation"]]
-fig, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(10, 5), sharey=True)
 plain, others = [], []
 for name in run["baselines"]:
     if name.startswith("SGD") and "cosine" not in name:
@@ -420,7 +420,7 @@ for ax, names in zip(axes, (plain, others), strict=True):
             steps = range(1, run["epochs"] + 1)
             ax.plot(steps, np.mean(whole, axis=0), label=name, **line)
     ax.set_xlabel("epoch")
-    ax.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+    ax.legend(fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.18))
 axes[0].set_ylabel("test accuracy, %")
 plots.figure(
     fig,
@@ -533,7 +533,7 @@ plots.table(
 # Twenty lags of three features are 57 past values for each parameter, far more than Adam's two. In half precision
 # they take half of that. Where the weights fall smoothly, a few running sums stand in for the lags (`compact`):
 # the error stated is the worst case for inputs of any sign, as a share of the largest update the lags can make.
-# Even the LSTM keeps less than all these lags; what the equation saves is its arithmetic.
+# Even the LSTM, small as it is, keeps less than all these lags.
 
 # %%
 found = "; ".join(
