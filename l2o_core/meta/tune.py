@@ -23,8 +23,8 @@ def tune(
 
     Every constant is trained in units of its own size, so `lr` is relative: a step changes it by about that
     share of itself. `options` are those of `meta_train`; the defaults are 20 epochs of 200 steps with a
-    falling learning rate. With `fraction` and `compact`, memory is little more than ordinary training takes:
-    no graph of the optimizee is kept (see `adjoint`), so it does not depend on the unroll's activations.
+    falling learning rate. No graph of the optimizee outlives a step (see `adjoint`), so the activations of an
+    unroll are never in memory together; the rule's past is, less of it with `compact`.
 
     Raises what `meta_train` raises.
     """
