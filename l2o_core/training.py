@@ -86,7 +86,9 @@ def fit(
     loop = _Loop(network, trainer, scheduler, generator, device, autocast, compiled)
     splits = [_Split(part, device) for part in (train, validation, test)]
     identity = {"seed": seed, "batch": batch, "schedule": schedule, "augment": augment, "train": train.name}
-    identity |= {"epochs": epochs, "optimizer": _described(trainer)}
+    identity |= {"epochs": epochs, "optimizer": _described(trainer)} | (
+        {"autocast": True} if autocast else {}
+    )
     identity |= {"weights": checkpoints.digest([*network.parameters()], {})}
     identity |= {"images": checkpoints.digest([part.labels for part in (train, validation, test)], {})}
     result, path = Fit(), folder and Path(folder) / f"{checkpoints.digest([], identity)}.pt"

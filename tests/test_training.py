@@ -112,7 +112,7 @@ def test_a_finished_training_is_read_back_and_small(splits, tmp_path, monkeypatc
     "changes",
     [
         *({"seed": 1}, {"epochs": 2}, {"schedule": "cosine"}, {"augment": True}, {"batch": 32}),
-        {"optimizer": torch.optim.Adam},
+        *({"optimizer": torch.optim.Adam}, {"autocast": True}),
     ],
 )
 def test_another_training_is_another_file(splits, tmp_path, changes):

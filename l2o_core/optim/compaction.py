@@ -36,7 +36,7 @@ class Compaction(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """`rest + sum of taps[variable] * variable` over streams; taps are None where it is not of this form."""
+    """`rest + sum of taps[variable] * variable` over streams; a rest of None is 0."""
 
     taps: dict[Variable, float]
     rest: Expression | None
