@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +13,13 @@ import torch
 from torch import Tensor
 
 from .errors import CheckpointError
+from .files import replacing
 
 
 def write(path: Path, content: dict[str, Any], identity: dict[str, Any]) -> None:
     """Replace the checkpoint atomically. `identity` says which run it belongs to."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    torch.save({"identity": identity, "content": content}, partial)
-    os.replace(partial, path)
+    with replacing(path) as draft:
+        torch.save({"identity": identity, "content": content}, draft)
 
 
 def digest(tensors: Sequence[Tensor], options: dict[str, Any]) -> str:

@@ -11,7 +11,6 @@ import json
 import math
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from l2o_core import provenance
 from l2o_core.errors import ConfigError, DataError
+from l2o_core.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +41,11 @@ def book_root() -> Path:
         f"no book found from {here} upward (a folder with _toc.yml and notebooks/); "
         "run this inside the checkout, or set L2O_BOOK_ROOT to it"
     )
+
+
+def kept(folder: str, profile: str) -> Path | None:
+    """Where runs of a profile keep what took long, inside the book; with no folder named, nowhere."""
+    return book_root() / folder / profile if folder else None
 
 
 def save(
@@ -74,16 +79,8 @@ def save(
     }
     text = json.dumps(_encode(record, experiment), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     path = _path(experiment, profile, root)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{experiment}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    with replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")
     return path
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from . import distiller, meta, tasks
+from . import checkpoint, distiller, meta, tasks
 from .distiller import Dataset, ParetoFront
 from .features import Features
 from .models import CoordinateOptimizer
@@ -46,18 +46,22 @@ class Study:
         features: Features | None = None,
         lags: int = 0,
     ) -> Dataset:
-        """Windows of 200 steps of a rule, on problems or images that no teacher was trained on."""
+        """Windows of 200 steps of a rule, on problems or images that no teacher was trained on.
+
+        Kept in `rows/`, under a name made from the rule's weights and the options.
+        """
         synthetic = problem == "p1"
-        return distiller.collect(
-            rule,
-            tasks.load(problem, **({} if synthetic else {"half": 1})),
-            lags=lags or self.lags,
-            samples=self.samples,
-            steps=200,
-            instances=128 if synthetic else 16,
-            features=features,
-            seed=seed,
-        )
+        task = tasks.load(problem, **({} if synthetic else {"half": 1}))
+        options = {"lags": lags or self.lags, "samples": self.samples, "steps": 200, "features": features}
+        options |= {"instances": 128 if synthetic else 16, "seed": seed}
+        if self.folder is None:
+            return distiller.collect(rule, task, **options)
+        identity = options | {"task": task.name, "dataset": task.dataset, "rule": rule.options}
+        name = checkpoint.digest([*rule.state_dict().values()], identity | {"kind": type(rule).__name__})
+        path = self.folder / "rows" / f"{name}.npz"
+        if not path.exists():
+            distiller.collect(rule, task, **options).save(path)
+        return Dataset.load(path)
 
     def distill(
         self, data: Dataset, name: str, problem: str, seed: int, label: str = "", /, **options: Any

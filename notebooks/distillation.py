@@ -105,7 +105,7 @@ SOURCES = [*HAND_MADE, *LEARNED]
 
 
 STUDY = Study(
-    records.book_root() / folder / profile if folder else None,
+    records.kept(folder, profile),
     engine=engine,
     time_limit=time_limit,
     max_complexity=max_complexity,

@@ -112,10 +112,7 @@ def recipe(name: str, **training) -> meta.recipes.Recipe:
     return replace(found, task=task, training=options | training)
 
 
-if folder:
-    where = records.book_root() / folder / profile
-else:
-    where = tempfile.mkdtemp(prefix="teachers-")
+where = records.kept(folder, profile) or tempfile.mkdtemp(prefix="teachers-")
 trained = meta.train_teachers(
     [recipe(name) for name in TEACHERS.values()],
     seeds,

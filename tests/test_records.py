@@ -2,7 +2,7 @@
 
 import json
 import math
-import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,7 +89,7 @@ def test_a_write_that_fails_leaves_the_old_record(tmp_path, monkeypatch):
     def full(*arguments, **options):
         raise OSError("no space left")
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="no space"):
         save({"kept": 2}, tmp_path)
     monkeypatch.undo()

@@ -7,6 +7,7 @@ import torch
 
 from l2o_core import meta, models, tasks
 from l2o_core.errors import CheckpointError
+from l2o_core.features import Features
 from l2o_core.models import Equation
 from l2o_core.study import Study
 
@@ -46,6 +47,20 @@ class TestTeacher:
         models.write(study.folder / "rp_small_extra" / "p1-7.safetensors", mine)
         found = study.teacher("rp_small_extra", "p1", 7)
         assert all(torch.equal(a, b) for a, b in zip(mine.parameters(), found.parameters(), strict=True))
+
+
+class TestWatch:
+    def test_rows_are_found_again(self, study, monkeypatch):
+        first = study.watch(SGD, "p1", 0)
+        monkeypatch.setattr("l2o_core.distiller.collect", no_run)
+        again = study.watch(SGD, "p1", 0)
+        assert (again.inputs == first.inputs).all()
+        with pytest.raises(AssertionError, match="run again"):
+            study.watch(SGD, "p1", 1)
+        with pytest.raises(AssertionError, match="run again"):
+            study.watch(Equation("-0.02 * g[0] - 0.005 * g[1]"), "p1", 0)
+        with pytest.raises(AssertionError, match="run again"):
+            study.watch(SGD, "p1", 0, Features(("m",), beta1=0.9))
 
 
 class TestDistill:

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-import zipfile
 from pathlib import Path
-
-import numpy as np
 
 from l2o_core.errors import ConfigError, DataError
 
@@ -99,16 +96,9 @@ def draw(path: Path, fronts: dict) -> None:
 
 def read(path: Path) -> dict:
     """The arrays of a .npz file as the distiller takes them; DataError if it is not such a file."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            data = {key: file[key] for key in file.files}
-    except FileNotFoundError:
-        raise DataError(f"no file {path}") from None
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a .npz file of plain arrays ({error})") from None
-    missing = [key for key in ("inputs", "targets") if key not in data]
-    if missing:
-        raise DataError(f"{path} has no {' and no '.join(missing)}; it has: {', '.join(data) or 'nothing'}")
+    from l2o_core.distiller.dataset import read_arrays
+
+    data = read_arrays(path, ("inputs", "targets"))
     inputs = data["inputs"]
     if inputs.ndim != 2:
         raise DataError(f"{path}: inputs must be [n, d], not of shape {list(inputs.shape)}")

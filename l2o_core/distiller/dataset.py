@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from ..errors import ConfigError, DataError
 from ..features import Features
+from ..files import replacing
 from ..models.base import CoordinateOptimizer, select
 
 if TYPE_CHECKING:
@@ -37,6 +40,26 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def save(self, path: str | Path) -> Path:
+        """Write the rows as a .npz file, which `l2o distill` reads too, and return the path."""
+        arrays = {"inputs": self.inputs, "targets": self.targets, "names": self.names, "groups": self.groups}
+        arrays |= {f"memory.{index}": part.numpy() for index, part in enumerate(self.memory)}
+        arrays |= {f"origin.{key}": values for key, values in self.origin.items()}
+        with replacing(path) as draft, draft.open("wb") as file:
+            np.savez(file, **arrays)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Dataset:
+        """Rows that `save` wrote. Raises DataError for a file that is missing, damaged or of another kind."""
+        arrays = read_arrays(path, ("inputs", "targets", "names", "groups"))
+        kept = {key: arrays.pop(key) for key in ("inputs", "targets", "groups")}
+        names = [str(name) for name in arrays.pop("names")]
+        memory = sorted(key for key in arrays if key.startswith("memory."))
+        origin = {key.removeprefix("origin."): arrays[key] for key in arrays if key.startswith("origin.")}
+        parts = tuple(torch.from_numpy(arrays[f"memory.{index}"]) for index in range(len(memory)))
+        return cls(names=names, memory=parts, origin=origin, **kept)
+
     @classmethod
     def joined(cls, parts: Sequence[Dataset]) -> Dataset:
         """Rows of several tasks or seeds as one, trajectories apart. Raises DataError if columns differ."""
@@ -53,6 +76,20 @@ class Dataset:
             memory=tuple(torch.cat(pieces) for pieces in zip(*(part.memory for part in parts), strict=True)),
             origin={key: np.concatenate([part.origin[key] for part in parts]) for key in sorted(same)},
         )
+
+
+def read_arrays(path: str | Path, needed: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """The arrays of a .npz file by name. Raises DataError if it is no such file, or lacks one of `needed`."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        raise DataError(f"no file {path}") from None
+    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is not a .npz file of plain arrays ({error})") from None
+    if missing := [key for key in needed if key not in arrays]:
+        raise DataError(f"{path} has no {' and no '.join(missing)}; it has: {', '.join(arrays) or 'nothing'}")
+    return arrays
 
 
 def collect(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, EngineError, ExpressionError
 from ..expressions import Expression
+from ..files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,10 +141,9 @@ class ParetoFront:
 
     def save(self, path: str | Path) -> Path:
         """Write the front as JSON and return the path."""
-        path = Path(path)
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(self.to_json(), encoding="utf-8")
-        return partial.replace(path)  # at once: a kill leaves the old file or the new one
+        with replacing(path) as draft:
+            draft.write_text(self.to_json(), encoding="utf-8")
+        return Path(path)
 
     @classmethod
     def load(cls, path: str | Path) -> ParetoFront:

@@ -56,11 +56,15 @@ class CoordinateOptimizer(nn.Module, ABC):
         for start in range(0, len(g), BLOCK):
             block = slice(start, start + BLOCK)
             update[block], new = self(g[block], select(state, block, g.dtype))
-            for part, value in zip(state, new, strict=True):
-                if part.dim():
-                    part[block] = value
+            self.overwrite(state, block, new)
             scalars = new
         return update, tuple(a if a.dim() else b for a, b in zip(state, scalars, strict=True))
+
+    def overwrite(self, state: State, block: slice, new: State) -> None:
+        """Put the next state of a block of coordinates where their state was."""
+        for part, value in zip(state, new, strict=True):
+            if part.dim():
+                part[block] = value
 
     @abstractmethod
     def init_memory(self, like: Tensor) -> State:

@@ -73,17 +73,28 @@ class Equation(CoordinateOptimizer):
         return rule.substitute(dict(zip(self._given, self.coefficients.tolist(), strict=True)))
 
     def init_memory(self, like: Tensor) -> State:
-        """The last `horizon` features, newest first, [N, horizon, F]; nothing for a rule without lags."""
-        if not self.horizon:
-            return ()
-        return (like.new_zeros(*like.shape, self.horizon, len(self.features.names)),)
+        """The last `horizon` features, newest first, [N, F] each."""
+        return tuple(like.new_zeros(*like.shape, len(self.features.names)) for _ in range(self.horizon))
 
     def update(self, inputs: Tensor, memory: State) -> tuple[Tensor, State]:
-        """Features [N, F] and their past to the equation's value [N]."""
-        window = torch.cat([inputs.unsqueeze(-2), *memory], dim=-2)
+        """Features [N, F] and their past to the equation's value [N]; the past moves on without a copy."""
+        window = (inputs, *memory)
         column = {name: index for index, name in enumerate(self.features.names)}
-        values = {str(v): window[..., v.lag or 0, column[v.name]] for v in self._seen}
+        values = {str(v): window[v.lag or 0][..., column[v.name]] for v in self._seen}
         if self._given:
             values |= dict(zip(self._given, self.coefficients.to(inputs.dtype), strict=True))
         update = self._compiled(values, self.constants.to(inputs.dtype))
-        return update.expand(inputs.shape[:-1]), (window[..., :-1, :],) if self.horizon else ()
+        return update.expand(inputs.shape[:-1]), window[: self.horizon]
+
+    def advance(self, g: Tensor, state: State) -> tuple[Tensor, State]:
+        """`forward` without a graph: the newest features overwrite the oldest, which become the first row."""
+        update, state = super().advance(g, state)
+        split = len(self.features.buffers)
+        return update, state[:split] + state[-1:] * bool(self.horizon) + state[split:-1]
+
+    def overwrite(self, state: State, block: slice, new: State) -> None:
+        """Put the next state of a block where its state was, of the past only what is new."""
+        split = len(self.features.buffers)
+        super().overwrite(state[:split], block, new[:split])
+        if self.horizon:
+            state[-1][block] = new[split]

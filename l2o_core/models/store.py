@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import CheckpointError, ConfigError
+from ..files import replacing
 from .base import CoordinateOptimizer, parameters_match
 from .equation import Equation
 from .recurrent import DM, RP, RPSmall, RPSmallExtra
@@ -32,10 +32,8 @@ def write(path: str | Path, model: CoordinateOptimizer, training: dict[str, Any]
         "training": json.dumps(training or {}),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(save(tensors, metadata=header))
-    os.replace(partial, path)
+    with replacing(path) as draft:
+        draft.write_bytes(save(tensors, metadata=header))
     return path
 
 

@@ -85,3 +85,25 @@ def test_rows_of_several_tasks_join_and_stay_apart():
     assert set(data.origin["task"]) == {"p1", "digits"}
     with pytest.raises(DataError, match="same columns"):
         distiller.Dataset.joined([parts[0], distiller.collect(models.DM(), tasks.load("p1"), **SETTING)])
+
+
+class TestSave:
+    def test_rows_come_back_as_they_were(self, tmp_path):
+        teacher = models.RPSmallExtra()
+        rows = distiller.collect(teacher, tasks.load("p1"), lags=3, samples=50, steps=5, instances=2)
+        again = distiller.Dataset.load(rows.save(tmp_path / "kept" / "rows.npz"))
+        assert again.names == rows.names
+        for name in ("inputs", "targets", "groups"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(rows, name))
+        assert len(again.memory) == len(rows.memory) > 0
+        assert all(torch.equal(a, b) for a, b in zip(again.memory, rows.memory, strict=True))
+        assert again.origin.keys() == rows.origin.keys() == {"task", "layer", "step"}
+        assert all((again.origin[key] == rows.origin[key]).all() for key in rows.origin)
+
+    def test_another_file_is_refused(self, tmp_path):
+        np.savez(tmp_path / "rows.npz", inputs=np.zeros((2, 1)))
+        with pytest.raises(DataError, match="no targets and no names and no groups"):
+            distiller.Dataset.load(tmp_path / "rows.npz")
+        (tmp_path / "rows.npz").write_bytes(b"PK")
+        with pytest.raises(DataError, match=r"not a \.npz file"):
+            distiller.Dataset.load(tmp_path / "rows.npz")
