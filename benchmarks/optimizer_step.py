@@ -6,8 +6,10 @@ The parameters are square matrices and biases. Rounds of all optimizers take
 turns, and a line is the median over rounds, so that a busy moment of the machine meets all alike.
 
 - `bytes` is what one step must move for each number: parameter read and written, gradient read, moments and
-  running sums read and written, past values read, the newest written. `floor` is that at the bandwidth of
-  x.add_(y) on as large a tensor, measured in the same rounds.
+  running sums read and written, past values read, the newest written. `floor` is the time that this takes
+  at the speed of memory, measured in the same rounds on a tensor four times as large as the parameters: of
+  x.sum() for what is only read, and of x.mul_(1) for what is read and written in place. `add floor`: all of
+  it at the bandwidth of x.add_(y), which is higher than that of reading alone.
 - `first` is the first step, which makes the kernels, unless they are in PyTorch's cache from an earlier run.
 - `state` is what is kept between steps, in bytes for each number.
 - `Eq. 6` has 20 lags of three features, its weights falling as in this book's equations;
@@ -29,30 +31,31 @@ EQ6 = {f"{letter}{lag}": scale * decay**lag for letter, scale, decay in
        (("a", 0.5, 0.7), ("c", 0.3, 0.5), ("d", 0.2, 0.6)) for lag in range(20)} | {"gamma": 0.1}  # fmt: skip
 NUMBER = 4  # bytes of a float32
 COLUMNS = {"ms": "ms", "to fused Adam": "to fused Adam", "state": "state, bytes", "bytes": "moved, bytes"}
-COLUMNS |= {"to floor": "to floor", "first": "first, s"}
+COLUMNS |= {"to floor": "to floor", "to add floor": "to add floor", "first": "first, s"}
 
 
 def optimizers(device: str) -> dict:
-    """What is timed: a maker, and the bytes that one step moves (None: not ours to count)."""
+    """What is timed: a maker, and how many numbers one step only reads, and updates (None: what is kept)."""
     ours, torchs = SymbolicOptimizer, torch.optim
     past, moments = 57, 4
-    eq6 = (3 + 2 * moments + past + 3) * NUMBER
+    adam, momentum = (1, 3), (1, 2)  # the gradient is read; the parameter and the moments are updated
+    eq6 = (1 + past - 3, 1 + moments + 3)  # the oldest three of the past are overwritten
     return {
-        "SGD, momentum, foreach": (lambda p: torchs.SGD(p, 1e-3, momentum=0.9, foreach=True), 20),
-        "SGD, momentum, fused": (lambda p: torchs.SGD(p, 1e-3, momentum=0.9, fused=True), 20),
-        "momentum, equation": (lambda p: ours(p, "momentum"), 20),
-        "momentum, compiled": (lambda p: ours(p, "momentum", compile=True), 20),
-        "Adam, foreach": (lambda p: torchs.Adam(p, foreach=True), 28),
-        "Adam, fused": (lambda p: torchs.Adam(p, fused=True), 28),
-        "Adam, equation": (lambda p: ours(p, "adam"), 28),
-        "Adam, compiled": (lambda p: ours(p, "adam", compile=True), 28),
-        "AdamW, fused": (lambda p: torchs.AdamW(p, fused=True), 28),
-        "AdamW, compiled": (lambda p: ours(p, "adamw", compile=True), 28),
+        "SGD, momentum, foreach": (lambda p: torchs.SGD(p, 1e-3, momentum=0.9, foreach=True), momentum),
+        "SGD, momentum, fused": (lambda p: torchs.SGD(p, 1e-3, momentum=0.9, fused=True), momentum),
+        "momentum, equation": (lambda p: ours(p, "momentum"), momentum),
+        "momentum, compiled": (lambda p: ours(p, "momentum", compile=True), momentum),
+        "Adam, foreach": (lambda p: torchs.Adam(p, foreach=True), adam),
+        "Adam, fused": (lambda p: torchs.Adam(p, fused=True), adam),
+        "Adam, equation": (lambda p: ours(p, "adam"), adam),
+        "Adam, compiled": (lambda p: ours(p, "adam", compile=True), adam),
+        "AdamW, fused": (lambda p: torchs.AdamW(p, fused=True), adam),
+        "AdamW, compiled": (lambda p: ours(p, "adamw", compile=True), adam),
         "Eq. 6, equation": (lambda p: ours(p, "syml2o_eq6", **EQ6), eq6),
         "Eq. 6, compiled": (lambda p: ours(p, "syml2o_eq6", compile=True, **EQ6), eq6),
         "Eq. 6, bfloat16": (
             lambda p: ours(p, "syml2o_eq6", compile=True, history_dtype=torch.bfloat16, **EQ6),
-            eq6 - (past + 3) * NUMBER // 2,
+            (1 + (past - 3) / 2, 1 + moments + 3 / 2),
         ),
         "Eq. 6, compact": (lambda p: ours(p, "syml2o_eq6", compile=True, compact=0.01, **EQ6), None),
     }
@@ -94,27 +97,33 @@ def measured(millions: float, width: int, device: str, repeats: int) -> dict:
         stepping[name] = make(parameters(millions * 1e6, width, device))
         first[name] = timed(stepping[name].step, device)  # states and kernels are made
         stepping[name].step()
-    stream = []
+    speed = {
+        "read": (lambda: x.sum(), 1),
+        "update": (lambda: x.mul_(1.0), 2),
+        "add": (lambda: x.add_(y), 3),
+    }
     for _ in range(repeats):
-        stream.append(timed(lambda: x.add_(y), device) / (12 * 4 * numbers))  # x is read and written, y read
+        for name, (action, moved) in speed.items():
+            runs.setdefault(name, []).append(timed(action, device) / (NUMBER * moved * x.numel()))
         for name, optimizer in stepping.items():
             runs.setdefault(name, []).append(timed(optimizer.step, device))
-    per_byte = statistics.median(stream)
-    adam = statistics.median(runs["Adam, fused"])
+    median = {name: statistics.median(values) for name, values in runs.items()}
     lines = {}
     for name, optimizer in stepping.items():
-        seconds = statistics.median(runs[name])
         state = state_bytes(optimizer, numbers)
-        moved = known[name][1] or round(12 + 2 * state)
+        read, updated = known[name][1] or (1, 1 + state / NUMBER)
+        moved = NUMBER * (read + 2 * updated)
+        floor = NUMBER * numbers * (read * median["read"] + 2 * updated * median["update"])
         lines[name] = {
-            "ms": 1e3 * seconds,
+            "ms": 1e3 * median[name],
             "first": first[name],
-            "to fused Adam": seconds / adam,
+            "to fused Adam": median[name] / median["Adam, fused"],
             "state": state,
             "bytes": moved,
-            "to floor": seconds / (per_byte * moved * numbers),
+            "to floor": median[name] / floor,
+            "to add floor": median[name] / (median["add"] * moved * numbers),
         }
-    return {"numbers": numbers, "GB/s": 1e-9 / per_byte, "lines": lines}
+    return {"numbers": numbers, "GB/s": {name: 1e-9 / median[name] for name in speed}, "lines": lines}
 
 
 def main() -> None:
@@ -134,7 +143,8 @@ def main() -> None:
         found.append(result)
         print(
             f"\n{result['numbers'] / 1e6:.1f} million parameters, width {options.width}, {options.device}, "
-            f"{options.threads} threads, {result['GB/s']:.1f} GB/s"
+            f"{options.threads} threads, GB/s: "
+            + ", ".join(f"{name} {speed:.1f}" for name, speed in result["GB/s"].items())
         )
         print(f"{'':<24}" + "".join(f"{title:>15}" for title in COLUMNS.values()))
         for name, line in result["lines"].items():

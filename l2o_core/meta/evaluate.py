@@ -29,18 +29,19 @@ def evaluate(
     and the options; what is there already is read back. Raises CheckpointError for a damaged file.
     """
     run = Run.start(optimizer, task, seed, instances)
-    if folder is None:
-        return play(optimizer, run, steps, nothing(run.gradient)).losses.T
-    identity = {
-        "optimizer": checkpoint.digest([*optimizer.state_dict().values()], optimizer.options),
-        "instances": checkpoint.digest(
-            [run.params, run.loss, run.gradient], {"task": task.name, "seed": seed}
-        ),
-        "steps": steps,
-    }
-    path = Path(folder) / f"{checkpoint.digest([], identity)}.pt"
-    if path.exists():
-        return checkpoint.read(path, identity)["losses"]
+    path, identity = None, {}
+    if folder is not None:
+        identity = {
+            "optimizer": checkpoint.digest([*optimizer.state_dict().values()], optimizer.options),
+            "instances": checkpoint.digest(
+                [run.params, run.loss, run.gradient], {"task": task.name, "seed": seed}
+            ),
+            "steps": steps,
+        }
+        path = Path(folder) / f"{checkpoint.digest([], identity)}.pt"
+        if path.exists():
+            return checkpoint.read(path, identity)["losses"]
     losses = play(optimizer, run, steps, nothing(run.gradient)).losses.T
-    checkpoint.write(path, {"losses": losses}, identity)
+    if path:
+        checkpoint.write(path, {"losses": losses}, identity)
     return losses
