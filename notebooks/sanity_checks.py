@@ -258,8 +258,11 @@ plots.table(
 )
 
 # %% [markdown]
-# The recorded run is on the paper's own network and data, on seeds that the engine was not developed with. The
-# rules themselves it was: they are few and fixed, so the table cannot say how well other rules are found.
+# The recorded run is on the paper's own network and data. Two limits: the engine was developed on these
+# same rules and seeds, so the table is a development result, not an independent test; and the code was being
+# edited during the run, by an earlier version of the engine, so its commit does not pin what ran. That version
+# also chose the shown equation by its held-out $R^2$, which makes that number slightly optimistic. The profile
+# names other seeds now, for the next run.
 
 # %%
 try:
