@@ -171,7 +171,7 @@ def main():
     parser.add_argument("--models", nargs="*", choices=SHAPES, default=list(SHAPES), metavar="MODEL")
     parser.add_argument("--compile", action="store_true", help="also with torch.compile (slow to start)")
     parser.add_argument("--resnet", action="store_true", help="also ResNet-18 (minutes, and 4 GB)")
-    parser.add_argument("--tune", action="store_true", help="also Eq. 6 on ResNet-50 (many minutes, 12 GB)")
+    parser.add_argument("--tune", action="store_true", help="also Eq. 6 on ResNet-50 (many minutes, 6 GB)")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
