@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError
-from . import memory
 from .plan import Plan
 
 LARGE = 1 << 16
@@ -37,15 +36,13 @@ class Bucket:
         for p, old in zip(params, known, strict=True):
             state[p] = {"step": old.get("step", 0)}
         first = params[0]
-        types = {name: (history or first.dtype) if name in plan.past else first.dtype for name in plan.before}
-        for dtype in dict.fromkeys(types.values()):
-            starts = {name: start for name, start in plan.before.items() if types[name] == dtype}
-            flat = memory.rows([*starts.values()], sum(self.sizes), dtype, first.device)
-            self.kept |= dict(zip(starts, flat, strict=True))
-        for name in plan.before:
-            for p, old, part in zip(params, known, self.kept[name].split(self.sizes), strict=True):
+        for name, start in plan.before.items():
+            dtype = history if history and name in plan.past else first.dtype
+            flat = torch.full((sum(self.sizes),), start, dtype=dtype, device=first.device)
+            for p, old, part in zip(params, known, flat.split(self.sizes), strict=True):
                 view = part.as_strided(p.shape, p.stride()) if self.own is not None else part.view(p.shape)
                 state[p][name] = view.copy_(old[name]) if name in old else view
+            self.kept[name] = flat
 
     @staticmethod
     def alone(p: Tensor) -> bool:

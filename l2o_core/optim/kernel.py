@@ -20,12 +20,6 @@ BLOCK = 1 << 16
 """Numbers that step together on a CPU: their temporaries stay in the cache."""
 
 
-ONE_LOOP = dict.fromkeys(
-    ("realize_reads_threshold", "realize_opcount_threshold", "realize_acc_reads_threshold"), 1 << 20
-)
-"""What the compiler is told: however long a rule, nothing of it is written to memory on the way."""
-
-
 def step_of(plan: Plan, wide: torch.dtype) -> Kernel:
     """The function `step(p, g, moments, sums, past, clock)` of a plan, which works in place.
 
@@ -85,7 +79,7 @@ def fused(plan: Plan, wide: torch.dtype) -> Kernel:
     """
     from torch._dynamo.exc import TorchDynamoException  # takes seconds to import
 
-    kernel = torch.compile(_traced(plan, wide).forward, dynamic=True, fullgraph=True, options=ONE_LOOP)
+    kernel = torch.compile(_traced(plan, wide).forward, dynamic=True, fullgraph=True)
 
     def run(p: Tensor, g: Tensor, moments: Rows, sums: Rows, past: Sequence[Rows], clock: Tensor) -> None:
         try:

@@ -22,7 +22,7 @@ def graphs(monkeypatch):
     """Steps are traced as for `compile=True`, but run by PyTorch itself; the graphs made so far."""
     made = []
 
-    def backend(graph, _, **options):
+    def backend(graph, _):
         made.append(graph)
         return graph.forward
 
@@ -86,7 +86,7 @@ class TestCompiled:
         torch.testing.assert_close(*params)
 
     def test_a_machine_that_cannot_compile_is_told_so(self, monkeypatch):
-        def backend(graph, _, **options):
+        def backend(graph, _):
             raise RuntimeError("no working C++ compiler")
 
         monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
