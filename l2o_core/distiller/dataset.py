@@ -55,9 +55,9 @@ class Dataset:
         arrays = read_arrays(path, ("inputs", "targets", "names", "groups"))
         kept = {key: arrays.pop(key) for key in ("inputs", "targets", "groups")}
         names = [str(name) for name in arrays.pop("names")]
-        memory = sorted(key for key in arrays if key.startswith("memory."))
+        count = sum(key.startswith("memory.") for key in arrays)
         origin = {key.removeprefix("origin."): arrays[key] for key in arrays if key.startswith("origin.")}
-        parts = tuple(torch.from_numpy(arrays[f"memory.{index}"]) for index in range(len(memory)))
+        parts = tuple(torch.from_numpy(arrays[f"memory.{index}"]) for index in range(count))
         return cls(names=names, memory=parts, origin=origin, **kept)
 
     @classmethod

@@ -92,7 +92,6 @@ def distill(
     seconds = time.monotonic() - begun
     front = ParetoFront.of(entries, chosen.name, seconds, notes, problem.fingerprint, settings)
     if checkpoint and not stopped:
-        Path(checkpoint).parent.mkdir(parents=True, exist_ok=True)
         front.save(checkpoint)
     return front
 
