@@ -165,8 +165,9 @@ def sample(gradients: np.ndarray, seed: int) -> Windows:
 # ## Distillation
 #
 # Each rule is distilled twice from the same rows: by symbolic regression and by least squares. Whole
-# coordinates are held out, and $R^2$ is measured on those. Of the front, we show the smallest equation
-# whose error on the rows that equations are chosen by is within 0.0001 of the variance of the smallest error.
+# coordinates are held out, and $R^2$ is measured on those. Of the front, we show the smallest equation whose
+# mean squared error, on the rows that equations are chosen by, exceeds the smallest by at most 0.0001 of the
+# target's variance.
 
 # %%
 NAMES = [f"g[{lag}]" for lag in range(LAGS)]

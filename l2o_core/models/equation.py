@@ -90,7 +90,8 @@ class Equation(CoordinateOptimizer):
         """`forward` without a graph: the newest features overwrite the oldest, which become the first row."""
         update, state = super().advance(g, state)
         split = len(self.features.buffers)
-        return update, state[:split] + state[-1:] * bool(self.horizon) + state[split:-1]
+        seen, past = state[:split], state[split:]
+        return update, seen + past[-1:] + past[:-1]
 
     def overwrite(self, state: State, block: slice, new: State) -> None:
         """Put the next state of a block where its state was, of the past only what is new."""
