@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import torch
@@ -36,8 +36,9 @@ class Bucket:
         for p, old in zip(params, known, strict=True):
             state[p] = {"step": old.get("step", 0)}
         first = params[0]
+        self.history = history or first.dtype
         for name, start in plan.before.items():
-            dtype = history if history and name in plan.past else first.dtype
+            dtype = self.history if name in plan.past else first.dtype
             flat = torch.full((sum(self.sizes),), start, dtype=dtype, device=first.device)
             for p, old, part in zip(params, known, flat.split(self.sizes), strict=True):
                 view = part.as_strided(p.shape, p.stride()) if self.own is not None else part.view(p.shape)
@@ -50,21 +51,18 @@ class Bucket:
         dense = p.is_contiguous() or (p.ndim == 4 and p.is_contiguous(memory_format=torch.channels_last))
         return dense and p.numel() >= LARGE
 
-    def step(
-        self, state: MutableMapping[Tensor, Any], lr: float, weight_decay: float, compiled: bool
-    ) -> None:
-        """One step of the plan."""
-        step = state[self.params[0]]["step"] + 1
+    def tensors(self, step: int) -> list[Tensor]:
+        """What step `step` uses, each [N], in the order of `Plan.used`: views, or gathered."""
+        slots = self.plan.slots(step)
         p = torch.cat([q.reshape(-1) for q in self.params]) if self.own is None else self.own
-        past = [[self.kept[slot] for slot in slots] for slots in self.plan.slots(step).values()]
-        moments, sums = ([self.kept[name] for name in names] for names in (self.plan.moments, self.plan.sums))
-        kernel = self.plan.kernel(p.dtype, compiled)
-        kernel(p, self._gradient(), moments, sums, past, self.plan.clock(step, lr, weight_decay, p))
+        names = self.plan.used(self.plan.phase(step))[2:]
+        return [p, self._gradient(), *(self.kept[slots.get(name, name)] for name in names)]
+
+    def put(self, p: Tensor) -> None:
+        """Give the parameters their values from `p`, the first of `tensors`."""
         if self.own is None:
             parts = [part.view(q.shape) for q, part in zip(self.params, p.split(self.sizes), strict=True)]
             torch._foreach_copy_(self.params, parts)
-        for q in self.params:
-            state[q]["step"] = step
 
     def _gradient(self) -> Tensor:
         """All gradients [N]; of a parameter of its own without a copy, where the layouts agree."""
@@ -73,6 +71,26 @@ class Bucket:
             return torch.cat([g.reshape(-1) for g in gradients])
         (p,), (g,) = self.params, gradients
         return _flat(g if g.stride() == p.stride() else torch.empty_like(p).copy_(g))
+
+
+def step_together(
+    buckets: Sequence[Bucket],
+    state: MutableMapping[Tensor, Any],
+    lr: float,
+    weight_decay: float,
+    compiled: bool,
+) -> None:
+    """One step of buckets of one plan, type, device and age."""
+    first = buckets[0]
+    p, plan, step = first.params[0], first.plan, state[first.params[0]]["step"] + 1
+    made = "blocked" if not compiled else "native" if p.device.type == "cpu" else "fused"
+    kernel = plan.kernel(plan.phase(step), p.dtype, first.history, made)
+    parts = [bucket.tensors(step) for bucket in buckets]
+    kernel(parts, plan.clock(step, lr, weight_decay, p))
+    for bucket, part in zip(buckets, parts, strict=True):
+        bucket.put(part[0])
+        for q in bucket.params:
+            state[q]["step"] = step
 
 
 def _dense(p: Tensor) -> Tensor:

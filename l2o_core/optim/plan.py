@@ -16,7 +16,8 @@ from ..expressions import Expression, parse, var
 from ..features import Features
 from . import zoo
 from .compaction import Compacted, compact
-from .kernel import Kernel, blocked, fused, step_of
+from .kernel import KERNELS, Kernel
+from .phases import Phase, phases
 from .streams import remembered
 
 FEATURE_OPTIONS = ("beta1", "beta2", "eps", "bias_correction", "total_steps")
@@ -27,12 +28,13 @@ POWERS = ("k1", "k2", "l1", "l2", "alpha1", "alpha2")
 class Plan:
     """A rule as arithmetic on flat tensors [N].
 
-    `rule` reads features of now, the streams' values (`stream0[k]`, k steps ago) and running sums. `depths`:
-    how many past values are kept of each stream; `sums`: the stream and the decay of each running sum.
+    `phases`: what the steps compute, which take turns, from features of now, the streams' values (`stream0[k]`,
+    k steps ago) and running sums. `depths`: how many past values are kept of each stream; `sums`: the stream
+    and the decay of each running sum.
     """
 
     features: Features
-    rule: Expression
+    phases: Sequence[Phase]
     streams: Mapping[str, Expression]
     depths: Mapping[str, int]
     sums: Mapping[str, tuple[str, float]]
@@ -68,22 +70,38 @@ class Plan:
         scalars = self.features.clock(torch.tensor(float(step), dtype=torch.float64))
         return torch.stack([*scalars.values()]).tolist()
 
-    def slots(self, step: int) -> dict[str, list[str]]:
-        """Where the past of each stream is, newest first; the last is overwritten by step `step`."""
+    def phase(self, step: int) -> int:
+        """Which of the phases is that of step `step`; the first step is 1."""
+        return (step - 1) % len(self.phases)
+
+    def used(self, phase: int) -> tuple[str, ...]:
+        """What a step of a phase reads or writes: "p", "g", moments, sums and past values, by these names."""
+        at = self.phases[phase]
+        newest = (f"{name}[{depth}]" for name, depth in self.depths.items() if depth)
+        return ("p", "g", *self.moments, *self.sums, *dict.fromkeys((*at.past, *at.prepared, *newest)))
+
+    def slots(self, step: int) -> dict[str, str]:
+        """Where each past value is kept in step `step`; the newest then overwrites the oldest."""
         return {
-            name: [f"{name}.{(step - lag) % depth}" for lag in range(1, depth + 1)]
+            f"{name}[{lag}]": f"{name}.{(step - lag) % depth}"
             for name, depth in self.depths.items()
+            for lag in range(1, depth + 1)
         }
 
-    def kernel(self, dtype: torch.dtype, compiled: bool) -> Kernel:
-        """One step for parameters of a type, operation by operation or fused; made once."""
-        key = wide(dtype), compiled
+    def kernel(self, phase: int, dtype: torch.dtype, history: torch.dtype, made: str) -> Kernel:
+        """A step of a phase for parameters of a type; made once.
+
+        `history`: the type of past values; `made`: as in `kernel.KERNELS`.
+        """
+        key = phase, dtype, history, made
         if key not in self._kernels:
-            self._kernels[key] = fused(self, key[0]) if compiled else blocked(step_of(self, key[0]))
+            types = dict.fromkeys(self.used(phase), dtype) | dict.fromkeys(self.slots(1), history)
+            types = {name: types[name] for name in self.used(phase)}
+            self._kernels[key] = KERNELS[made](self, phase, types, wide(dtype))
         return self._kernels[key]
 
     @cached_property
-    def _kernels(self) -> dict[tuple[torch.dtype, bool], Kernel]:
+    def _kernels(self) -> dict[tuple, Kernel]:
         return {}
 
 
@@ -124,7 +142,7 @@ def _planned(rule: Expression, values: tuple, options: tuple, tolerance: float |
     found, sums, compacted = remembered(rule), {}, ()
     if tolerance is not None:
         found, sums, compacted = compact(found, tolerance)
-    return Plan(seen, found.rule, found.streams, found.depths, sums, compacted)
+    return Plan(seen, phases(found), found.streams, found.depths, sums, compacted)
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:

@@ -15,7 +15,7 @@ from ..expressions import Expression, parse
 from ..models import Equation
 from ..models.extra import ExtraFeatures
 from . import zoo
-from .bucket import Bucket
+from .bucket import Bucket, step_together
 from .compaction import Compacted
 from .plan import FEATURE_OPTIONS, POWERS, plan
 
@@ -75,7 +75,7 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         allowed = known.keys() | named - set(features.NAMES)
         for name in sorted(given.keys() - allowed):
             raise ConfigError(f"{name} has no use in this rule, which takes {', '.join(sorted(allowed))}")
-        self._buckets: dict[int, tuple[Any, list[Bucket]]] = {}
+        self._buckets: dict[int, tuple[Any, list[list[Bucket]]]] = {}
         super().__init__(params, {"rule": str(rule), **known, **given})
 
     @classmethod
@@ -126,8 +126,8 @@ class SymbolicOptimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for index, group in enumerate(self.param_groups):
-            for bucket in self._bucketed(index, group):
-                bucket.step(self.state, group["lr"], group["weight_decay"], group["compile"])
+            for buckets in self._bucketed(index, group):
+                step_together(buckets, self.state, group["lr"], group["weight_decay"], group["compile"])
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -158,8 +158,8 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         super().__setstate__(state)
         self._buckets = {}
 
-    def _bucketed(self, index: int, group: Mapping[str, Any]) -> list[Bucket]:
-        """The parameters with gradients, in buckets of one type, device and age.
+    def _bucketed(self, index: int, group: Mapping[str, Any]) -> list[list[Bucket]]:
+        """The parameters with gradients, in buckets, by type, device and age.
 
         Buckets last: as long as the same parameters have gradients, nothing is gathered anew.
         """
@@ -169,10 +169,13 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         known, buckets = self._buckets.get(index, (None, []))
         if identity != known:
             history = group["history_dtype"] and getattr(torch, group["history_dtype"])
-            alike: dict[tuple, list[Tensor]] = defaultdict(list)
+            alike: dict[tuple, dict[int | None, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
             for p in active:
                 apart = id(p) if Bucket.alone(p) else None
-                alike[p.dtype, p.device, self.state[p].get("step", 0), apart].append(p)
-            buckets = [Bucket(members, self.state, followed, history) for members in alike.values()]
+                alike[p.dtype, p.device, self.state[p].get("step", 0)][apart].append(p)
+            buckets = [
+                [Bucket(members, self.state, followed, history) for members in parts.values()]
+                for parts in alike.values()
+            ]
             self._buckets[index] = identity, buckets
         return buckets

@@ -11,6 +11,8 @@ from torch import nn
 
 from l2o_core.errors import ConfigError
 from l2o_core.optim import SymbolicOptimizer, bucket, zoo
+from l2o_core.optim.kernel import KERNELS
+from l2o_core.optim.plan import plan
 from tests.optim.test_zoo import batches, model, options, train
 
 RULE = "-m_hat[0] - 0.5 * tanh(g[1]) - 0.3 * tanh(g[3]) - 0.1 * n_hat[2]"
@@ -18,16 +20,31 @@ has_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ c
 
 
 @pytest.fixture
-def graphs(monkeypatch):
-    """Steps are traced as for `compile=True`, but run by PyTorch itself; the graphs made so far."""
-    made = []
+def made(monkeypatch):
+    """The loops in C++ that are made from now on."""
+    loops = []
+
+    def spy(*arguments):
+        loops.append(arguments)
+        return native(*arguments)
+
+    native = KERNELS["native"]
+    monkeypatch.setitem(KERNELS, "native", spy)
+    return loops
+
+
+@pytest.fixture
+def fused(monkeypatch):
+    """Compiled steps are made as on a GPU; PyTorch runs the graph that it would compile. The graphs so far."""
+    graphs = []
 
     def backend(graph, _):
-        made.append(graph)
+        graphs.append(graph)
         return graph.forward
 
+    monkeypatch.setitem(KERNELS, "native", KERNELS["fused"])
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
-    return made
+    return graphs
 
 
 def fresh_rule(name: str) -> dict:
@@ -35,17 +52,29 @@ def fresh_rule(name: str) -> dict:
     return options(name) | {"eps": 1e-7 + 1e-9 * zoo.names().index(name)}
 
 
-class TestCompiled:
-    @pytest.mark.parametrize("name", zoo.names())
-    def test_every_rule_takes_the_same_steps(self, name, graphs):
-        data, one, two = batches(6), model(), model()
-        slow = SymbolicOptimizer(one.parameters(), name, **fresh_rule(name))
-        quick = SymbolicOptimizer(two.parameters(), name, compile=True, **fresh_rule(name))
-        for a, b in zip(train(one, slow, data), train(two, quick, data), strict=True):
-            torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
-        assert len(graphs) == 1
+def same_steps(name: str, steps: int, **hyperparameters) -> None:
+    """A rule takes the same steps compiled and not."""
+    data, one, two = batches(steps), model(), model()
+    slow = SymbolicOptimizer(one.parameters(), name, **hyperparameters)
+    quick = SymbolicOptimizer(two.parameters(), name, compile=True, **hyperparameters)
+    for a, b in zip(train(one, slow, data), train(two, quick, data), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
 
-    def test_no_new_kernel_for_another_rate_size_or_step(self, graphs):
+
+class TestCompiled:
+    @has_compiler
+    @pytest.mark.parametrize("name", zoo.names())
+    def test_every_rule_takes_the_same_steps(self, name):
+        same_steps(name, 6, **options(name))
+
+    @pytest.mark.parametrize("name", ["adam", "syml2o_eq2", "syml2o_eq6", "powsign_cd"])
+    def test_and_as_on_a_gpu(self, name, fused):
+        same_steps(name, 8, **fresh_rule(name))
+        phases = len(plan(SymbolicOptimizer(model().parameters(), name, **options(name)).param_groups[0]).phases)
+        assert len(fused) == min(phases, 8)
+
+    @has_compiler
+    def test_no_new_kernel_for_another_rate_size_or_step(self, made):
         for width in (3, 5, 70):
             p = nn.Parameter(torch.zeros(width))
             optimizer = SymbolicOptimizer([p], RULE, eps=1.1e-7, compile=True)
@@ -53,18 +82,19 @@ class TestCompiled:
                 optimizer.param_groups[0]["lr"] = lr
                 p.grad = torch.ones(width)
                 optimizer.step()
-        assert len(graphs) == 1
+        assert len(made) == len(plan(optimizer.param_groups[0]).phases)
 
-    def test_more_rules_than_a_cache_of_kernels_holds(self, graphs):
+    def test_more_rules_than_a_cache_of_graphs_holds(self, fused):
         for number in range(12):
             p = nn.Parameter(torch.zeros(3))
             optimizer = SymbolicOptimizer([p], "-c * g", lr=1.0, c=float(number), compile=True)
             p.grad = torch.ones(3)
             optimizer.step()
             assert p.tolist() == [-number] * 3
-        assert len(graphs) == 12
+        assert len(fused) == 12
 
-    def test_a_state_does_not_say_whether_steps_are_compiled(self, graphs):
+    @has_compiler
+    def test_a_state_does_not_say_whether_steps_are_compiled(self):
         first, second = model(), model()
         quick = SymbolicOptimizer(first.parameters(), RULE, compile=True)
         train(first, quick, batches(3))
@@ -73,29 +103,59 @@ class TestCompiled:
         assert not slow.param_groups[0]["compile"]
 
     @has_compiler
-    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-    def test_the_real_kernel(self, dtype):
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+    @pytest.mark.parametrize("history", [None, torch.float16, torch.bfloat16, torch.float64])
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_types_and_threads(self, dtype, history, threads):
         torch.manual_seed(0)
-        start, gradients = torch.randn(1000), torch.randn(5, 1000)
-        params = [nn.Parameter(start.to(dtype)) for _ in range(2)]
-        for p, compiled in zip(params, (False, True), strict=True):
-            optimizer = SymbolicOptimizer([p], RULE, lr=0.01, weight_decay=0.1, compile=compiled)
-            for g in gradients:
-                p.grad = g.to(dtype)
+        shapes = [(bucket.LARGE + 3,), (17, 5), (40,)]
+        starts = [torch.randn(shape).to(dtype) for shape in shapes]
+        gradients = [[torch.randn(shape).to(dtype) for shape in shapes] for _ in range(5)]
+        ends, before = [], torch.get_num_threads()
+        torch.set_num_threads(threads)
+        for compiled in (False, True):
+            params = [nn.Parameter(start.clone()) for start in starts]
+            optimizer = SymbolicOptimizer(
+                params, RULE, lr=0.01, weight_decay=0.1, compile=compiled, history_dtype=history
+            )
+            for step in gradients:
+                for p, g in zip(params, step, strict=True):
+                    p.grad = g
                 optimizer.step()
-        torch.testing.assert_close(*params)
+            ends.append(params)
+        torch.set_num_threads(before)
+        narrow = torch.finfo(dtype if history is None else min(dtype, history, key=lambda t: torch.finfo(t).bits))
+        for slow, quick in zip(*ends, strict=True):  # the last digit of what is kept may round the other way
+            torch.testing.assert_close(quick, slow, rtol=2 * narrow.eps, atol=max(4e-6, 0.1 * narrow.eps))
 
-    def test_a_machine_that_cannot_compile_is_told_so(self, monkeypatch):
+    def test_without_a_compiler_one_is_told_so(self, monkeypatch):
+        monkeypatch.setattr(shutil, "which", lambda _: None)
+        with pytest.raises(ConfigError, match=r"(?s)no C\+\+ compiler.*compile=False"):
+            self.step("-1.7 * g")
+
+    def test_a_compiler_that_fails_is_quoted(self, monkeypatch):
+        monkeypatch.setenv("CXX", "false")
+        with pytest.raises(ConfigError, match=r"(?s)false.*compile=False"):
+            self.step("-1.8 * g")
+
+    def test_what_pytorchs_compiler_says_is_told(self, monkeypatch):
         def backend(graph, _):
-            raise RuntimeError("no working C++ compiler")
+            raise RuntimeError("no Triton")
 
+        monkeypatch.setitem(KERNELS, "native", KERNELS["fused"])
         monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+        with pytest.raises(ConfigError, match=r"(?s)no Triton.*compile=False"):
+            self.step("-1.9 * g")
+
+    @staticmethod
+    def step(rule: str) -> None:
+        """One step, compiled."""
         p = nn.Parameter(torch.zeros(3))
         p.grad = torch.ones(3)
-        optimizer = SymbolicOptimizer([p], "-1.7 * g", compile=True)
-        with pytest.raises(ConfigError, match=r"(?s)no working C\+\+ compiler.*compile=False"):
-            optimizer.step()
-        assert p.tolist() == [0, 0, 0]
+        try:
+            SymbolicOptimizer([p], rule, compile=True).step()
+        finally:
+            assert p.tolist() == [0, 0, 0]
 
 
 class TestLayout:

@@ -1,0 +1,126 @@
+// What the loops of native.py are written in: by name, the functions of PyTorch that update rules use.
+//
+// Plain scalar code without branches, which compilers turn into vector instructions. In float32, exp, log and
+// tanh are polynomials and a quotient of polynomials (errors below 3 units in the last place); calls to a
+// library would keep a loop from being vectorised. In float64, and for what is rare, the library's are used.
+#pragma once
+
+#define __FAST_MATH__ 1  // glibc then declares the vector versions that it has of the other functions
+#include <cmath>
+#undef __FAST_MATH__
+#include <cstdint>
+#include <cstring>
+
+struct bfloat16 {
+  uint16_t bits;
+  bfloat16() = default;
+  explicit bfloat16(float x) {  // to the nearest, ties to even
+    uint32_t u;
+    std::memcpy(&u, &x, 4);
+    const uint32_t rounded = (u + 0x7fffu + ((u >> 16) & 1)) >> 16;
+    bits = uint16_t(x != x ? 0x7fc0u : rounded);
+  }
+  explicit operator float() const {
+    const uint32_t u = uint32_t(bits) << 16;
+    float x;
+    std::memcpy(&x, &u, 4);
+    return x;
+  }
+};
+using float16 = _Float16;
+using float32 = float;
+using float64 = double;
+
+namespace rule {
+
+template <class W> W add(W x, W y) { return x + y; }
+template <class W> W sub(W x, W y) { return x - y; }
+template <class W> W mul(W x, W y) { return x * y; }
+template <class W> W truediv(W x, W y) { return x / y; }
+template <class W> W neg(W x) { return -x; }
+template <class W> W zeros_like(W) { return W(0); }
+template <class W> W square(W x) { return x * x; }
+template <class W> bool lt(W x, W y) { return x < y; }
+template <class W> bool gt(W x, W y) { return x > y; }
+template <class W> bool eq(W x, W y) { return x == y; }
+template <class W> W where(bool yes, W x, W y) { return yes ? x : y; }
+template <class W> W lerp(W x, W y, W weight) { return x + weight * (y - x); }
+
+// what becomes of a NaN is as in PyTorch: only the sign has one, 0
+template <class W> W sign(W x) { return W(x > 0) - W(x < 0); }
+template <class W> W relu(W x) { return x < 0 ? W(0) : x; }
+template <class W> W clamp_min(W x, W low) { return x < low ? low : x; }
+template <class W> W clamp_max(W x, W high) { return x > high ? high : x; }
+template <class W> W minimum(W x, W y) { return (x < y || x != x) ? x : y; }
+template <class W> W maximum(W x, W y) { return (x > y || x != x) ? x : y; }
+
+template <class W> W abs(W x) { return std::abs(x); }
+template <class W> W sqrt(W x) { return std::sqrt(x); }
+template <class W> W pow(W x, W y) { return std::pow(x, y); }
+template <class W> W asinh(W x) { return std::asinh(x); }
+template <class W> W sinh(W x) { return std::sinh(x); }
+template <class W> W erfc(W x) { return std::erfc(x); }
+template <class W> W cos(W x) { return std::cos(x); }
+template <class W> W sin(W x) { return std::sin(x); }
+inline double exp(double x) { return std::exp(x); }
+inline double log(double x) { return std::log(x); }
+inline double tanh(double x) { return std::tanh(x); }
+
+inline int32_t bits(float x) {
+  int32_t i;
+  std::memcpy(&i, &x, 4);
+  return i;
+}
+inline float from_bits(int32_t i) {
+  float x;
+  std::memcpy(&x, &i, 4);
+  return x;
+}
+
+inline float power_of_two(int32_t n) { return from_bits(int32_t(uint32_t(n + 127) << 23)); }
+
+template <int degree> float polynomial(const float (&c)[degree], float x) {
+  float y = c[degree - 1];
+  for (int k = degree - 2; k >= 0; k--) y = y * x + c[k];
+  return y;
+}
+
+constexpr float LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f;
+
+// e^x = 2^n e^r, r within ln(2) / 2 of 0
+inline float exp(float x) {
+  constexpr float q[] = {0.49999994f, 0.1666652f, 0.041668393f, 0.008368781f, 0.0013814482f};
+  constexpr float ROUND = 12582912.0f;  // 1.5 * 2^23: adding it leaves an integer in the last bits
+  const float inside = clamp_max(clamp_min(x, -104.0f), 89.0f);
+  const float shifted = inside * 1.44269504f + ROUND;
+  const float n = shifted - ROUND;
+  const float r = (inside - n * LN2_HIGH) - n * LN2_LOW;
+  const float y = (polynomial(q, r) * r * r + r) + 1.0f;
+  const int32_t power = bits(shifted) - bits(ROUND);  // in two halves: 2^n may be no normal number
+  const int32_t half = power >> 1;
+  return y * power_of_two(half) * power_of_two(power - half);
+}
+
+// log x = n ln(2) + log(1 + f), 1 + f within a factor sqrt(2) of 1; for normal numbers x > 0
+inline float log(float x) {
+  constexpr float q[] = {0.3333333f, -0.25000823f, 0.20001227f, -0.16623355f,
+                         0.14201762f, -0.131602f, 0.12761556f, -0.076344185f};
+  constexpr int32_t SQRT_HALF = 0x3f3504f3;
+  const int32_t above = bits(x) - SQRT_HALF;
+  const float n = float(above >> 23);
+  const float f = from_bits((above & 0x7fffff) + SQRT_HALF) - 1.0f;
+  const float y = n * LN2_LOW + (polynomial(q, f) * f * f * f - 0.5f * f * f);
+  const float finite = (y + f) + n * LN2_HIGH;
+  return x > 0 && x <= 3.4028235e38f ? finite : x == 0 ? -HUGE_VALF : x > 0 ? x : NAN;
+}
+
+// x P(x^2) / Q(x^2), of which 1 is left beyond 9.02
+inline float tanh(float x) {
+  constexpr float p[] = {1.0f, 0.13379718f, 0.0034940348f, 2.0583485e-05f, 1.3319076e-08f};
+  constexpr float q[] = {1.0f, 0.46713033f, 0.025871074f, 0.00032830934f, 7.7620217e-07f};
+  const float inside = clamp_max(clamp_min(x, -9.02f), 9.02f);
+  const float y = inside * inside;
+  return inside * polynomial(p, y) / polynomial(q, y);
+}
+
+}  // namespace rule

@@ -1,0 +1,138 @@
+"""One step of a rule as a loop in C++: on a CPU, all parameters step in one call."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, fx
+
+from ..errors import ConfigError
+
+FLAGS = ("-std=c++17", "-O3", "-shared", "-fPIC", "-ffp-contract=fast", "-fno-math-errno")
+FLAGS += ("-fno-trapping-math", "-freciprocal-math")
+WORTH_THREADS = 1 << 15
+"""Fewer numbers than this step faster on one core."""
+
+LOOP = """\
+#include "native.hpp"
+using W = {wide};
+
+extern "C" void step(void* const* table, const int64_t* sizes, int64_t parts, const W* clock, int threads) {{
+  int64_t all = 0;
+  for (int64_t part = 0; part < parts; part++) all += sizes[part];
+  {scalars}
+#pragma omp parallel num_threads(threads) if (all >= {worth_threads})
+  for (int64_t part = 0; part < parts; part++) {{
+    void* const* at = table + part * {columns};
+    {arrays}
+#pragma omp for simd schedule(static) nowait
+    for (int64_t i = 0; i < sizes[part]; i++) {{
+      {body}
+    }}
+  }}
+}}
+"""
+
+
+class Loop:
+    """The compiled loop over a graph from `kernel.traced`.
+
+    `types`: of the tensors that come in, by placeholder; `wide`: what is computed in. Raises ConfigError
+    where it cannot be compiled, as on a machine without a C++ compiler.
+    """
+
+    def __init__(self, graph: fx.Graph, types: Mapping[str, torch.dtype], wide: torch.dtype):
+        self._step = _built(source(graph, types, wide)).step
+        self._step.restype = None
+
+    def __call__(self, parts: Sequence[Sequence[Tensor]], clock: Tensor) -> None:
+        """A step of all `parts`: each its tensors [N] in the order of `types`, without gaps in memory."""
+        pointers = [tensor.data_ptr() for part in parts for tensor in part]
+        sizes = [len(part[0]) for part in parts]
+        self._step(
+            (ctypes.c_void_p * len(pointers))(*pointers),
+            (ctypes.c_int64 * len(sizes))(*sizes),
+            ctypes.c_int64(len(sizes)),
+            ctypes.c_void_p(clock.data_ptr()),
+            ctypes.c_int(torch.get_num_threads()),
+        )
+
+
+def source(graph: fx.Graph, types: Mapping[str, torch.dtype], wide: torch.dtype) -> str:
+    """The loop as C++: each node of the graph is a call of the function in native.hpp with its name."""
+    arrays, body, stores, scalars = [], [], [], []
+    used = {node for user in graph.nodes for node in user.all_input_nodes}
+    for column, (name, dtype) in enumerate(types.items()):
+        arrays.append(f"auto* __restrict {name}_ = static_cast<{_type(dtype)}*>(at[{column}]);")
+    for node in graph.nodes:
+        function = node.target if isinstance(node.target, str) else node.target.__name__
+        arguments = [_written(argument) for argument in node.args]
+        match node.op, function:
+            case "output", _:
+                pass
+            case "placeholder", _:
+                if node in used and node.name in types:
+                    body.append(f"const W {node.name} = W({node.name}_[i]);")
+            case _, "getattr":  # x.dtype: all is computed in W
+                pass
+            case _, "getitem":
+                scalars.append(f"const W {node.name} = clock[{node.args[1]}];")
+            case _, "to":
+                body.append(f"const W {node.name} = W({arguments[0]});")
+            case _, "copy_":
+                kept = arguments[0]
+                stores.append(f"{kept}_[i] = {_type(types[kept])}({arguments[1]});")
+            case _:
+                body.append(f"const auto {node.name} = rule::{function}({', '.join(arguments)});")
+    return LOOP.format(
+        wide=_type(wide),
+        scalars="\n  ".join(scalars),
+        columns=len(types),
+        arrays="\n    ".join(arrays),
+        body="\n      ".join(body + stores),
+        worth_threads=WORTH_THREADS,
+    )
+
+
+def _type(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _written(argument: object) -> str:
+    if not isinstance(argument, int | float):
+        return str(argument)
+    beyond = {"inf": "INFINITY", "-inf": "-INFINITY", "nan": "NAN"}
+    return f"W({beyond.get(repr(float(argument)), repr(float(argument)))})"
+
+
+def _built(text: str) -> ctypes.CDLL:
+    """The loop as a library, for this processor; threads are OpenMP's, which PyTorch's are too."""
+    compiler = next((found for name in _compilers() if (found := shutil.which(name))), None)
+    if compiler is None:
+        raise _refusal("there is no C++ compiler (set CXX, or install g++ or clang++)")
+    processor = "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
+    with tempfile.TemporaryDirectory() as folder:
+        loop, library = Path(folder, "loop.cpp"), Path(folder, "loop.so")
+        loop.write_text(text)
+        command = [compiler, *FLAGS, processor, f"-I{Path(__file__).parent}", str(loop), "-o", str(library)]
+        for threads in (["-fopenmp"], []):  # Apple's compiler comes without
+            done = subprocess.run([*command, *threads, "-lm"], capture_output=True, text=True)
+            if not done.returncode:
+                return ctypes.CDLL(str(library))
+    raise _refusal(f"{compiler} says: {done.stderr.strip()[:300]}")
+
+
+def _compilers() -> Iterable[str]:
+    return filter(None, (os.environ.get("CXX"), "g++", "clang++", "c++"))
+
+
+def _refusal(why: str) -> ConfigError:
+    return ConfigError(f"compile=True does not work here: {why}; compile=False takes the same steps without")
