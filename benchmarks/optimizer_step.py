@@ -29,6 +29,7 @@ from l2o_core.optim import SymbolicOptimizer
 
 EQ6 = {f"{letter}{lag}": scale * decay**lag for letter, scale, decay in
        (("a", 0.5, 0.7), ("c", 0.3, 0.5), ("d", 0.2, 0.6)) for lag in range(20)} | {"gamma": 0.1}  # fmt: skip
+STEPS = 12  # timed together: some steps of a rule with many lags do more than others, by turns
 NUMBER = 4  # bytes of a float32
 COLUMNS = {"ms": "ms", "to fused Adam": "to fused Adam", "state": "state, bytes", "bytes": "moved, bytes"}
 COLUMNS |= {"to floor": "to floor", "to add floor": "to add floor", "first": "first, s"}
@@ -71,15 +72,16 @@ def parameters(count: float, width: int, device: str) -> list[nn.Parameter]:
     return params
 
 
-def timed(action, device: str) -> float:
-    """Seconds of one call."""
+def timed(action, device: str, times: int = 1) -> float:
+    """Seconds of one call, on average."""
     if device != "cpu":
         torch.cuda.synchronize()
     start = time.perf_counter()
-    action()
+    for _ in range(times):
+        action()
     if device != "cpu":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return (time.perf_counter() - start) / times
 
 
 def state_bytes(optimizer: torch.optim.Optimizer, numbers: int) -> float:
@@ -96,7 +98,8 @@ def measured(millions: float, width: int, device: str, repeats: int) -> dict:
     for name, (make, _) in known.items():
         stepping[name] = make(parameters(millions * 1e6, width, device))
         first[name] = timed(stepping[name].step, device)  # states and kernels are made
-        stepping[name].step()
+        for _ in range(STEPS - 1):
+            stepping[name].step()
     speed = {
         "read": (lambda: x.sum(), 1),
         "update": (lambda: x.mul_(1.0), 2),
@@ -106,7 +109,7 @@ def measured(millions: float, width: int, device: str, repeats: int) -> dict:
         for name, (action, moved) in speed.items():
             runs.setdefault(name, []).append(timed(action, device) / (NUMBER * moved * x.numel()))
         for name, optimizer in stepping.items():
-            runs.setdefault(name, []).append(timed(optimizer.step, device))
+            runs.setdefault(name, []).append(timed(optimizer.step, device, STEPS))
     median = {name: statistics.median(values) for name, values in runs.items()}
     lines = {}
     for name, optimizer in stepping.items():

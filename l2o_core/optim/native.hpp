@@ -11,25 +11,27 @@
 #include <cstdint>
 #include <cstring>
 
-struct bfloat16 {
-  uint16_t bits;
-  bfloat16() = default;
-  explicit bfloat16(float x) {  // to the nearest, ties to even
-    uint32_t u;
-    std::memcpy(&u, &x, 4);
-    const uint32_t rounded = (u + 0x7fffu + ((u >> 16) & 1)) >> 16;
-    bits = uint16_t(x != x ? 0x7fc0u : rounded);
-  }
-  explicit operator float() const {
-    const uint32_t u = uint32_t(bits) << 16;
-    float x;
-    std::memcpy(&x, &u, 4);
-    return x;
-  }
-};
+// what numbers are kept in
+using bfloat16 = uint16_t;  // the upper half of a float32
 using float16 = _Float16;
 using float32 = float;
 using float64 = double;
+
+inline float kept(bfloat16 x) {
+  const uint32_t bits = uint32_t(x) << 16;
+  float y;
+  std::memcpy(&y, &bits, 4);
+  return y;
+}
+template <class T> T kept(T x) { return x; }
+
+inline void keep(bfloat16& to, float x) {  // to the nearest, ties to even
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1)) >> 16;
+  to = x == x ? rounded : 0x7fc0u;
+}
+template <class T, class W> void keep(T& to, W x) { to = T(x); }
 
 namespace rule {
 
@@ -79,48 +81,46 @@ inline float from_bits(int32_t i) {
 
 inline float power_of_two(int32_t n) { return from_bits(int32_t(uint32_t(n + 127) << 23)); }
 
-template <int degree> float polynomial(const float (&c)[degree], float x) {
-  float y = c[degree - 1];
-  for (int k = degree - 2; k >= 0; k--) y = y * x + c[k];
-  return y;
-}
+// c0 + c1 x + c2 x^2 + ...
+inline float polynomial(float, float c) { return c; }
+template <class... Rest> float polynomial(float x, float c, Rest... rest) { return polynomial(x, rest...) * x + c; }
 
 constexpr float LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f;
 
 // e^x = 2^n e^r, r within ln(2) / 2 of 0
 inline float exp(float x) {
-  constexpr float q[] = {0.49999994f, 0.1666652f, 0.041668393f, 0.008368781f, 0.0013814482f};
   constexpr float ROUND = 12582912.0f;  // 1.5 * 2^23: adding it leaves an integer in the last bits
   const float inside = clamp_max(clamp_min(x, -104.0f), 89.0f);
   const float shifted = inside * 1.44269504f + ROUND;
   const float n = shifted - ROUND;
   const float r = (inside - n * LN2_HIGH) - n * LN2_LOW;
-  const float y = (polynomial(q, r) * r * r + r) + 1.0f;
+  const float q = polynomial(r, 0.49999994f, 0.1666652f, 0.041668393f, 0.008368781f, 0.0013814482f);
+  const float y = (q * r * r + r) + 1.0f;
   const int32_t power = bits(shifted) - bits(ROUND);  // in two halves: 2^n may be no normal number
   const int32_t half = power >> 1;
   return y * power_of_two(half) * power_of_two(power - half);
 }
 
-// log x = n ln(2) + log(1 + f), 1 + f within a factor sqrt(2) of 1; for normal numbers x > 0
+// log x = n ln(2) + log(1 + f), 1 + f within a factor sqrt(2) of 1; for normal numbers x > 0,
+// and nothing less comes: rules take it of |x|, cut off below
 inline float log(float x) {
-  constexpr float q[] = {0.3333333f, -0.25000823f, 0.20001227f, -0.16623355f,
-                         0.14201762f, -0.131602f, 0.12761556f, -0.076344185f};
   constexpr int32_t SQRT_HALF = 0x3f3504f3;
   const int32_t above = bits(x) - SQRT_HALF;
   const float n = float(above >> 23);
   const float f = from_bits((above & 0x7fffff) + SQRT_HALF) - 1.0f;
-  const float y = n * LN2_LOW + (polynomial(q, f) * f * f * f - 0.5f * f * f);
-  const float finite = (y + f) + n * LN2_HIGH;
-  return x > 0 && x <= 3.4028235e38f ? finite : x == 0 ? -HUGE_VALF : x > 0 ? x : NAN;
+  const float q = polynomial(f, 0.3333333f, -0.25000823f, 0.20001227f, -0.16623355f, 0.14201762f, -0.131602f,
+                             0.12761556f, -0.076344185f);
+  const float y = n * LN2_LOW + (q * f * f * f - 0.5f * f * f);
+  return x <= 3.4028235e38f ? (y + f) + n * LN2_HIGH : x;
 }
 
 // x P(x^2) / Q(x^2), of which 1 is left beyond 9.02
 inline float tanh(float x) {
-  constexpr float p[] = {1.0f, 0.13379718f, 0.0034940348f, 2.0583485e-05f, 1.3319076e-08f};
-  constexpr float q[] = {1.0f, 0.46713033f, 0.025871074f, 0.00032830934f, 7.7620217e-07f};
   const float inside = clamp_max(clamp_min(x, -9.02f), 9.02f);
   const float y = inside * inside;
-  return inside * polynomial(p, y) / polynomial(q, y);
+  const float p = polynomial(y, 1.0f, 0.13379718f, 0.0034940348f, 2.0583485e-05f, 1.3319076e-08f);
+  const float q = polynomial(y, 1.0f, 0.46713033f, 0.025871074f, 0.00032830934f, 7.7620217e-07f);
+  return inside * p / q;
 }
 
 }  // namespace rule

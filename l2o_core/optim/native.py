@@ -25,19 +25,20 @@ LOOP = """\
 #include "native.hpp"
 using W = {wide};
 
-extern "C" void step(void* const* table, const int64_t* sizes, int64_t parts, const W* clock, int threads) {{
-  int64_t all = 0;
-  for (int64_t part = 0; part < parts; part++) all += sizes[part];
+static void step(void* const* at, int64_t start, int64_t stop, const W* clock) {{
   {scalars}
-#pragma omp parallel num_threads(threads) if (all >= {worth_threads})
-  for (int64_t part = 0; part < parts; part++) {{
-    void* const* at = table + part * {columns};
-    {arrays}
-#pragma omp for simd schedule(static) nowait
-    for (int64_t i = 0; i < sizes[part]; i++) {{
-      {body}
-    }}
+  {arrays}
+#pragma omp simd
+  for (int64_t i = start; i < stop; i++) {{
+    {body}
   }}
+}}
+
+extern "C" void step_all(void* const* table, const int64_t* sizes, int64_t parts, const W* clock, int threads) {{
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+  for (int thread = 0; thread < threads; thread++)
+    for (int64_t part = 0; part < parts; part++)
+      step(table + {columns} * part, sizes[part] * thread / threads, sizes[part] * (thread + 1) / threads, clock);
 }}
 """
 
@@ -50,55 +51,58 @@ class Loop:
     """
 
     def __init__(self, graph: fx.Graph, types: Mapping[str, torch.dtype], wide: torch.dtype):
-        self._step = _built(source(graph, types, wide)).step
+        self._step = _built(source(graph, types, wide)).step_all
         self._step.restype = None
 
     def __call__(self, parts: Sequence[Sequence[Tensor]], clock: Tensor) -> None:
         """A step of all `parts`: each its tensors [N] in the order of `types`, without gaps in memory."""
         pointers = [tensor.data_ptr() for part in parts for tensor in part]
         sizes = [len(part[0]) for part in parts]
+        threads = torch.get_num_threads() if sum(sizes) >= WORTH_THREADS else 1
         self._step(
             (ctypes.c_void_p * len(pointers))(*pointers),
             (ctypes.c_int64 * len(sizes))(*sizes),
             ctypes.c_int64(len(sizes)),
             ctypes.c_void_p(clock.data_ptr()),
-            ctypes.c_int(torch.get_num_threads()),
+            ctypes.c_int(threads),
         )
 
 
 def source(graph: fx.Graph, types: Mapping[str, torch.dtype], wide: torch.dtype) -> str:
     """The loop as C++: each node of the graph is a call of the function in native.hpp with its name."""
-    arrays, body, stores, scalars = [], [], [], []
-    used = {node for user in graph.nodes for node in user.all_input_nodes}
-    for column, (name, dtype) in enumerate(types.items()):
-        arrays.append(f"auto* __restrict {name}_ = static_cast<{_type(dtype)}*>(at[{column}]);")
+    loads, body, stores, scalars = [], [], [], []
+    once: set[fx.Node] = set()  # what is one number for all coordinates
     for node in graph.nodes:
         function = node.target if isinstance(node.target, str) else node.target.__name__
-        arguments = [_written(argument) for argument in node.args]
+        arguments = ", ".join(map(_written, node.args))
         match node.op, function:
             case "output", _:
                 pass
             case "placeholder", _:
-                if node in used and node.name in types:
-                    body.append(f"const W {node.name} = W({node.name}_[i]);")
+                if node.users and node.name in types:
+                    loads.append(f"const W {node.name} = kept({node.name}_[i]);")
             case _, "getattr":  # x.dtype: all is computed in W
                 pass
             case _, "getitem":
+                once.add(node)
                 scalars.append(f"const W {node.name} = clock[{node.args[1]}];")
-            case _, "to":
-                body.append(f"const W {node.name} = W({arguments[0]});")
             case _, "copy_":
-                kept = arguments[0]
-                stores.append(f"{kept}_[i] = {_type(types[kept])}({arguments[1]});")
+                to, value = map(_written, node.args)
+                stores.append(f"keep({to}_[i], {value});")
             case _:
-                body.append(f"const auto {node.name} = rule::{function}({', '.join(arguments)});")
+                value = f"W({_written(node.args[0])})" if function == "to" else f"rule::{function}({arguments})"
+                if once.issuperset(node.all_input_nodes):
+                    once.add(node)
+                (scalars if node in once else body).append(f"const auto {node.name} = {value};")
     return LOOP.format(
         wide=_type(wide),
-        scalars="\n  ".join(scalars),
         columns=len(types),
-        arrays="\n    ".join(arrays),
-        body="\n      ".join(body + stores),
-        worth_threads=WORTH_THREADS,
+        scalars="\n  ".join(scalars),
+        arrays="\n  ".join(
+            f"auto* __restrict {name}_ = static_cast<{_type(dtype)}*>(at[{column}]);"
+            for column, (name, dtype) in enumerate(types.items())
+        ),
+        body="\n    ".join(loads + body + stores),
     )
 
 
