@@ -107,14 +107,14 @@ class Features:
         new |= now
         return values, tuple(new[name] for name in self.buffers)
 
-    def clock(self, t: Tensor) -> dict[str, Tensor]:
+    def clock(self, t: Tensor | float) -> dict[str, Tensor | float]:
         """The scalars of step `t` (1 is the first): t, what moments are multiplied by, and the decays."""
         scalars = {"t": t}
         if self.bias_correction:
             scalars |= {"unbias1": 1 / (1 - self.beta1**t), "unbias2": 1 / (1 - self.beta2**t)}
         if self.total_steps:
-            cosine = torch.cos(math.pi * t / self.total_steps)
-            scalars |= {"ld": 1 - t / self.total_steps, "cd": 0.5 * (1 + cosine)}
+            cos = torch.cos if isinstance(t, Tensor) else math.cos
+            scalars |= {"ld": 1 - t / self.total_steps, "cd": 0.5 * (1 + cos(math.pi * t / self.total_steps))}
         return scalars
 
     def advance(

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import ConfigError
 from .plan import Plan
 
-LARGE = 1 << 16
+LARGE = {"cpu": 1 << 12, "cuda": 1 << 16}
 """A parameter of so many numbers steps by itself, in place; smaller ones are gathered, for few kernels."""
 
 
@@ -49,14 +49,12 @@ class Bucket:
     def alone(p: Tensor) -> bool:
         """Whether a parameter is worth a bucket of its own: large, and without gaps in memory."""
         dense = p.is_contiguous() or (p.ndim == 4 and p.is_contiguous(memory_format=torch.channels_last))
-        return dense and p.numel() >= LARGE
+        return dense and p.numel() >= LARGE.get(p.device.type, LARGE["cuda"])
 
-    def tensors(self, step: int) -> list[Tensor]:
-        """What step `step` uses, each [N], in the order of `Plan.used`: views, or gathered."""
-        slots = self.plan.slots(step)
+    def tensors(self, places: Sequence[str]) -> list[Tensor]:
+        """Parameters, gradients and what is kept in `places`, each [N]: views, or gathered."""
         p = torch.cat([q.reshape(-1) for q in self.params]) if self.own is None else self.own
-        names = self.plan.used(self.plan.phase(step))[2:]
-        return [p, self._gradient(), *(self.kept[slots.get(name, name)] for name in names)]
+        return [p, self._gradient(), *(self.kept[place] for place in places)]
 
     def put(self, p: Tensor) -> None:
         """Give the parameters their values from `p`, the first of `tensors`."""
@@ -85,7 +83,8 @@ def step_together(
     p, plan, step = first.params[0], first.plan, state[first.params[0]]["step"] + 1
     made = "blocked" if not compiled else "native" if p.device.type == "cpu" else "fused"
     kernel = plan.kernel(plan.phase(step), p.dtype, first.history, made)
-    parts = [bucket.tensors(step) for bucket in buckets]
+    places = plan.places(step)
+    parts = [bucket.tensors(places) for bucket in buckets]
     kernel(parts, plan.clock(step, lr, weight_decay, p))
     for bucket, part in zip(buckets, parts, strict=True):
         bucket.put(part[0])

@@ -31,7 +31,7 @@ def step_of(plan: Plan, phase: int, wide: torch.dtype) -> Callable[[Mapping[str,
     values, where the newest takes the place of the oldest. Everything is computed in the type `wide`.
     """
     features, at = plan.features, plan.phases[phase]
-    ticks = tuple(features.clock(torch.ones(())))
+    ticks = tuple(features.clock(1.0))
     streams = {name: stream.compile() for name, stream in plan.streams.items()}
     prepared = {name: total.compile() for name, total in at.prepared.items()}
     rule = at.rule.compile()
@@ -106,7 +106,7 @@ def traced(plan: Plan, phase: int, wide: torch.dtype) -> fx.GraphModule:
     """The step as a graph in which all numbers of the rule are literals, and only tensors come in."""
     graph = fx.Graph()
     tracer = fx.proxy.GraphAppendingTracer(graph)
-    names = (*plan.used(phase), "clock")
+    names = (*plan.used[phase], "clock")
     kept = {name: fx.Proxy(graph.placeholder(_symbol(name)), tracer) for name in names}
     step_of(plan, phase, wide)(kept, kept.pop("clock"))
     graph.output(None)

@@ -25,20 +25,21 @@ LOOP = """\
 #include "native.hpp"
 using W = {wide};
 
-static void step(void* const* at, int64_t start, int64_t stop, const W* clock) {{
+static void step(void* const* at, int64_t first, int64_t end, const W* clock) {{
   {scalars}
   {arrays}
 #pragma omp simd
-  for (int64_t i = start; i < stop; i++) {{
+  for (int64_t i = first; i < end; i++) {{
     {body}
   }}
 }}
 
-extern "C" void step_all(void* const* table, const int64_t* sizes, int64_t parts, const W* clock, int threads) {{
+extern "C" void step_all(void* const* table, const int64_t* sizes, int64_t parts, const W* clock,
+                         int threads) {{
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-  for (int thread = 0; thread < threads; thread++)
+  for (int k = 0; k < threads; k++)
     for (int64_t part = 0; part < parts; part++)
-      step(table + {columns} * part, sizes[part] * thread / threads, sizes[part] * (thread + 1) / threads, clock);
+      step(table + {columns} * part, sizes[part] * k / threads, sizes[part] * (k + 1) / threads, clock);
 }}
 """
 
@@ -90,7 +91,9 @@ def source(graph: fx.Graph, types: Mapping[str, torch.dtype], wide: torch.dtype)
                 to, value = map(_written, node.args)
                 stores.append(f"keep({to}_[i], {value});")
             case _:
-                value = f"W({_written(node.args[0])})" if function == "to" else f"rule::{function}({arguments})"
+                value = (
+                    f"W({_written(node.args[0])})" if function == "to" else f"rule::{function}({arguments})"
+                )
                 if once.issuperset(node.all_input_nodes):
                     once.add(node)
                 (scalars if node in once else body).append(f"const auto {node.name} = {value};")
@@ -121,7 +124,7 @@ def _built(text: str) -> ctypes.CDLL:
     """The loop as a library, for this processor; threads are OpenMP's, which PyTorch's are too."""
     compiler = next((found for name in _compilers() if (found := shutil.which(name))), None)
     if compiler is None:
-        raise _refusal("there is no C++ compiler (set CXX, or install g++ or clang++)")
+        raise _refusal("there is no C++ compiler (install g++ or clang++, or set CXX)")
     processor = "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
     with tempfile.TemporaryDirectory() as folder:
         loop, library = Path(folder, "loop.cpp"), Path(folder, "loop.so")
@@ -130,8 +133,13 @@ def _built(text: str) -> ctypes.CDLL:
         for threads in (["-fopenmp"], []):  # Apple's compiler comes without
             done = subprocess.run([*command, *threads, "-lm"], capture_output=True, text=True)
             if not done.returncode:
-                return ctypes.CDLL(str(library))
-    raise _refusal(f"{compiler} says: {done.stderr.strip()[:300]}")
+                break
+        else:
+            raise _refusal(f"{compiler} says: {done.stderr.strip()[:300]}")
+        try:
+            return ctypes.CDLL(str(library))
+        except OSError as error:  # as where temporary folders may not hold programs
+            raise _refusal(str(error)) from error
 
 
 def _compilers() -> Iterable[str]:

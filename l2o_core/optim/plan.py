@@ -28,8 +28,8 @@ POWERS = ("k1", "k2", "l1", "l2", "alpha1", "alpha2")
 class Plan:
     """A rule as arithmetic on flat tensors [N].
 
-    `phases`: what the steps compute, which take turns, from features of now, the streams' values (`stream0[k]`,
-    k steps ago) and running sums. `depths`: how many past values are kept of each stream; `sums`: the stream
+    `phases`: what steps compute, by turns, from features of now, the streams' values (`stream0[k]`, k steps
+    ago) and running sums. `depths`: how many past values are kept of each stream; `sums`: the stream
     and the decay of each running sum.
     """
 
@@ -61,29 +61,34 @@ class Plan:
 
     def clock(self, step: int, lr: float, weight_decay: float, like: Tensor) -> Tensor:
         """The scalars of a step: lr, the factor that parameters shrink by, and those of the features."""
-        values = [lr, 1 - lr * weight_decay, *self._ticks(step)]
+        # in Python's floats: 1 - beta^t loses four digits in float32, and bfloat16 cannot count past 256
+        values = [lr, 1 - lr * weight_decay, *self.features.clock(float(step)).values()]
         return torch.tensor(values, dtype=wide(like.dtype), device=like.device)
-
-    @lru_cache(maxsize=1)  # noqa: B019 (one number of steps; plans live as long as the program)
-    def _ticks(self, step: int) -> list[float]:
-        # 1 - beta^t loses four digits in float32, and bfloat16 cannot count past 256
-        scalars = self.features.clock(torch.tensor(float(step), dtype=torch.float64))
-        return torch.stack([*scalars.values()]).tolist()
 
     def phase(self, step: int) -> int:
         """Which of the phases is that of step `step`; the first step is 1."""
         return (step - 1) % len(self.phases)
 
-    def used(self, phase: int) -> tuple[str, ...]:
-        """What a step of a phase reads or writes: "p", "g", moments, sums and past values, by these names."""
-        at = self.phases[phase]
-        newest = (f"{name}[{depth}]" for name, depth in self.depths.items() if depth)
-        return ("p", "g", *self.moments, *self.sums, *dict.fromkeys((*at.past, *at.prepared, *newest)))
+    @cached_property
+    def used(self) -> list[tuple[str, ...]]:
+        """By phase, what a step reads or writes: "p", "g", moments, sums and past values, so named."""
+        always = ("p", "g", *self.moments, *self.sums)
+        newest = [f"{name}[{depth}]" for name, depth in self.depths.items() if depth]
+        return [(*always, *dict.fromkeys((*phase.past, *phase.prepared, *newest))) for phase in self.phases]
 
-    def slots(self, step: int) -> dict[str, str]:
-        """Where each past value is kept in step `step`; the newest then overwrites the oldest."""
+    def places(self, step: int) -> list[str]:
+        """Where step `step` finds what it uses of what is kept; the newest value overwrites the oldest."""
+
+        def place(name: str) -> str:
+            stream, lag = self._lags.get(name, (name, None))
+            return stream if lag is None else f"{stream}.{(step - lag) % self.depths[stream]}"
+
+        return [place(name) for name in self.used[self.phase(step)][2:]]
+
+    @cached_property
+    def _lags(self) -> dict[str, tuple[str, int]]:
         return {
-            f"{name}[{lag}]": f"{name}.{(step - lag) % depth}"
+            f"{name}[{lag}]": (name, lag)
             for name, depth in self.depths.items()
             for lag in range(1, depth + 1)
         }
@@ -95,8 +100,7 @@ class Plan:
         """
         key = phase, dtype, history, made
         if key not in self._kernels:
-            types = dict.fromkeys(self.used(phase), dtype) | dict.fromkeys(self.slots(1), history)
-            types = {name: types[name] for name in self.used(phase)}
+            types = {name: history if name in self._lags else dtype for name in self.used[phase]}
             self._kernels[key] = KERNELS[made](self, phase, types, wide(dtype))
         return self._kernels[key]
 

@@ -35,7 +35,7 @@ def made(monkeypatch):
 
 @pytest.fixture
 def fused(monkeypatch):
-    """Compiled steps are made as on a GPU; PyTorch runs the graph that it would compile. The graphs so far."""
+    """Compiled steps are made as on a GPU, but PyTorch runs the graph itself; the graphs so far."""
     graphs = []
 
     def backend(graph, _):
@@ -70,7 +70,9 @@ class TestCompiled:
     @pytest.mark.parametrize("name", ["adam", "syml2o_eq2", "syml2o_eq6", "powsign_cd"])
     def test_and_as_on_a_gpu(self, name, fused):
         same_steps(name, 8, **fresh_rule(name))
-        phases = len(plan(SymbolicOptimizer(model().parameters(), name, **options(name)).param_groups[0]).phases)
+        phases = len(
+            plan(SymbolicOptimizer(model().parameters(), name, **options(name)).param_groups[0]).phases
+        )
         assert len(fused) == min(phases, 8)
 
     @has_compiler
@@ -108,7 +110,7 @@ class TestCompiled:
     @pytest.mark.parametrize("threads", [1, 2])
     def test_types_and_threads(self, dtype, history, threads):
         torch.manual_seed(0)
-        shapes = [(bucket.LARGE + 3,), (17, 5), (40,)]
+        shapes = [(bucket.LARGE["cpu"] + 3,), (17, 5), (40,)]
         starts = [torch.randn(shape).to(dtype) for shape in shapes]
         gradients = [[torch.randn(shape).to(dtype) for shape in shapes] for _ in range(5)]
         ends, before = [], torch.get_num_threads()
@@ -124,7 +126,9 @@ class TestCompiled:
                 optimizer.step()
             ends.append(params)
         torch.set_num_threads(before)
-        narrow = torch.finfo(dtype if history is None else min(dtype, history, key=lambda t: torch.finfo(t).bits))
+        narrow = torch.finfo(
+            dtype if history is None else min(dtype, history, key=lambda t: torch.finfo(t).bits)
+        )
         for slow, quick in zip(*ends, strict=True):  # the last digit of what is kept may round the other way
             torch.testing.assert_close(quick, slow, rtol=2 * narrow.eps, atol=max(4e-6, 0.1 * narrow.eps))
 
@@ -176,14 +180,14 @@ class TestLayout:
 
     def test_alone_or_together_is_the_same(self, monkeypatch):
         together = self.path()
-        monkeypatch.setattr(bucket, "LARGE", 1)
+        monkeypatch.setitem(bucket.LARGE, "cpu", 1)
         torch.testing.assert_close(self.path(), together, rtol=0, atol=0)
 
     def test_a_state_moves_between_layouts(self, monkeypatch):
         p, q = (nn.Parameter(torch.zeros(2, 3, 4, 4)) for _ in range(2))
         generator = torch.Generator().manual_seed(0)
         gradients = torch.randn(6, *p.shape, generator=generator)
-        monkeypatch.setattr(bucket, "LARGE", 1)
+        monkeypatch.setitem(bucket.LARGE, "cpu", 1)
         q.data = q.data.to(memory_format=torch.channels_last)
         one, two = SymbolicOptimizer([p], RULE), SymbolicOptimizer([q], RULE)
         for g in gradients[:3]:
@@ -198,7 +202,7 @@ class TestLayout:
         assert torch.equal(p, q)
 
     def test_a_parameter_whose_memory_was_replaced_goes_on(self):
-        p = nn.Parameter(torch.zeros(bucket.LARGE))
+        p = nn.Parameter(torch.zeros(bucket.LARGE["cpu"]))
         optimizer = SymbolicOptimizer([p], "-g", lr=1.0)
         for _ in range(2):
             p.grad = torch.ones_like(p)

@@ -50,4 +50,6 @@ def test_infinite_undefined_and_extreme(name, dtype):
     grid = [axis.reshape(-1).contiguous() for axis in torch.meshgrid(edges, edges, indexing="ij")]
     inputs = grid[: OPERATORS[name].arity]
     expected = OPERATORS[name].function(*inputs)
-    torch.testing.assert_close(computed(name, dtype, *inputs), expected, rtol=1e-5, atol=1e-37, equal_nan=True)
+    torch.testing.assert_close(
+        computed(name, dtype, *inputs), expected, rtol=1e-5, atol=1e-37, equal_nan=True
+    )

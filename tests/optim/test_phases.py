@@ -15,9 +15,13 @@ RULES = {
     "one filter": f"-({FILTER})",
     "with other terms": f"-({FILTER}) / (1 + abs(m[0])) - 0.1 * sign(g[0])",
     "inside a function": f"-tanh({FILTER}) - 0.2 * tanh(" + " - ".join(f"m[{k}]" for k in range(9)) + ")",
-    "two streams in one sum": "-(" + " + ".join(f"0.{k + 1} * tanh(g[{k}]) + m[{2 * k}]" for k in range(8)) + ")",
+    "two streams in one sum": "-("
+    + " + ".join(f"0.{k + 1} * tanh(g[{k}]) + m[{2 * k}]" for k in range(8))
+    + ")",
     "one stream in two sums": f"-({FILTER}) * tanh(" + " + ".join(f"g[{k}]" for k in LAGS) + ")",
-    "a filter in a filter": "-(" + " + ".join(f"0.{k + 1} * g[{k}]" for k in range(9)) + f" + 0.1 * sin({FILTER}))",
+    "a filter in a filter": "-("
+    + " + ".join(f"0.{k + 1} * g[{k}]" for k in range(9))
+    + f" + 0.1 * sin({FILTER}))",
     "without the present": "-(" + " + ".join(f"{0.8**k:.4f} * g[{k}]" for k in range(3, 15)) + ")",
     "few lags": "-g[0] - 0.5 * g[1]",
     "no past": "-m_hat[0]",
