@@ -2,15 +2,14 @@
 
     python benchmarks/optimizer_step.py [--millions 1 8 25] [--width 512] [--device cpu] [--json FILE]
 
-The parameters are square matrices and biases. Rounds of all optimizers take
-turns, and a line is the median over rounds, so that a busy moment of the machine meets all alike.
+The parameters are square matrices and biases. Rounds of all optimizers take turns, and a line is the median
+over rounds, so that a busy moment of the machine meets all alike.
 
-- `bytes` is what one step must move for each number: parameter read and written, gradient read, moments and
-  running sums read and written, past values read, the newest written. `floor` is the time that this takes
-  at the speed of memory, measured in the same rounds on a tensor four times as large as the parameters: of
-  x.sum() for what is only read, and of x.mul_(1) for what is read and written in place. `add floor`: all of
-  it at the bandwidth of x.add_(y), which is higher than that of reading alone.
-- `first` is the first step, which makes the kernels, unless they are in PyTorch's cache from an earlier run.
+- `moved` is how many bytes one step reads and writes for each number, on average: parameter, gradient,
+  moments, running sums, and what its phase needs of the past. `direct` is the same if every step read all of
+  the past. Each has its floor: the time that it takes at the bandwidth of x.add_(y), measured in the same
+  rounds on tensors four times as large as the parameters. (Reading alone, x.sum(), may be slower per byte.)
+- `first` is the first step, which makes the state and the kernel (of the first phase).
 - `state` is what is kept between steps, in bytes for each number.
 - `Eq. 6` has 20 lags of three features, its weights falling as in this book's equations;
   `compact` replaces them by running sums within 1 %, `bfloat16` keeps the past in half precision.
@@ -26,40 +25,55 @@ import torch
 from torch import nn
 
 from l2o_core.optim import SymbolicOptimizer
+from l2o_core.optim.plan import plan
 
 EQ6 = {f"{letter}{lag}": scale * decay**lag for letter, scale, decay in
        (("a", 0.5, 0.7), ("c", 0.3, 0.5), ("d", 0.2, 0.6)) for lag in range(20)} | {"gamma": 0.1}  # fmt: skip
 STEPS = 12  # timed together: some steps of a rule with many lags do more than others, by turns
 NUMBER = 4  # bytes of a float32
-COLUMNS = {"ms": "ms", "to fused Adam": "to fused Adam", "state": "state, bytes", "bytes": "moved, bytes"}
-COLUMNS |= {"to floor": "to floor", "to add floor": "to add floor", "first": "first, s"}
+COLUMNS = {"ms": "ms", "to fused Adam": "to fused Adam", "state": "state, bytes", "moved": "moved, bytes"}
+COLUMNS |= {
+    "to floor": "to floor",
+    "direct": "direct, bytes",
+    "to direct floor": "to its floor",
+    "first": "first, s",
+}
 
 
-def optimizers(device: str) -> dict:
-    """What is timed: a maker, and how many numbers one step only reads, and updates (None: what is kept)."""
+def optimizers() -> dict:
+    """What is timed: a maker, and how many numbers one step moves (None: ours, as planned)."""
     ours, torchs = SymbolicOptimizer, torch.optim
-    past, moments = 57, 4
-    adam, momentum = (1, 3), (1, 2)  # the gradient is read; the parameter and the moments are updated
-    eq6 = (1 + past - 3, 1 + moments + 3)  # the oldest three of the past are overwritten
+    adam, momentum = 7, 5  # the gradient is read; the parameter and the moments are read and written
     return {
         "SGD, momentum, foreach": (lambda p: torchs.SGD(p, 1e-3, momentum=0.9, foreach=True), momentum),
         "SGD, momentum, fused": (lambda p: torchs.SGD(p, 1e-3, momentum=0.9, fused=True), momentum),
-        "momentum, equation": (lambda p: ours(p, "momentum"), momentum),
-        "momentum, compiled": (lambda p: ours(p, "momentum", compile=True), momentum),
+        "momentum, equation": (lambda p: ours(p, "momentum"), None),
+        "momentum, compiled": (lambda p: ours(p, "momentum", compile=True), None),
         "Adam, foreach": (lambda p: torchs.Adam(p, foreach=True), adam),
         "Adam, fused": (lambda p: torchs.Adam(p, fused=True), adam),
-        "Adam, equation": (lambda p: ours(p, "adam"), adam),
-        "Adam, compiled": (lambda p: ours(p, "adam", compile=True), adam),
+        "Adam, equation": (lambda p: ours(p, "adam"), None),
+        "Adam, compiled": (lambda p: ours(p, "adam", compile=True), None),
         "AdamW, fused": (lambda p: torchs.AdamW(p, fused=True), adam),
-        "AdamW, compiled": (lambda p: ours(p, "adamw", compile=True), adam),
-        "Eq. 6, equation": (lambda p: ours(p, "syml2o_eq6", **EQ6), eq6),
-        "Eq. 6, compiled": (lambda p: ours(p, "syml2o_eq6", compile=True, **EQ6), eq6),
+        "AdamW, compiled": (lambda p: ours(p, "adamw", compile=True), None),
+        "Eq. 6, equation": (lambda p: ours(p, "syml2o_eq6", **EQ6), None),
+        "Eq. 6, compiled": (lambda p: ours(p, "syml2o_eq6", compile=True, **EQ6), None),
         "Eq. 6, bfloat16": (
             lambda p: ours(p, "syml2o_eq6", compile=True, history_dtype=torch.bfloat16, **EQ6),
-            (1 + (past - 3) / 2, 1 + moments + 3 / 2),
+            None,
         ),
         "Eq. 6, compact": (lambda p: ours(p, "syml2o_eq6", compile=True, compact=0.01, **EQ6), None),
     }
+
+
+def traffic(optimizer: SymbolicOptimizer) -> tuple[float, float]:
+    """Bytes that a step moves for each number: on average, and if it read all of the past."""
+    group = optimizer.param_groups[0]
+    followed = plan(group)
+    past = 2 if group["history_dtype"] else NUMBER
+    always = NUMBER * (3 + 2 * len(followed.moments) + 2 * len(followed.sums))
+    newest = sum(depth > 0 for depth in followed.depths.values())
+    phases = [len(phase.past) + len(phase.prepared) + newest for phase in followed.phases]
+    return always + past * statistics.mean(phases), always + past * (len(followed.past) + newest)
 
 
 def parameters(count: float, width: int, device: str) -> list[nn.Parameter]:
@@ -94,17 +108,13 @@ def measured(millions: float, width: int, device: str, repeats: int) -> dict:
     """Lines of the table for one size."""
     numbers = sum(p.numel() for p in parameters(millions * 1e6, width, device))
     x, y = torch.randn(2, 4 * numbers, device=device)
-    runs, known, stepping, first = {}, optimizers(device), {}, {}
+    runs, known, stepping, first = {}, optimizers(), {}, {}
     for name, (make, _) in known.items():
         stepping[name] = make(parameters(millions * 1e6, width, device))
         first[name] = timed(stepping[name].step, device)  # states and kernels are made
         for _ in range(STEPS - 1):
             stepping[name].step()
-    speed = {
-        "read": (lambda: x.sum(), 1),
-        "update": (lambda: x.mul_(1.0), 2),
-        "add": (lambda: x.add_(y), 3),
-    }
+    speed = {"read": (lambda: x.sum(), 1), "add": (lambda: x.add_(y), 3)}
     for _ in range(repeats):
         for name, (action, moved) in speed.items():
             runs.setdefault(name, []).append(timed(action, device) / (NUMBER * moved * x.numel()))
@@ -113,18 +123,17 @@ def measured(millions: float, width: int, device: str, repeats: int) -> dict:
     median = {name: statistics.median(values) for name, values in runs.items()}
     lines = {}
     for name, optimizer in stepping.items():
-        state = state_bytes(optimizer, numbers)
-        read, updated = known[name][1] or (1, 1 + state / NUMBER)
-        moved = NUMBER * (read + 2 * updated)
-        floor = NUMBER * numbers * (read * median["read"] + 2 * updated * median["update"])
+        count = known[name][1]
+        moved, direct = (NUMBER * count, NUMBER * count) if count else traffic(optimizer)
         lines[name] = {
             "ms": 1e3 * median[name],
             "first": first[name],
             "to fused Adam": median[name] / median["Adam, fused"],
-            "state": state,
-            "bytes": moved,
-            "to floor": median[name] / floor,
-            "to add floor": median[name] / (median["add"] * moved * numbers),
+            "state": state_bytes(optimizer, numbers),
+            "moved": moved,
+            "direct": direct,
+            "to floor": median[name] / (median["add"] * moved * numbers),
+            "to direct floor": median[name] / (median["add"] * direct * numbers),
         }
     return {"numbers": numbers, "GB/s": {name: 1e-9 / median[name] for name in speed}, "lines": lines}
 

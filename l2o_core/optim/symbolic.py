@@ -43,9 +43,9 @@ class SymbolicOptimizer(torch.optim.Optimizer):
     further ones give values to other names: `SymbolicOptimizer(params, "-c * sign(g)", c=0.1)`. Parameter
     groups can have their own. `weight_decay` is decoupled: first theta <- (1 - lr * weight_decay) theta.
 
-    - `compile`: one fused kernel for each type and device, made at the first step (on a CPU by a C++ compiler,
-      in half a second); a new `lr` needs no other. Rules with many lags have one for each of a few kinds of
-      steps (see `phases`).
+    - `compile`: one fused kernel for each type and device, made at the first step (on a CPU by a C++
+      compiler, in half a second); a new `lr` needs no other. Rules with many lags have one for each of a few
+      kinds of steps (see `phases`).
     - `compact`: lags become a few running sums wherever that costs at most so much, as a share of the largest
       possible update of the lags replaced (0.01 is 1 %); `compaction` tells what became of it.
     - `history_dtype`: the type that past values are kept in, such as torch.bfloat16; default the parameters'.
