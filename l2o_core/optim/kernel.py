@@ -88,7 +88,7 @@ def fused(plan: Plan, phase: int, types: Types, wide: torch.dtype) -> Kernel:
     def run(parts: Sequence[Rows], clock: Tensor) -> None:
         try:
             for rows in parts:
-                kernel(*rows, clock)
+                kernel(clock, *rows)
         except TorchDynamoException as error:
             cause = str(getattr(error, "inner_exception", error)).strip()
             raise ConfigError(
@@ -106,7 +106,7 @@ def traced(plan: Plan, phase: int, wide: torch.dtype) -> fx.GraphModule:
     """The step as a graph in which all numbers of the rule are literals, and only tensors come in."""
     graph = fx.Graph()
     tracer = fx.proxy.GraphAppendingTracer(graph)
-    names = (*plan.used[phase], "clock")
+    names = ("clock", *plan.used[phase])
     kept = {name: fx.Proxy(graph.placeholder(_symbol(name)), tracer) for name in names}
     step_of(plan, phase, wide)(kept, kept.pop("clock"))
     graph.output(None)

@@ -71,9 +71,9 @@ class Loop:
 
 def source(graph: fx.Graph, types: Mapping[str, torch.dtype], wide: torch.dtype) -> str:
     """The loop as C++: each node of the graph is a call of the function in native.hpp with its name."""
-    loads, body, stores, scalars = [], [], [], []
+    body, stores, scalars = [], [], []
     once: set[fx.Node] = set()  # what is one number for all coordinates
-    for node in graph.nodes:
+    for node in _soonest(graph):
         function = node.target if isinstance(node.target, str) else node.target.__name__
         arguments = ", ".join(map(_written, node.args))
         match node.op, function:
@@ -81,7 +81,7 @@ def source(graph: fx.Graph, types: Mapping[str, torch.dtype], wide: torch.dtype)
                 pass
             case "placeholder", _:
                 if node.users and node.name in types:
-                    loads.append(f"const W {node.name} = kept({node.name}_[i]);")
+                    body.append(f"const W {node.name} = kept({node.name}_[i]);")
             case _, "getattr":  # x.dtype: all is computed in W
                 pass
             case _, "getitem":
@@ -105,8 +105,20 @@ def source(graph: fx.Graph, types: Mapping[str, torch.dtype], wide: torch.dtype)
             f"auto* __restrict {name}_ = static_cast<{_type(dtype)}*>(at[{column}]);"
             for column, (name, dtype) in enumerate(types.items())
         ),
-        body="\n    ".join(loads + body + stores),
+        body="\n    ".join(body + stores),
     )
+
+
+def _soonest(graph: fx.Graph) -> list[fx.Node]:
+    """The nodes, each as soon as its inputs are there: what many sums read is loaded once and let go."""
+    order: dict[fx.Node, None] = {}
+    for node in graph.nodes:
+        ready = [] if node in order else [node]
+        while ready:
+            now = ready.pop()
+            order[now] = None
+            ready += [user for user in now.users if order.keys() >= set(user.all_input_nodes)][::-1]
+    return list(order)
 
 
 def _type(dtype: torch.dtype) -> str:
