@@ -79,26 +79,22 @@ inline float from_bits(int32_t i) {
   return x;
 }
 
-inline float power_of_two(int32_t n) { return from_bits(int32_t(uint32_t(n + 127) << 23)); }
-
 // c0 + c1 x + c2 x^2 + ...
 inline float polynomial(float, float c) { return c; }
 template <class... Rest> float polynomial(float x, float c, Rest... rest) { return polynomial(x, rest...) * x + c; }
 
 constexpr float LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f;
 
-// e^x = 2^n e^r, r within ln(2) / 2 of 0
+// e^x = 2^n e^r, r within ln(2) / 2 of 0; what is no normal number is 0
 inline float exp(float x) {
   constexpr float ROUND = 12582912.0f;  // 1.5 * 2^23: adding it leaves an integer in the last bits
-  const float inside = clamp_max(clamp_min(x, -104.0f), 89.0f);
-  const float shifted = inside * 1.44269504f + ROUND;
+  const float shifted = x * 1.44269504f + ROUND;
   const float n = shifted - ROUND;
-  const float r = (inside - n * LN2_HIGH) - n * LN2_LOW;
+  const float r = (x - n * LN2_HIGH) - n * LN2_LOW;
   const float q = polynomial(r, 0.49999994f, 0.1666652f, 0.041668393f, 0.008368781f, 0.0013814482f);
-  const float y = (q * r * r + r) + 1.0f;
-  const int32_t power = bits(shifted) - bits(ROUND);  // in two halves: 2^n may be no normal number
-  const int32_t half = power >> 1;
-  return y * power_of_two(half) * power_of_two(power - half);
+  const uint32_t exponent = uint32_t(bits(shifted) - bits(ROUND)) + 126;
+  const float y = ((q * r * r + r) + 1.0f) * from_bits(int32_t(exponent << 23)) * 2.0f;
+  return x > 88.72283f ? HUGE_VALF : x < -86.6f ? 0.0f : y;
 }
 
 // log x = n ln(2) + log(1 + f), 1 + f within a factor sqrt(2) of 1; for normal numbers x > 0,
@@ -114,13 +110,12 @@ inline float log(float x) {
   return x <= 3.4028235e38f ? (y + f) + n * LN2_HIGH : x;
 }
 
-// x P(x^2) / Q(x^2), of which 1 is left beyond 9.02
+// x P(x^2) / Q(x^2), or 1 from where that can round to more
 inline float tanh(float x) {
-  const float inside = clamp_max(clamp_min(x, -9.02f), 9.02f);
-  const float y = inside * inside;
+  const float y = x * x;
   const float p = polynomial(y, 1.0f, 0.13379718f, 0.0034940348f, 2.0583485e-05f, 1.3319076e-08f);
   const float q = polynomial(y, 1.0f, 0.46713033f, 0.025871074f, 0.00032830934f, 7.7620217e-07f);
-  return inside * p / q;
+  return y > 64.0f ? std::copysign(1.0f, x) : x * p / q;
 }
 
 }  // namespace rule

@@ -53,3 +53,8 @@ def test_infinite_undefined_and_extreme(name, dtype):
     torch.testing.assert_close(
         computed(name, dtype, *inputs), expected, rtol=1e-5, atol=1e-37, equal_nan=True
     )
+
+
+def test_a_tanh_is_at_most_1():
+    x = torch.linspace(5, 10, 200_001)
+    assert computed("tanh", torch.float32, x).max() == 1
