@@ -37,50 +37,60 @@ class Phase(NamedTuple):
 
 
 def phases(found: Remembered) -> Sequence[Phase]:
-    """The kinds of steps of a rule, which take turns: one that reads all, or T with fewer values moved."""
-    sums, depth = _separate(found), found.depths
-    best: Sequence[Phase] = [Phase(found.rule, {})]
-    for period in range(2, 1 + min((depth[name] for names in sums for name in names), default=0)):
-        longer = _phased(found, sums, period)
-        if _moved(longer) >= _moved(best):
-            break
-        best = longer
-    return best
+    """The kinds of steps of a rule, which take turns: one that reads all, or T with fewer values moved.
+
+    T depends on which past values are summed, not on their weights, which may change on the way.
+    """
+    sums = _separate(found)
+    period, most = 1, min((found.depths[v.name] for values in sums for v in values), default=1)
+    while period < most and _moved(sums, period + 1) < _moved(sums, period):
+        period += 1
+    return _phased(found, sums, period) if period > 1 else [Phase(found.rule, {})]
 
 
-def _separate(found: Remembered) -> list[list[str]]:
-    """The streams, sum by sum, of which past values are read by that sum alone."""
-    sums: list[dict[str, None]] = []
+def _separate(found: Remembered) -> list[list[Variable]]:
+    """The past values, sum by sum, of streams of which that sum alone reads any."""
+    sums: list[list[Variable]] = []
 
     def write(taps: Taps) -> Expression:
-        sums.append(dict.fromkeys(variable.name for variable in taps if variable.lag))
+        sums.append([variable for variable in taps if variable.lag])
         return weighted(taps)
 
     rewritten(found.rule, found.streams, write)
-    readers = [name for names in sums for name in names]
-    alone = ([name for name in names if readers.count(name) == 1] for names in sums)
-    return [names for names in alone if names]
+    readers = [name for values in sums for name in {v.name for v in values}]
+    alone = ([v for v in values if readers.count(v.name) == 1] for values in sums)
+    return [values for values in alone if values]
 
 
-def _phased(found: Remembered, sums: Sequence[Sequence[str]], period: int) -> Sequence[Phase]:
+def _moved(sums: Sequence[Sequence[Variable]], period: int) -> float:
+    """How many past values a step reads or writes for the sums, on average."""
+    moved = 0
+    for values in sums:
+        ahead = {(v.name, v.lag - later) for v in values for later in range(period) if v.lag > later}
+        moved += len(ahead) + period - 1  # phase 0: what this sum and the next ones read, and these
+        moved += sum(1 + sum(v.lag <= phase for v in values) for phase in range(1, period))
+    return moved / period
+
+
+def _phased(found: Remembered, sums: Sequence[Sequence[Variable]], period: int) -> Sequence[Phase]:
     depth = found.depths
-    place = {name: names[0] for names in sums for name in names}  # the stream in whose places sums are kept
+    place = {v: values[0].name for values in sums for v in values}  # the stream in whose places sums are kept
     prepared: dict[str, Expression] = {}
 
     def prepare(taps: Taps) -> Expression:
-        own = {v: weight for v, weight in taps.items() if v.lag and v.name in place}
+        own = {v: weight for v, weight in taps.items() if v in place}
         for later in range(1, period) if own else ():
             known = {Variable(v.name, v.lag - later): weight for v, weight in own.items() if v.lag > later}
-            stream = place[next(iter(own)).name]
-            prepared[str(var(stream, depth[stream] - later))] = weighted(known)
+            stream = place[next(iter(own))]
+            prepared[str(var(stream, depth[stream] - later))] = weighted(known).simplify()
         return weighted(taps)
 
     def resume(taps: Taps, phase: int) -> Expression:
-        own = [v for v in taps if v.lag and v.name in place]
+        own = [v for v in taps if v in place]
         if not own:
             return weighted(taps)
-        recent = {v: weight for v, weight in taps.items() if v not in own or v.lag <= phase}
-        stream = place[own[0].name]
+        recent = {v: weight for v, weight in taps.items() if v not in place or v.lag <= phase}
+        stream = place[own[0]]
         return added(var(stream, depth[stream]), weighted(recent))
 
     def rule(write: Callable[[Taps], Expression]) -> Expression:
@@ -88,8 +98,3 @@ def _phased(found: Remembered, sums: Sequence[Sequence[str]], period: int) -> Se
 
     whole = Phase(rule(prepare), prepared)
     return [whole, *(Phase(rule(partial(resume, phase=phase)), {}) for phase in range(1, period))]
-
-
-def _moved(found: Sequence[Phase]) -> float:
-    """How many past values a step reads or writes on average, those that every step writes aside."""
-    return sum(len(phase.past) + len(phase.prepared) for phase in found) / len(found)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from l2o_core.errors import ConfigError
+from l2o_core.features import NAMES
 from l2o_core.optim import SymbolicOptimizer, bucket, zoo
 from l2o_core.optim.kernel import KERNELS
 from l2o_core.optim.plan import plan
@@ -66,6 +67,11 @@ class TestCompiled:
     @pytest.mark.parametrize("name", zoo.names())
     def test_every_rule_takes_the_same_steps(self, name):
         same_steps(name, 6, **options(name))
+
+    @has_compiler
+    def test_every_feature_has_the_same_values(self):
+        features = " - ".join(f"0.{number + 1} * {name}" for number, name in enumerate(NAMES))
+        same_steps(f"-0.01 * ({features} + g2[2])", 5, lr=0.1, total_steps=9)
 
     @pytest.mark.parametrize("name", ["adam", "syml2o_eq2", "syml2o_eq6", "powsign_cd"])
     def test_and_as_on_a_gpu(self, name, fused):

@@ -1,5 +1,7 @@
 """Sums over the past in phases: which there are, and that they are the same sums."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -48,6 +50,34 @@ def test_what_two_sums_or_another_function_read_is_read_every_time():
     assert len(found(RULES["one stream in two sums"])) == 1
     lonely = found(f"-({FILTER}) * (1 + tanh(g[7]))")
     assert len(lonely) == 1
+
+
+def test_a_weight_of_0_is_summed_like_others():
+    rule = RULES["one filter"].replace("0.5905", "0.0")
+    assert len(found(rule)) == PERIODS["one filter"]
+
+
+@pytest.mark.parametrize("stop", [3, 6, 8])
+@pytest.mark.parametrize("history", [None, torch.bfloat16])
+def test_a_resume_between_phases_is_exact(stop, history):
+    generator = torch.Generator().manual_seed(0)
+    gradients = torch.randn(20, 5, generator=generator)
+
+    def stepped(p: nn.Parameter, optimizer: SymbolicOptimizer, steps: range) -> nn.Parameter:
+        for step in steps:
+            p.grad = gradients[step].clone()
+            optimizer.step()
+        return p
+
+    def fresh(start: torch.Tensor) -> tuple[nn.Parameter, SymbolicOptimizer]:
+        p = nn.Parameter(start.clone())
+        return p, SymbolicOptimizer([p], RULES["inside a function"], lr=0.1, history_dtype=history)
+
+    p, whole = fresh(torch.zeros(5))
+    stepped(p, whole, range(stop))
+    q, resumed = fresh(p.detach())
+    resumed.load_state_dict(copy.deepcopy(whole.state_dict()))
+    assert torch.equal(stepped(p, whole, range(stop, 20)), stepped(q, resumed, range(stop, 20)))
 
 
 def values(lag: int, history: list[torch.Tensor]) -> torch.Tensor:
