@@ -1,6 +1,6 @@
 """How long does a step of an optimizer take, and what does it keep? Every ratio is from one run.
 
-    python benchmarks/optimizer_step.py [--millions 1 8 25] [--width 512] [--device cpu] [--json FILE]
+    python benchmarks/optimizer_step.py [--millions 1 8 25] [--width 512] [--lines Adam] [--device cpu]
 
 The parameters are square matrices and biases. Rounds of all optimizers take turns, and a line is the median
 over rounds, so that a busy moment of the machine meets all alike.
@@ -29,6 +29,7 @@ from l2o_core.optim.plan import plan
 
 EQ6 = {f"{letter}{lag}": scale * decay**lag for letter, scale, decay in
        (("a", 0.5, 0.7), ("c", 0.3, 0.5), ("d", 0.2, 0.6)) for lag in range(20)} | {"gamma": 0.1}  # fmt: skip
+BASE = "Adam, fused"
 STEPS = 12  # timed together: some steps of a rule with many lags do more than others, by turns
 NUMBER = 4  # bytes of a float32
 COLUMNS = {"ms": "ms", "to fused Adam": "to fused Adam", "state": "state, bytes", "moved": "moved, bytes"}
@@ -104,11 +105,12 @@ def state_bytes(optimizer: torch.optim.Optimizer, numbers: int) -> float:
     return sum(t.numel() * t.element_size() for t in tensors if torch.is_tensor(t) and t.ndim) / numbers
 
 
-def measured(millions: float, width: int, device: str, repeats: int) -> dict:
-    """Lines of the table for one size."""
+def measured(millions: float, width: int, device: str, repeats: int, wanted: list[str]) -> dict:
+    """Lines of the table for one size: those whose names contain a text of `wanted`."""
     numbers = sum(p.numel() for p in parameters(millions * 1e6, width, device))
     x, y = torch.randn(2, 4 * numbers, device=device)
-    runs, known, stepping, first = {}, optimizers(), {}, {}
+    known = {k: v for k, v in optimizers().items() if k == BASE or any(text in k for text in wanted)}
+    runs, stepping, first = {}, {}, {}
     for name, (make, _) in known.items():
         stepping[name] = make(parameters(millions * 1e6, width, device))
         first[name] = timed(stepping[name].step, device)  # states and kernels are made
@@ -128,7 +130,7 @@ def measured(millions: float, width: int, device: str, repeats: int) -> dict:
         lines[name] = {
             "ms": 1e3 * median[name],
             "first": first[name],
-            "to fused Adam": median[name] / median["Adam, fused"],
+            "to fused Adam": median[name] / median[BASE],
             "state": state_bytes(optimizer, numbers),
             "moved": moved,
             "direct": direct,
@@ -146,12 +148,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--lines", nargs="+", default=[""], help="only those that contain one of these texts")
     parser.add_argument("--json", type=Path, help="also write everything there")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     found = []
     for millions in options.millions:
-        result = measured(millions, options.width, options.device, options.repeats)
+        result = measured(millions, options.width, options.device, options.repeats, options.lines)
         found.append(result)
         print(
             f"\n{result['numbers'] / 1e6:.1f} million parameters, width {options.width}, {options.device}, "
