@@ -11,25 +11,43 @@
 #include <cstdint>
 #include <cstring>
 
-// what numbers are kept in
-using bfloat16 = uint16_t;  // the upper half of a float32
-using float16 = _Float16;
+inline int32_t bits(float x) {
+  int32_t i;
+  std::memcpy(&i, &x, 4);
+  return i;
+}
+inline float from_bits(int32_t i) {
+  float x;
+  std::memcpy(&x, &i, 4);
+  return x;
+}
+
+// what numbers are kept in; not all compilers know the half types
 using float32 = float;
 using float64 = double;
+enum class bfloat16 : uint16_t {};  // the upper half of a float32
+enum class float16 : uint16_t {};   // sign, 5 bits of exponent from 2^-14 on, 10 of the fraction
 
-inline float kept(bfloat16 x) {
-  const uint32_t bits = uint32_t(x) << 16;
-  float y;
-  std::memcpy(&y, &bits, 4);
-  return y;
+inline float kept(bfloat16 x) { return from_bits(int32_t(uint32_t(x) << 16)); }
+inline float kept(float16 x) {
+  const int32_t sign = (int32_t(x) & 0x8000) << 16;
+  const float size = from_bits((int32_t(x) & 0x7fff) << 13) * 0x1p112f;
+  return from_bits(sign | bits(size) | (size < 65536.0f ? 0 : 0x7f800000));
 }
 template <class T> T kept(T x) { return x; }
 
-inline void keep(bfloat16& to, float x) {  // to the nearest, ties to even
-  uint32_t bits;
-  std::memcpy(&bits, &x, 4);
-  const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1)) >> 16;
-  to = x == x ? rounded : 0x7fc0u;
+// to the nearest, ties to even
+inline void keep(bfloat16& to, float x) {
+  const uint32_t u = uint32_t(bits(x));
+  to = bfloat16(x == x ? (u + 0x7fff + (u >> 16 & 1)) >> 16 : 0x7fc0);
+}
+inline void keep(float16& to, float x) {
+  const int32_t u = bits(x) & 0x7fffffff;
+  const int32_t normal = (u + 0xfff + (u >> 13 & 1) - (112 << 23)) >> 13;
+  const int32_t tiny = bits(from_bits(u) + 0.5f) - bits(0.5f);  // below 2^-14
+  const int32_t finite = u < 113 << 23 ? tiny : normal;
+  const int32_t size = u < 0x477ff000 ? finite : u <= 0x7f800000 ? 0x7c00 : 0x7e00;  // 65520 is infinite
+  to = float16(size | (bits(x) >> 16 & 0x8000));
 }
 template <class T, class W> void keep(T& to, W x) { to = T(x); }
 
@@ -67,17 +85,6 @@ template <class W> W sin(W x) { return std::sin(x); }
 inline double exp(double x) { return std::exp(x); }
 inline double log(double x) { return std::log(x); }
 inline double tanh(double x) { return std::tanh(x); }
-
-inline int32_t bits(float x) {
-  int32_t i;
-  std::memcpy(&i, &x, 4);
-  return i;
-}
-inline float from_bits(int32_t i) {
-  float x;
-  std::memcpy(&x, &i, 4);
-  return x;
-}
 
 // c0 + c1 x + c2 x^2 + ...
 inline float polynomial(float, float c) { return c; }

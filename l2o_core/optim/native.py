@@ -142,8 +142,8 @@ def _built(text: str) -> ctypes.CDLL:
         loop, library = Path(folder, "loop.cpp"), Path(folder, "loop.so")
         loop.write_text(text)
         command = [compiler, *FLAGS, processor, f"-I{Path(__file__).parent}", str(loop), "-o", str(library)]
-        for threads in (["-fopenmp"], []):  # Apple's compiler comes without
-            done = subprocess.run([*command, *threads, "-lm"], capture_output=True, text=True)
+        for threads in ("-fopenmp", "-fopenmp-simd"):  # Apple's compiler comes without threads
+            done = subprocess.run([*command, threads, "-lm"], capture_output=True, text=True)
             if not done.returncode:
                 break
         else:

@@ -58,3 +58,31 @@ def test_infinite_undefined_and_extreme(name, dtype):
 def test_a_tanh_is_at_most_1():
     x = torch.linspace(5, 10, 200_001)
     assert computed("tanh", torch.float32, x).max() == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_read_and_rounded_as_by_pytorch(dtype):
+    every = torch.arange(-(2**15), 2**15, dtype=torch.int16).view(dtype)
+    generator = torch.Generator().manual_seed(0)
+    between = (
+        torch.randint(-(2**31), 2**31, (200_000,), generator=generator).to(torch.int32).view(torch.float32)
+    )
+    halves = every.float() * (1 + 2.0**-11)  # ties, and their neighbours
+    x = torch.cat(
+        [every.float(), between, halves, halves.nextafter(torch.tensor(0.0)), torch.tensor([65519.996])]
+    )
+    torch.testing.assert_close(copied(x, torch.float32, dtype), x.to(dtype), rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(
+        copied(every, dtype, torch.float32), every.float(), rtol=0, atol=0, equal_nan=True
+    )
+
+
+def copied(x: torch.Tensor, before: torch.dtype, after: torch.dtype) -> torch.Tensor:
+    """Numbers of one type kept in another."""
+    graph = fx.Graph()
+    tracer = fx.proxy.GraphAppendingTracer(graph)
+    given, out = (fx.Proxy(graph.placeholder(name), tracer) for name in ("given", "out"))
+    out.copy_(given.to(torch.float32))
+    result = torch.empty(len(x), dtype=after)
+    Loop(graph, {"given": before, "out": after}, torch.float32)([[x, result]], torch.zeros(1))
+    return result
