@@ -379,6 +379,7 @@ left.legend()
 right.legend()
 right.set(
     xlabel="nodes of the equation",
+    ylabel="mean loss, tuning instances",
     xscale="log",
     title="cut to size (chosen: ringed)",
 )

@@ -43,7 +43,7 @@ class SOL(CoordinateOptimizer):
     Every weight has a gate (`gates`), drawn anew for each unroll of meta-training; `sparsity` is what it
     costs, in units of the loss, to have all of them open. Moments are those of `torch.optim.Adam`.
 
-    Raises ConfigError for counts below 1.
+    Raises ConfigError for counts below 1 and a negative price.
     """
 
     def __init__(
@@ -100,7 +100,10 @@ class SOL(CoordinateOptimizer):
 
     @property
     def equation(self) -> Expression:
-        """The rule as it is, gates at their mean: the update written out over the inputs (SOL Alg. 1)."""
+        """The update written out over the inputs, with the gates as they are (the end of SOL's Alg. 1).
+
+        Raises ExpressionError where that would be too long: several layers of many units, not yet sparse.
+        """
         signals: list[Form] = [{var(name): 1.0} for name in self.features.names]
         for layer in self.layers:
             signals = self._written(_mapped(layer, signals))
@@ -120,7 +123,7 @@ class SOL(CoordinateOptimizer):
 
     @torch.no_grad()
     def pruned(self, inputs: Tensor, share: float) -> SOL:
-        """A copy with only the weights that matter, gates at their mean.
+        """A copy with only the weights that matter.
 
         A weight goes where what it carries, its size times the root mean square of its signal over `inputs`
         [n, 12], is less than `share` of the most that any weight carries to the same component. Raises
