@@ -152,18 +152,25 @@ def _epoch(
     runs: Estimator, trainer: torch.optim.Optimizer, steps: int, unroll: int, clip: float, bar: tqdm
 ) -> float:
     """One meta-update per unroll; the mean loss, or nan as soon as a loss or a gradient is not finite."""
-    total = 0.0
-    for _ in range(steps // unroll):
-        trainer.zero_grad()
-        loss = averaged(runs.optimizer, runs.unroll(unroll))
-        norm = torch.nn.utils.clip_grad_norm_(runs.optimizer.parameters(), clip)
-        if not math.isfinite(loss) or not torch.isfinite(norm):
-            return math.nan
-        trainer.step()
-        total += loss * unroll / steps
-        bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
-        bar.update(unroll)
-    return total
+    optimizer, total = runs.optimizer, 0.0
+    try:
+        for _ in range(steps // unroll):
+            trainer.zero_grad()
+            optimizer.draw(runs.generator)
+            loss = runs.unroll(unroll)
+            if (penalty := optimizer.penalty()) is not None:
+                penalty.backward()
+            loss = averaged(optimizer, loss)
+            norm = torch.nn.utils.clip_grad_norm_(optimizer.parameters(), clip)
+            if not math.isfinite(loss) or not torch.isfinite(norm):
+                return math.nan
+            trainer.step()
+            total += loss * unroll / steps
+            bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+            bar.update(unroll)
+        return total
+    finally:
+        optimizer.draw(None)
 
 
 def _learned_enough(stage: list[tuple[int, float]], first: bool) -> bool:

@@ -1,15 +1,17 @@
-"""Optimizers that can be meta-trained: numerical ones (LSTMs) and equations with free constants."""
+"""Optimizers that can be meta-trained: LSTMs, networks of operators, and equations with free constants."""
 
 from .base import CoordinateOptimizer
 from .card import card
 from .equation import Equation
 from .recurrent import DM, RP, Recurrent, RPSmall, RPSmallExtra
+from .sol import SOL
 from .store import ARCHITECTURES, describe, load, pretrained, write
 
 __all__ = [
     "ARCHITECTURES",
     "DM",
     "RP",
+    "SOL",
     "CoordinateOptimizer",
     "Equation",
     "RPSmall",

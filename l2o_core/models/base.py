@@ -66,6 +66,13 @@ class CoordinateOptimizer(nn.Module, ABC):
             if part.dim():
                 part[block] = value
 
+    def draw(self, generator: torch.Generator | None) -> None:
+        """Settle what is random in the rule, until the next call; without a generator, at its mean."""
+
+    def penalty(self) -> Tensor | None:
+        """What training adds to the loss for the size of the rule, a scalar with a graph."""
+        return None
+
     @abstractmethod
     def init_memory(self, like: Tensor) -> State:
         """What the rule itself remembers, before the first step."""

@@ -15,9 +15,10 @@ from ..files import replacing
 from .base import CoordinateOptimizer, parameters_match
 from .equation import Equation
 from .recurrent import DM, RP, RPSmall, RPSmallExtra
+from .sol import SOL
 
 ARCHITECTURES: dict[str, type[CoordinateOptimizer]] = {
-    model.__name__: model for model in (DM, RP, RPSmall, RPSmallExtra, Equation)
+    model.__name__: model for model in (DM, RP, RPSmall, RPSmallExtra, SOL, Equation)
 }
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 

@@ -1,0 +1,56 @@
+"""Linear maps that can lose their weights one by one (Louizos et al. 2018)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+TEMPERATURE = 2 / 3
+LOW, HIGH = -0.1, 1.1  # the gate's range before it is cut to [0, 1]: both ends are reached
+
+
+class GatedLinear(nn.Module):
+    """x [D, N] -> W x + B k [O, N], every entry of (W, B) times a gate between 0 and 1.
+
+    `constants` k [C] are fixed numbers that enter beside x; (1,) makes B an ordinary bias. While gates are
+    drawn (`draw`), each is a hard-concrete random number, so that a weight can be missing; otherwise it is
+    what that distribution's location maps to. `spread`: standard deviation of the first weights.
+    """
+
+    def __init__(self, inputs: int, outputs: int, constants: Sequence[float], spread: float):
+        super().__init__()
+        self.constants = tuple(constants)
+        shape = (outputs, inputs + len(self.constants))
+        self.weight = nn.Parameter(spread * torch.randn(shape))
+        self.location = nn.Parameter(torch.zeros(shape))  # 0: as likely dropped as not, before the cut
+        self.noise: Tensor | None = None
+
+    def draw(self, generator: torch.Generator | None) -> None:
+        """Draw the gates, until the next call; without a generator they are at their mean."""
+        if generator is None:
+            self.noise = None
+            return
+        uniform = torch.rand(self.weight.shape, generator=generator).clamp(1e-6, 1 - 1e-6)
+        self.noise = uniform.logit().to(self.weight)
+
+    @property
+    def gated(self) -> Tensor:
+        """The weights as they act now, [O, D + C]."""
+        if self.noise is None:
+            gate = self.location.sigmoid()
+        else:
+            gate = ((self.noise + self.location) / TEMPERATURE).sigmoid()
+        return self.weight * (gate * (HIGH - LOW) + LOW).clamp(0, 1)
+
+    @property
+    def chances(self) -> Tensor:
+        """The probability that a drawn gate is not 0, [O, D + C]."""
+        return (self.location - TEMPERATURE * math.log(-LOW / HIGH)).sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[D, N] to [O, N]."""
+        weights, fixed = self.gated.split([len(x), len(self.constants)], dim=1)
+        return torch.addmm(fixed @ fixed.new_tensor(self.constants)[:, None], weights, x)

@@ -1,0 +1,147 @@
+"""The Symbolic Optimizer Learner (SOL Sec. 3.3): its units are operators, so the network is an equation."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+from ..expressions import Expression, var
+from ..features import Features, State
+from . import forms
+from .base import CoordinateOptimizer
+from .forms import Form
+from .gates import GatedLinear
+
+INPUTS = ("g", "g2", "g3", "ag", "m", "v", "sg", "sm", "ad", "rs", "ld", "cd")
+CONSTANTS = (1.0, 2.0)
+UNITS: dict[str, Callable[..., Tensor]] = {
+    "identical": lambda c: c,
+    "square": torch.square,
+    "exp": torch.exp,
+    "sign": torch.sign,
+    "neg": torch.neg,
+    "+": torch.add,
+    "-": torch.sub,
+    "*": torch.mul,
+}
+"""The operators of SOL Sec. 4; the last three take two components of c each."""
+ARITY = {name: 2 if name in "+-*" else 1 for name in UNITS}
+
+
+class SOL(CoordinateOptimizer):
+    """Hidden layers of operators between SOL's inputs and a linear read-out, shared by all coordinates.
+
+        c = W h + b;   h' = (f_1(c_1), f_2(c_2), ..., f_n(c_{k-1}, c_k))                       (SOL Eq. 3)
+        update = -scale * (W h + b)                                                            (SOL Eq. 1)
+
+    h is at first the inputs and the constants 1 and 2 (SOL Sec. 4). `total_steps`: the T of the decays ld and
+    cd. `hidden`: layers of operators; `copies`: of every operator in a layer. `scale`: in parameter units.
+    Every weight has a gate (`gates`), drawn anew for each unroll of meta-training; `sparsity` is what it
+    costs, in units of the loss, to have all of them open. Moments are those of `torch.optim.Adam`.
+
+    Raises ConfigError for counts below 1 and a negative price.
+    """
+
+    def __init__(
+        self,
+        total_steps: int = 100,
+        hidden: int = 1,
+        copies: int = 1,
+        scale: float = 0.01,
+        sparsity: float = 0.0,
+    ):
+        for name, value in {"total_steps": total_steps, "hidden": hidden, "copies": copies}.items():
+            if value < 1:
+                raise ConfigError(f"{name} must be at least 1, not {value}")
+        if sparsity < 0:
+            raise ConfigError(f"sparsity must be at least 0, not {sparsity}")
+        super().__init__(Features(INPUTS, beta1=0.9, beta2=0.999, eps=1e-8, total_steps=total_steps))
+        self.copies, self.scale, self.sparsity = copies, scale, sparsity
+        units, components = copies * len(UNITS), copies * sum(ARITY.values())
+        widths = [len(INPUTS)] + [units] * (hidden - 1)
+        self.layers = nn.ModuleList(
+            GatedLinear(width, components, (1.0,) if number else CONSTANTS, spread=width**-0.5)
+            for number, width in enumerate(widths)
+        )
+        self.readout = GatedLinear(units, 1, (1.0,), spread=0.1 * units**-0.5)  # small steps at first
+        self.options = {"total_steps": total_steps, "hidden": hidden, "copies": copies}
+        self.options |= {"scale": scale, "sparsity": sparsity}
+
+    def init_memory(self, like: Tensor) -> State:
+        """Nothing: all memory is in the features."""
+        return ()
+
+    def update(self, inputs: Tensor, memory: State) -> tuple[Tensor, State]:
+        """Features [N, 12] through the layers to the update [N]."""
+        h = inputs.T
+        for layer in self.layers:
+            h = self._units(layer(h))
+        return -self.scale * self.readout(h)[0], ()
+
+    def _units(self, c: Tensor) -> Tensor:
+        """SOL Eq. 3: components [K, N] to the values [M, N] of the units, operator by operator."""
+        parts = c.split([self.copies * ARITY[name] for name in UNITS])
+        named = zip(UNITS.items(), parts, strict=True)
+        return torch.cat([unit(*part.chunk(ARITY[name])) for (name, unit), part in named])
+
+    def draw(self, generator: torch.Generator | None) -> None:
+        """Draw all gates."""
+        for layer in (*self.layers, self.readout):
+            layer.draw(generator)
+
+    def penalty(self) -> Tensor:
+        """`sparsity` times the expected share of open gates."""
+        chances = [layer.chances.flatten() for layer in (*self.layers, self.readout)]
+        return self.sparsity * torch.cat(chances).mean()
+
+    @property
+    def equation(self) -> Expression:
+        """The update written out over the inputs, with the gates as they are (the end of SOL's Alg. 1).
+
+        Raises ExpressionError where that would be too long: several layers of many units, not yet sparse.
+        """
+        signals: list[Form] = [{var(name): 1.0} for name in self.features.names]
+        for layer in self.layers:
+            signals = self._written(_mapped(layer, signals))
+        (y,) = _mapped(self.readout, signals)
+        return forms.expression(forms.total([(-self.scale, y)]))
+
+    def _written(self, components: list[Form]) -> list[Form]:
+        """SOL Eq. 3 on forms, in the order of `_units`."""
+        signals, start = [], 0
+        for name, arity in ARITY.items():
+            for unit in range(start, start + self.copies):
+                signals.append(
+                    forms.apply(name, *components[unit : unit + arity * self.copies : self.copies])
+                )
+            start += arity * self.copies
+        return signals
+
+    @torch.no_grad()
+    def pruned(self, inputs: Tensor, share: float) -> SOL:
+        """A copy with only the weights that matter.
+
+        A weight goes where what it carries, its size times the root mean square of its signal over `inputs`
+        [n, 12], is less than `share` of the most that any weight carries to the same component. Raises
+        ConfigError for a share outside [0, 1).
+        """
+        if not 0 <= share < 1:
+            raise ConfigError(f"share must lie in [0, 1), not {share}")
+        small, h = copy.deepcopy(self), inputs.T
+        for layer in (*small.layers, small.readout):
+            fixed = h.new_tensor(layer.constants)[:, None].expand(-1, h.shape[1])
+            carried = layer.gated.abs() * torch.cat([h, fixed]).square().mean(1).sqrt()
+            layer.weight[carried < share * carried.amax(1, keepdim=True)] = 0
+            h = small._units(layer(h)) if layer is not small.readout else h
+        return small
+
+
+def _mapped(layer: GatedLinear, signals: list[Form]) -> list[Form]:
+    """`GatedLinear.forward` on forms, weights in float64."""
+    signals = signals + [{forms.ONE: constant} for constant in layer.constants]
+    rows = layer.gated.double().tolist()
+    return [forms.total(zip(row, signals, strict=True)) for row in rows]
