@@ -29,7 +29,7 @@ epochs = 25  # of meta-training, each on a fresh network
 steps = 100  # of one epoch, and of every race
 far = 3  # the longest race, in units of `steps`
 fraction = 0.5  # of the coordinates, for the meta-gradient
-sparsity = 0.2  # what it costs to have all gates open, in units of the loss
+sparsity = 0.05  # what it costs to have all gates open, in units of the loss
 folder = ""  # where checkpoints are kept, inside the book; empty: nowhere
 inits = 3  # unseen initialisations for every judgement
 per_decade = 2  # learning rates tried for the hand-made rules
@@ -142,12 +142,12 @@ def meta_trained(
 
 
 def new_sol() -> models.SOL:
-    """One hidden layer, one unit of each kind."""
-    return models.SOL(total_steps=steps, scale=0.1, sparsity=sparsity)
+    """One hidden layer, two units of each kind."""
+    return models.SOL(total_steps=steps, copies=2, scale=0.1, sparsity=sparsity)
 
 
 learners, histories = zip(
-    *(meta_trained(new_sol, seed, lr=0.03) for seed in seeds), strict=True
+    *(meta_trained(new_sol, seed, lr=0.01) for seed in seeds), strict=True
 )
 lstms, lstm_histories = zip(
     *(meta_trained(lambda: models.RP(scale=0.1), seed, lr=0.003) for seed in seeds),
