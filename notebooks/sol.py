@@ -18,7 +18,7 @@
 # learning rates on MNISTNET and on three networks that it has not seen: the counterpart of SOL's Figure 5.
 #
 # **What it costs.** In `quick`, a minute and a half on one CPU core, with scikit-learn's digits in place of
-# MNIST and one training seed. In `standard`, ten minutes on one core. The page draws the recorded `standard`
+# MNIST and one training seed. In `standard`, a quarter of an hour on one core. The page draws the recorded `standard`
 # run where there is one, and ends with what this build itself has measured.
 
 # %% tags=["parameters"]
