@@ -175,13 +175,6 @@ def as_model(rule: expressions.Expression, length: int = steps) -> models.Equati
     return models.Equation(rule, **MOMENTS, total_steps=length)
 
 
-def rounded(rule: expressions.Expression) -> expressions.Expression:
-    """The equation with constants of three digits."""
-    return rule.with_constants(
-        [float(f"{constant:.3g}") for constant in rule.constants]
-    ).simplify()
-
-
 def mean_loss(rule: models.CoordinateOptimizer, name: str, length: int) -> float:
     """On tuning instances: training images, starts that races do not use; infinite if it diverges."""
     found = meta.evaluate(
@@ -201,7 +194,8 @@ def read_out(learner: models.SOL, seed: int) -> dict:
     cuts = {
         str(rule): rule
         for rule in (
-            rounded(learner.pruned(inputs, share).equation) for share in SHARES
+            learner.pruned(inputs, share).equation.rounded(3).simplify()
+            for share in SHARES
         )
     }
     front = [

@@ -170,4 +170,4 @@ def rounded(equation: Expression, rows: Rows, tolerance: float) -> Expression:
 
 def with_digits(equation: Expression, digits: int) -> Expression:
     """The equation in canonical form, its constants rounded to significant digits."""
-    return canonical(equation.with_constants(float(f"{value:.{digits}g}") for value in equation.constants))
+    return canonical(equation.rounded(digits))

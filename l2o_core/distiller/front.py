@@ -188,7 +188,7 @@ def skeleton(equation: Expression) -> Expression:
 
 def short(equation: Expression, digits: int = 4) -> Expression:
     """The equation with constants rounded to significant digits: for reading, not for use."""
-    return equation.with_constants(float(f"{value:.{digits}g}") for value in equation.constants)
+    return equation.rounded(digits)
 
 
 def _short(equation: Expression, digits: int = 4, width: int = 160) -> str:

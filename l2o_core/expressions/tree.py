@@ -133,6 +133,10 @@ class Expression:
         fresh = iter(values)
         return Expression(tuple(next(fresh) if isinstance(node, float) else node for node in self.program))
 
+    def rounded(self, digits: int) -> Expression:
+        """The same equation, its constants rounded to significant digits."""
+        return self.with_constants(float(f"{value:.{digits}g}") for value in self.constants)
+
     def substitute(self, replacements: Mapping[str, Expression | float]) -> Expression:
         """Replace variables, named as they print ("g[3]"); names that do not occur are ignored."""
         trees = {name: _operand(value) for name, value in replacements.items()}

@@ -71,6 +71,10 @@ class SOL(CoordinateOptimizer):
         self.options = {"total_steps": total_steps, "hidden": hidden, "copies": copies}
         self.options |= {"scale": scale, "sparsity": sparsity}
 
+    @property
+    def _maps(self) -> list[GatedLinear]:
+        return [*self.layers, self.readout]
+
     def init_memory(self, like: Tensor) -> State:
         """Nothing: all memory is in the features."""
         return ()
@@ -90,12 +94,12 @@ class SOL(CoordinateOptimizer):
 
     def draw(self, generator: torch.Generator | None) -> None:
         """Draw all gates."""
-        for layer in (*self.layers, self.readout):
+        for layer in self._maps:
             layer.draw(generator)
 
     def penalty(self) -> Tensor:
         """`sparsity` times the expected share of open gates."""
-        chances = [layer.chances.flatten() for layer in (*self.layers, self.readout)]
+        chances = [layer.chances.flatten() for layer in self._maps]
         return self.sparsity * torch.cat(chances).mean()
 
     @property
@@ -132,7 +136,7 @@ class SOL(CoordinateOptimizer):
         if not 0 <= share < 1:
             raise ConfigError(f"share must lie in [0, 1), not {share}")
         small, h = copy.deepcopy(self), inputs.T
-        for layer in (*small.layers, small.readout):
+        for layer in small._maps:
             fixed = h.new_tensor(layer.constants)[:, None].expand(-1, h.shape[1])
             carried = layer.gated.abs() * torch.cat([h, fixed]).square().mean(1).sqrt()
             layer.weight[carried < share * carried.amax(1, keepdim=True)] = 0

@@ -75,7 +75,6 @@ def source(graph: fx.Graph, types: Mapping[str, torch.dtype], wide: torch.dtype)
     once: set[fx.Node] = set()  # what is one number for all coordinates
     for node in _soonest(graph):
         function = node.target if isinstance(node.target, str) else node.target.__name__
-        arguments = ", ".join(map(_written, node.args))
         match node.op, function:
             case "output", _:
                 pass
@@ -91,8 +90,9 @@ def source(graph: fx.Graph, types: Mapping[str, torch.dtype], wide: torch.dtype)
                 to, value = map(_written, node.args)
                 stores.append(f"keep({to}_[i], {value});")
             case _:
+                arguments = [_written(argument) for argument in node.args]
                 value = (
-                    f"W({_written(node.args[0])})" if function == "to" else f"rule::{function}({arguments})"
+                    f"W({arguments[0]})" if function == "to" else f"rule::{function}({', '.join(arguments)})"
                 )
                 if once.issuperset(node.all_input_nodes):
                     once.add(node)

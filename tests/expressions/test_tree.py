@@ -127,3 +127,7 @@ def test_a_lopsided_tree_is_an_ordinary_tree():
         assert tree.latex()
         value = tree.evaluate({str(variable): torch.ones(2) for variable in tree.variables})
         torch.testing.assert_close(value, torch.full((2,), 751.0 if tree is chain else 1.0))
+
+
+def test_constants_rounded_to_significant_digits():
+    assert parse("0.0123456 * g - 98765.4").rounded(3) == parse("0.0123 * g - 98800")

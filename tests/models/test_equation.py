@@ -5,19 +5,12 @@ import torch
 
 from l2o_core import models
 from l2o_core.errors import ConfigError
+from tests.models.running import run
 
 
 @pytest.fixture
 def gradients():
     return torch.randn(7, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-
-
-def run(model, gradients):
-    state, updates = model.init_state(gradients[0]), []
-    for g in gradients:
-        update, state = model(g, state)
-        updates.append(update.detach())
-    return torch.stack(updates)
 
 
 def test_lags_read_the_past_and_zero_before_it(gradients):

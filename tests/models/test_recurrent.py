@@ -7,19 +7,12 @@ from l2o_core import models
 from l2o_core.features import log_and_sign
 from l2o_core.models import base
 from l2o_core.models.cell import LSTMCell, _Cell
+from tests.models.running import run
 
 
 @pytest.fixture
 def gradients():
     return torch.randn(6, 9, generator=torch.Generator().manual_seed(0))
-
-
-def run(model, gradients):
-    state, updates = model.init_state(gradients[0]), []
-    for g in gradients:
-        update, state = model(g, state)
-        updates.append(update)
-    return torch.stack(updates)
 
 
 def torch_gates(cell: LSTMCell):

@@ -10,6 +10,7 @@ from l2o_core.meta import train as training
 from l2o_core.meta.estimators import TBPTT
 from l2o_core.models import forms, sol
 from l2o_core.models.gates import GatedLinear
+from tests.models.running import run
 
 
 def seeded(**options) -> models.SOL:
@@ -31,14 +32,6 @@ def shaken(**options) -> models.SOL:
 @pytest.fixture
 def inputs():
     return torch.randn(50, len(sol.INPUTS), generator=torch.Generator().manual_seed(0))
-
-
-def run(model, gradients):
-    state, updates = model.init_state(gradients[0]), []
-    for g in gradients:
-        update, state = model(g, state)
-        updates.append(update.detach())
-    return torch.stack(updates)
 
 
 def named(model, inputs):
