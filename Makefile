@@ -16,7 +16,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(READY) ## run the notebooks at PROFILE (quick) and build the site; says where it is
-	@$(BIN)/python book/build.py --profile $(PROFILE)
+	@$(BIN)/python -m l2o_book.build --profile $(PROFILE)
 
 test: $(READY) ## run the tests (without those of the built site)
 	@$(BIN)/python -m pytest -m "not book"
@@ -27,10 +27,10 @@ check-book: $(READY) ## open every page of the built site in a browser and check
 lint: $(READY) ## check style, and that notebooks/*.ipynb are in step with notebooks/*.py
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python book/sync.py --check
+	@$(BIN)/python -m l2o_book.sync --check
 
 sync: $(READY) ## write notebooks/*.ipynb anew from notebooks/*.py, which are the source
-	@$(BIN)/python book/sync.py
+	@$(BIN)/python -m l2o_book.sync
 
 serve: $(READY) ## serve the built site on http://127.0.0.1:8000 (PORT)
 	@test -f book/_build/html/index.html || { echo "the book is not built yet: run make book"; exit 1; }
@@ -45,15 +45,15 @@ lock: $(READY) ## write constraints.txt anew: the newest versions that fit pypro
 	@$(BIN)/python .ci/lock.py
 
 clean: ## remove the environment and everything built
-	rm -rf $(VENV) book/_build build ./*.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) book/_build build ./*.egg-info book/*.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml book/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "Python 3.11 or later is needed; '$(PYTHON)' is not that. Name another: make book PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "this Python cannot make environments; on Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 	@test -x $(BIN)/python || { echo "making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
 	@echo "installing pinned dependencies into $(VENV) (some minutes the first time) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]' -e ./book
 	@touch $@

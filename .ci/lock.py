@@ -25,7 +25,7 @@ command = [
     "--report",
     "-",
 ]
-report = subprocess.run([*command, ".[book,test,lab]", *FIXED], cwd=root, check=True, stdout=subprocess.PIPE)
+report = subprocess.run([*command, ".[test,lab]", *FIXED], cwd=root, check=True, stdout=subprocess.PIPE)
 packages = {
     item["metadata"]["name"].lower(): item["metadata"]["version"].partition("+")[0]
     for item in json.loads(report.stdout)["install"]

@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 from l2o_core.optim import SymbolicOptimizer
-from l2o_core.optim.plan import plan
+from l2o_core.optim._compile.plan import plan
 
 EQ6 = {f"{letter}{lag}": scale * decay**lag for letter, scale, decay in
        (("a", 0.5, 0.7), ("c", 0.3, 0.5), ("d", 0.2, 0.6)) for lag in range(20)} | {"gamma": 0.1}  # fmt: skip

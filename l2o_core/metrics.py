@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from .distiller import Dataset, ParetoFront
+from .distiller.rows import r2
 from .errors import ConfigError, DataError
 from .expressions import Expression, Variable, parse
+from .models import LearnedOptimizer
 
-if TYPE_CHECKING:
-    from .distiller import Dataset, ParetoFront
-    from .models.base import CoordinateOptimizer
-
-
-def r2(y: np.ndarray, prediction: np.ndarray) -> float:
-    """Coefficient of determination of predictions [n] for y [n]: 1 is perfect, 0 as good as y's mean.
-
-    Minus infinity where a prediction is not finite. Raises DataError where y does not vary.
-    """
-    y, prediction = np.asarray(y, dtype=float), np.asarray(prediction, dtype=float)
-    if y.shape != prediction.shape or y.var() == 0:
-        raise DataError(f"R2 needs values that vary and one prediction for each, not {prediction.shape}")
-    if not np.isfinite(prediction).all():
-        return -np.inf
-    return float(1 - np.square(y - prediction).mean() / y.var())
+__all__ = [
+    "mapping_complexity",
+    "r2",
+    "sensitivities",
+    "temporal_perception_field",
+    "temporal_perception_interval",
+]
 
 
 def temporal_perception_field(
-    rule: Expression | CoordinateOptimizer, data: Dataset
+    rule: Expression | LearnedOptimizer, data: Dataset
 ) -> float | tuple[float, ...]:
     """How many steps back a rule looks on average (SymL2O Eq. 3); a tuple if the data has several features.
 
@@ -41,7 +33,7 @@ def temporal_perception_field(
 
 
 def temporal_perception_interval(
-    rule: Expression | CoordinateOptimizer,
+    rule: Expression | LearnedOptimizer,
     data: Dataset,
     *,
     level: float = 0.95,
@@ -70,7 +62,7 @@ def temporal_perception_interval(
     return bounds[0] if len(bounds) == 1 else tuple(bounds)
 
 
-def sensitivities(rule: Expression | CoordinateOptimizer, data: Dataset) -> dict[str, dict[int, float]]:
+def sensitivities(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[str, dict[int, float]]:
     """The influence of each lag, by feature: `sqrt(E[(d rule / d z[i])^2])` over the data.
 
     Of a linear rule that is exactly |c_i|. It is in units of the rule per unit of the feature; to compare
@@ -108,7 +100,7 @@ def _columns(data: Dataset) -> dict[str, dict[int, int]]:
     return columns
 
 
-def _slopes(rule: Expression | CoordinateOptimizer, data: Dataset) -> dict[str, dict[int, np.ndarray]]:
+def _slopes(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[str, dict[int, np.ndarray]]:
     """The derivative [n] by each lag of each feature, row by row."""
     return _of_equation(rule, data) if isinstance(rule, Expression) else _of_model(rule, data)
 
@@ -122,7 +114,7 @@ def _of_equation(rule: Expression, data: Dataset) -> dict[str, dict[int, np.ndar
     return {name: {lag: slopes[:, i] for lag, i in lags.items()} for name, lags in columns.items()}
 
 
-def _of_model(model: CoordinateOptimizer, data: Dataset) -> dict[str, dict[int, np.ndarray]]:
+def _of_model(model: LearnedOptimizer, data: Dataset) -> dict[str, dict[int, np.ndarray]]:
     """Through the unrolled window: from the oldest lag, and what was remembered before it, to now."""
     columns = _columns(data)
     if tuple(columns) != tuple(model.features.names):

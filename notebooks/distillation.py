@@ -43,25 +43,18 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
+from l2o_book import plots, records
+from l2o_book.explorer import Curve, Frame, explorer
+from l2o_book.pipeline import Study
+from l2o_book.playground import playground
 from matplotlib import pyplot as plt
 from sklearn.neural_network import MLPRegressor
 
-from l2o_core import (
-    distiller,
-    expressions,
-    metrics,
-    models,
-    plots,
-    records,
-    tasks,
-)
+from l2o_core import distiller, expressions, metrics, models, tasks
 from l2o_core.distiller.engines import Operon
 from l2o_core.distiller.problem import prepare
-from l2o_core.explorer import Curve, Frame, explorer
 from l2o_core.features import Features
 from l2o_core.optim import zoo
-from l2o_core.playground import playground
-from l2o_core.study import Study
 
 plots.use_style()
 torch.set_num_threads(1)  # the same rows, to the bit, on any number of cores

@@ -44,18 +44,11 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
+from l2o_book import plots, records
+from l2o_book.pipeline import Study
 from matplotlib import pyplot as plt
 
-from l2o_core import (
-    distiller,
-    expressions,
-    metrics,
-    models,
-    plots,
-    records,
-    tasks,
-)
-from l2o_core.study import Study
+from l2o_core import distiller, expressions, metrics, models, tasks
 
 plots.use_style()
 torch.set_num_threads(1)  # the same rows, to the bit, on any number of cores
@@ -173,7 +166,7 @@ def losses(
 
 
 def chosen(
-    front: distiller.ParetoFront, rule: models.CoordinateOptimizer
+    front: distiller.ParetoFront, rule: models.LearnedOptimizer
 ) -> distiller.Entry:
     """The equation that optimizes best where teachers were trained."""
     few = [*front.entries[:: max(1, len(front) // 8)], front.best]

@@ -47,9 +47,10 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
+from l2o_book import plots, records
 from matplotlib import pyplot as plt
 
-from l2o_core import meta, models, plots, records, tasks
+from l2o_core import meta, models, tasks
 
 plots.use_style()
 torch.set_num_threads(1)  # several at once, one core each
@@ -155,7 +156,7 @@ CLASSICS = {
 def losses(rules, hidden, steps, half=1, low=-0.5, seed=3000) -> list[torch.Tensor]:
     """Losses [inits, steps + 1] of each rule on the same unseen initialisations."""
 
-    def one(rule: models.CoordinateOptimizer) -> torch.Tensor:
+    def one(rule: models.LearnedOptimizer) -> torch.Tensor:
         task = mlp(hidden, half, low)
         return meta.evaluate(rule, task, steps=steps, instances=inits, seed=seed)
 

@@ -32,9 +32,10 @@ import time
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
+from l2o_book import plots, records
 from matplotlib import pyplot as plt
 
-from l2o_core import distiller, meta, metrics, models, optim, plots, records, tasks
+from l2o_core import distiller, meta, metrics, models, optim, tasks
 
 plots.use_style()
 torch.manual_seed(seed)
@@ -136,7 +137,7 @@ linear = distiller.distill(
 
 
 # %%
-def tuning_loss(rule: models.CoordinateOptimizer) -> float:
+def tuning_loss(rule: models.LearnedOptimizer) -> float:
     """Mean loss over 100 steps on tuning instances; infinite if one diverges."""
     mean = (
         meta.evaluate(rule, task, steps=100, instances=128, seed=seed + 1000)

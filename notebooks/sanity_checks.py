@@ -39,10 +39,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from l2o_book import plots, records
 from matplotlib import pyplot as plt
 from torch import nn
 
-from l2o_core import data, distiller, expressions, metrics, plots, records
+from l2o_core import data, distiller, expressions, metrics
 from l2o_core.errors import DataError
 from l2o_core.features import Features
 from l2o_core.tasks import vision

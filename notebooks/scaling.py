@@ -57,12 +57,13 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
+from l2o_book import plots, records
+from l2o_book.pipeline import STAND_INS, Study
+from l2o_book.training import Fit, fit
 from matplotlib import pyplot as plt
 
-from l2o_core import data, distiller, meta, models, optim, plots, records, tasks
-from l2o_core.study import STAND_INS, Study
+from l2o_core import data, distiller, meta, models, optim, tasks
 from l2o_core.tasks.vision import resnet
-from l2o_core.training import Fit, fit
 
 plots.use_style()
 started = time.perf_counter()

@@ -42,18 +42,10 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
+from l2o_book import plots, records
 from matplotlib import pyplot as plt
 
-from l2o_core import (
-    distiller,
-    expressions,
-    meta,
-    models,
-    optim,
-    plots,
-    records,
-    tasks,
-)
+from l2o_core import distiller, expressions, meta, models, optim, tasks
 from l2o_core.models.sol import CONSTANTS, INPUTS, UNITS
 
 plots.use_style()
@@ -119,7 +111,7 @@ kept = records.kept(folder, profile)
 
 def meta_trained(
     build, seed: int, lr: float
-) -> tuple[models.CoordinateOptimizer, meta.History]:
+) -> tuple[models.LearnedOptimizer, meta.History]:
     """A fresh optimizer, meta-trained on MNISTNET."""
     torch.manual_seed(seed)
     optimizer = build()
@@ -175,7 +167,7 @@ def as_model(rule: expressions.Expression, length: int = steps) -> models.Equati
     return models.Equation(rule, **MOMENTS, total_steps=length)
 
 
-def mean_loss(rule: models.CoordinateOptimizer, name: str, length: int) -> float:
+def mean_loss(rule: models.LearnedOptimizer, name: str, length: int) -> float:
     """On tuning instances: training images, starts that races do not use; infinite if it diverges."""
     found = meta.evaluate(
         rule, mnistnet(name), steps=length, instances=inits, seed=1000

@@ -1,4 +1,8 @@
-"""The command `l2o`: reproduce the notebooks, distil data of your own, look into the zoo of rules."""
+"""The command `l2o`: train optimizers, distil data of your own, look into the zoo of rules.
+
+Other packages add commands by an entry point in the group `l2o.commands`: a module with `add_parser`. The
+book adds `l2o reproduce` that way.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,19 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 
-from l2o_core.cli import distill, reproduce, zoo
-from l2o_core.errors import L2OError
+from ..errors import L2OError
+from . import distill, train, zoo
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; an error of ours becomes one line on stderr and exit status 2."""
-    parser = argparse.ArgumentParser(prog="l2o", description=__doc__)
+    parser = argparse.ArgumentParser(prog="l2o", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=f"l2o {metadata.version('l2o_core')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (reproduce, distill, zoo):
+    added = [entry.load() for entry in metadata.entry_points(group="l2o.commands")]
+    for command in (*added, train, distill, zoo):
         command.add_parser(commands)
     options = parser.parse_args(arguments)
     try:

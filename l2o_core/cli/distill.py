@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from l2o_core.errors import ConfigError, DataError
+from ..errors import ConfigError, DataError
 
 WRITERS = {
     ".json": lambda front: front.to_json(),
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     for path, known in ((options.out, WRITERS), (options.plot, PICTURES)):
         if path and path.suffix not in known:
             raise ConfigError(f"{path}: the name must end in one of {', '.join(known)}")
-    from l2o_core import distiller
+    from .. import distiller
 
     shared = {"names": data["names"], "groups": data["groups"], "seed": options.seed, "huber": options.huber}
     shared |= {"max_complexity": options.max_complexity}
@@ -85,9 +85,8 @@ def run(options: argparse.Namespace) -> int:
 
 def draw(path: Path, fronts: dict) -> None:
     """Accuracy against size, as a picture file."""
+    from l2o_book import plots
     from matplotlib.figure import Figure
-
-    from l2o_core import plots
 
     figure = Figure(figsize=(6.4, 3.8), layout="constrained")
     plots.fronts(figure.subplots(), fronts)
@@ -96,7 +95,7 @@ def draw(path: Path, fronts: dict) -> None:
 
 def read(path: Path) -> dict:
     """The arrays of a .npz file as the distiller takes them; DataError if it is not such a file."""
-    from l2o_core.distiller.dataset import read_arrays
+    from ..distiller.dataset import read_arrays
 
     data = read_arrays(path, ("inputs", "targets"))
     inputs = data["inputs"]

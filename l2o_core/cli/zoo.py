@@ -17,7 +17,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the list, or one entry."""
-    from l2o_core.optim import zoo
+    from ..optim import zoo
 
     if options.name is None:
         width = max(map(len, zoo.names()))

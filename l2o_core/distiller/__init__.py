@@ -1,11 +1,10 @@
 """From trajectories to equations: record what an optimizer sees and does, and find the rule behind it."""
 
 from .dataset import Dataset, collect, windows
-from .distill import distill
+from .engines.hall_of_fame import read_hall_of_fame
+from .eq6 import Thresholded, thresholded
 from .front import Entry, ParetoFront, short, skeleton
-from .hall_of_fame import read_hall_of_fame
-from .imported import import_pysr
-from .thresholded import Thresholded, thresholded
+from .search import distill, import_pysr
 
 __all__ = [
     "Dataset",

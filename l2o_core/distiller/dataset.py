@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ..errors import ConfigError, DataError
 from ..features import Features
-from ..files import replacing
-from ..models.base import CoordinateOptimizer, select
+from ..models.base import LearnedOptimizer, select
+from ..storage import replacing
 
 if TYPE_CHECKING:
     from ..tasks import Task
@@ -93,7 +93,7 @@ def read_arrays(path: str | Path, needed: Sequence[str] = ()) -> dict[str, np.nd
 
 
 def collect(
-    opt: CoordinateOptimizer,
+    opt: LearnedOptimizer,
     task: Task,
     lags: int = 20,
     samples: int = 5000,

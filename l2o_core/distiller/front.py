@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, EngineError, ExpressionError
 from ..expressions import Expression
-from ..files import replacing
+from ..storage import replacing
 
 if TYPE_CHECKING:
     import pandas as pd

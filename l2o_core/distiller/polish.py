@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import ExpressionError
 from ..expressions import Expression
-from .canonical import canonical
+from ..expressions.canonical import canonical
 from .rows import Rows, loss
 
 

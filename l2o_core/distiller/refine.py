@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ..errors import ExpressionError
 from ..expressions import Expression, Variable, call
-from .canonical import Combination, assemble, canonical
+from ..expressions.canonical import Combination, assemble, canonical
 from .front import skeleton
 from .polish import polish, pruned, without_abs
 from .problem import Problem

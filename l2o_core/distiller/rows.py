@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 from torch import Tensor
 
+from ..errors import DataError
 from ..expressions import Expression
 
 
@@ -37,3 +39,16 @@ def loss(equation: Expression, rows: Rows) -> float:
     """Mean squared error on rows, or what replaces it (`Rows`); infinite where the equation has no value."""
     error = rows.cost(equation.evaluate(rows.inputs) - rows.y).item()
     return error if math.isfinite(error) else math.inf
+
+
+def r2(y: np.ndarray, prediction: np.ndarray) -> float:
+    """Coefficient of determination of predictions [n] for y [n]: 1 is perfect, 0 as good as y's mean.
+
+    Minus infinity where a prediction is not finite. Raises DataError where y does not vary.
+    """
+    y, prediction = np.asarray(y, dtype=float), np.asarray(prediction, dtype=float)
+    if y.shape != prediction.shape or y.var() == 0:
+        raise DataError(f"R2 needs values that vary and one prediction for each, not {prediction.shape}")
+    if not np.isfinite(prediction).all():
+        return -np.inf
+    return float(1 - np.square(y - prediction).mean() / y.var())

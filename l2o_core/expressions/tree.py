@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ExpressionError
-from .compile import Compiled, compile_expression
+from .compilation import Compiled, compile_expression
 from .operators import OPERATORS
 from .printer import to_latex, to_text
 
@@ -170,7 +170,7 @@ class Expression:
 
     def sympy(self) -> sympy.Expr:
         """As a SymPy expression over real symbols: g[3] becomes g_3."""
-        from .symbolic import to_sympy
+        from .export_sympy import to_sympy
 
         return to_sympy(self)
 

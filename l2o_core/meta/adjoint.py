@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from ..features import State
-from ..models.base import CoordinateOptimizer, detach, select
-from .run import Run
+from ..models.base import LearnedOptimizer, detach, select
+from .rollout import Run
 from .sampling import Sample
 
 BLOCK = 4096  # coordinates differentiated together: bounds memory, still fills the cores
@@ -40,7 +40,7 @@ class Unroll:
     state: State
 
 
-def play(optimizer: CoordinateOptimizer, run: Run, steps: int, sample: Sample) -> Unroll:
+def play(optimizer: LearnedOptimizer, run: Run, steps: int, sample: Sample) -> Unroll:
     """Optimize for some steps without a graph; `run` moves on, ready for the next unroll."""
     chosen = sample.coordinates
     state, losses = select(run.state, chosen, run.gradient.dtype), [run.loss]
@@ -57,7 +57,7 @@ def suffix_sums(gradients: Tensor, weights: Tensor) -> Tensor:
     return (weights[:, None] * gradients[1:]).flip(0).cumsum(0).flip(0)
 
 
-def backward(optimizer: CoordinateOptimizer, unroll: Unroll, weights: Tensor) -> None:
+def backward(optimizer: LearnedOptimizer, unroll: Unroll, weights: Tensor) -> None:
     """Add d/dphi of sum_t w_t f(x_t), `weights` [T] = w_1..w_T, to the `.grad` of the optimizer's parameters.
 
     Exact where the sample holds every coordinate; else unbiased, by the weights of the sample.
@@ -67,7 +67,7 @@ def backward(optimizer: CoordinateOptimizer, unroll: Unroll, weights: Tensor) ->
 
 
 def replay(
-    optimizer: CoordinateOptimizer,
+    optimizer: LearnedOptimizer,
     unroll: Unroll,
     state: State,
     cost: Callable[[int, slice, Tensor], Tensor],

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from ..models.base import CoordinateOptimizer
+from ..models.base import LearnedOptimizer
 from ..models.equation import Equation
 from ..tasks.base import Task
 from .adjoint import Unroll, backward, play, replay
-from .run import Run
+from .rollout import Run
 from .sampling import nothing, stratified
 
 
@@ -28,7 +28,7 @@ class Estimator(ABC):
 
     def __init__(
         self,
-        optimizer: CoordinateOptimizer,
+        optimizer: LearnedOptimizer,
         task: Task,
         seed: int,
         instances: int = 1,
@@ -49,7 +49,7 @@ class Estimator(ABC):
     def unroll(self, steps: int) -> float:
         """Optimize on for some steps; leave a gradient; return the mean loss of these steps."""
 
-    def start(self, optimizer: CoordinateOptimizer) -> Run:
+    def start(self, optimizer: LearnedOptimizer) -> Run:
         """The instances of this estimator, about to be optimized."""
         return Run.start(optimizer, self.task, self.seed, self.instances, self.scaling, self.compact)
 

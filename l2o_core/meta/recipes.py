@@ -12,9 +12,9 @@ import yaml
 
 from .. import models, tasks
 from ..errors import ConfigError
-from ..models.base import CoordinateOptimizer
+from ..models.base import LearnedOptimizer
 from .history import History
-from .train import meta_train
+from .training import meta_train
 
 FILE = Path(__file__).with_suffix(".yml")
 
@@ -30,7 +30,7 @@ class Recipe:
 
     def train(
         self, seed: int = 0, folder: str | Path | None = None, progress: bool = True, **changes: Any
-    ) -> tuple[CoordinateOptimizer, History]:
+    ) -> tuple[LearnedOptimizer, History]:
         """Meta-train from scratch; `changes` replace options of `meta_train`.
 
         With a folder, a killed run continues (`<name>-<seed>.pt`), and the trained weights are left in
@@ -54,7 +54,7 @@ class Recipe:
         return Path(folder) / f"{self.name}-{seed}.safetensors"
 
 
-def build(architecture: str, **options: Any) -> CoordinateOptimizer:
+def build(architecture: str, **options: Any) -> LearnedOptimizer:
     """An untrained model of the named architecture."""
     return models.ARCHITECTURES[architecture](**options)
 
@@ -74,7 +74,7 @@ def load(name: str) -> Recipe:
     return Recipe(name, recipe["model"], recipe["task"], training)
 
 
-def teacher(name: str, seed: int = 0, folder: str | Path | None = None) -> CoordinateOptimizer:
+def teacher(name: str, seed: int = 0, folder: str | Path | None = None) -> LearnedOptimizer:
     """A trained teacher by its recipe's name: of this seed where `folder` has it, else the pretrained one."""
     path = load(name).path(folder, seed) if folder else None
     return models.load(path if path and path.exists() else name)

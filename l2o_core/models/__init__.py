@@ -1,7 +1,7 @@
 """Optimizers that can be meta-trained: LSTMs, networks of operators, and equations with free constants."""
 
-from .base import CoordinateOptimizer
-from .card import card
+from .base import LearnedOptimizer
+from .cards import card
 from .equation import Equation
 from .recurrent import DM, RP, Recurrent, RPSmall, RPSmallExtra
 from .sol import SOL
@@ -12,8 +12,8 @@ __all__ = [
     "DM",
     "RP",
     "SOL",
-    "CoordinateOptimizer",
     "Equation",
+    "LearnedOptimizer",
     "RPSmall",
     "RPSmallExtra",
     "Recurrent",

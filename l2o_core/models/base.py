@@ -12,7 +12,7 @@ from ..features import Features, State
 BLOCK = 8192  # coordinates advanced together: temporaries stay in the cache, however many there are
 
 
-class CoordinateOptimizer(nn.Module, ABC):
+class LearnedOptimizer(nn.Module, ABC):
     """An update rule shared by all coordinates: gradients [N] in, updates [N] out.
 
     `x_{t+1} = x_t + update_t`: the update is what is added, sign and step size included. The state is a

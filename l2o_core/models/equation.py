@@ -12,11 +12,11 @@ from .. import expressions
 from ..errors import ConfigError
 from ..expressions import Expression
 from ..features import Features, State
-from .base import CoordinateOptimizer
+from .base import LearnedOptimizer
 from .extra import ExtraFeatures
 
 
-class Equation(CoordinateOptimizer):
+class Equation(LearnedOptimizer):
     """The update is the value of an equation over features and their lags; its constants are parameters.
 
     `coefficients` are parameters too, with names: each name in the rule that is no feature takes the value
@@ -54,7 +54,7 @@ class Equation(CoordinateOptimizer):
     def distilled(
         cls,
         rule: str | Expression,
-        teacher: CoordinateOptimizer,
+        teacher: LearnedOptimizer,
         coefficients: Mapping[str, float] | None = None,
     ) -> Equation:
         """An equation distilled from a teacher, over its inputs, which are computed as the teacher does."""

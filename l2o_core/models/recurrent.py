@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from ..features import Features, State, log_and_sign
-from .base import CoordinateOptimizer
+from .base import LearnedOptimizer
 from .cell import LSTMCell
 from .extra import ExtraFeatures
 
 
-class Recurrent(CoordinateOptimizer):
+class Recurrent(LearnedOptimizer):
     """Stacked LSTM cells between an input map and a linear read-out, shared by all coordinates.
 
     `inputs`: width of what `encode` gives the first cell; `hidden`: width of the cells, `layers` of them;

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from ..expressions import Expression, var
+from ..expressions import linear as forms
+from ..expressions.linear import Form
 from ..features import Features, State
-from . import forms
-from .base import CoordinateOptimizer
-from .forms import Form
+from .base import LearnedOptimizer
 from .gates import GatedLinear
 
 INPUTS = ("g", "g2", "g3", "ag", "m", "v", "sg", "sm", "ad", "rs", "ld", "cd")
@@ -32,7 +32,7 @@ UNITS: dict[str, Callable[..., Tensor]] = {
 ARITY = {name: 2 if name in "+-*" else 1 for name in UNITS}
 
 
-class SOL(CoordinateOptimizer):
+class SOL(LearnedOptimizer):
     """Hidden layers of operators between SOL's inputs and a linear read-out, shared by all coordinates.
 
         c = W h + b;   h' = (f_1(c_1), f_2(c_2), ..., f_n(c_{k-1}, c_k))                       (SOL Eq. 3)

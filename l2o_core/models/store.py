@@ -11,19 +11,19 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import CheckpointError, ConfigError
-from ..files import replacing
-from .base import CoordinateOptimizer, parameters_match
+from ..storage import replacing
+from .base import LearnedOptimizer, parameters_match
 from .equation import Equation
 from .recurrent import DM, RP, RPSmall, RPSmallExtra
 from .sol import SOL
 
-ARCHITECTURES: dict[str, type[CoordinateOptimizer]] = {
+ARCHITECTURES: dict[str, type[LearnedOptimizer]] = {
     model.__name__: model for model in (DM, RP, RPSmall, RPSmallExtra, SOL, Equation)
 }
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 
 
-def write(path: str | Path, model: CoordinateOptimizer, training: dict[str, Any] | None = None) -> Path:
+def write(path: str | Path, model: LearnedOptimizer, training: dict[str, Any] | None = None) -> Path:
     """Save a model with its architecture and training record; the file appears whole or not at all."""
     path = Path(path)
     header = {
@@ -38,7 +38,7 @@ def write(path: str | Path, model: CoordinateOptimizer, training: dict[str, Any]
     return path
 
 
-def load(name: str | Path) -> CoordinateOptimizer:
+def load(name: str | Path) -> LearnedOptimizer:
     """A model from a file, or a pretrained one by name ("dm/p1").
 
     Raises ConfigError if there is no such model, CheckpointError if the file is damaged or is no model.

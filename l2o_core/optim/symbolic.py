@@ -15,9 +15,9 @@ from ..expressions import Expression, parse
 from ..models import Equation
 from ..models.extra import ExtraFeatures
 from . import zoo
-from .bucket import Bucket, step_together
-from .compaction import Compacted
-from .plan import FEATURE_OPTIONS, POWERS, plan
+from ._compile.buckets import Bucket, step_together
+from ._compile.plan import FEATURE_OPTIONS, POWERS, plan
+from ._compile.running_sums import Compacted
 
 DEFAULTS: Mapping[str, float | bool | str | None] = {
     "lr": 1e-3,

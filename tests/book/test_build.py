@@ -21,13 +21,19 @@ class Book:
         shutil.copytree(Path(__file__).parent / "fixture", root)
         for name in ("_config.yml", "constraints.txt"):
             shutil.copy(ROOT / name, root)
-        elsewhere = ("_build", "*.py", "reproduced.md")  # the last links to pages that this book lacks
+        elsewhere = (
+            "_build",
+            "l2o_book",
+            "*.egg-info",
+            "*.toml",
+            "reproduced.md",
+        )  # the last links to pages that this book lacks
         shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns(*elsewhere))
         (root / "profiles").mkdir()
         (root / "profiles" / "quick.yml").write_text("seeds: 3\n")
 
-    def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, str(ROOT / "book" / script), *arguments]
+    def run(self, module: str, *arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", f"l2o_book.{module}", *arguments]
         environment = os.environ | {"L2O_BOOK_ROOT": str(self.root)}
         return subprocess.run(command, capture_output=True, text=True, env=environment)
 
@@ -36,8 +42,8 @@ class Book:
 def book(tmp_path_factory):
     """The small book, built."""
     made = Book(tmp_path_factory.mktemp("book") / "checkout")
-    assert made.run("sync.py").returncode == 0
-    made.first = made.run("build.py")
+    assert made.run("sync").returncode == 0
+    made.first = made.run("build")
     return made
 
 
@@ -80,7 +86,7 @@ def test_launch_buttons_point_at_the_notebook_in_the_repository(book):
 
 def test_a_second_build_does_nothing(book):
     before = (book.html / "notebooks" / "sample.html").stat().st_mtime_ns
-    again = book.run("build.py")
+    again = book.run("build")
     assert again.returncode == 0
     assert "sample: unchanged" in again.stdout
     assert "pages: unchanged" in again.stdout
@@ -100,8 +106,8 @@ def test_a_failing_notebook_and_a_dangling_reference_fail_the_build_but_not_the_
     )
     with (broken.root / "book" / "deviations.md").open("a") as page:
         page.write("\nSee {numref}`fig-nowhere`.\n")
-    broken.run("sync.py")
-    done = broken.run("build.py")
+    broken.run("sync")
+    done = broken.run("build")
     assert done.returncode == 1
     assert "FAILED in bad.py:5: ValueError: no" in done.stdout
     assert "1 of 2 notebooks are fine" in done.stdout
@@ -109,7 +115,7 @@ def test_a_failing_notebook_and_a_dangling_reference_fail_the_build_but_not_the_
     assert "in bad.py:5: ValueError: no" in (broken.html / "notebooks" / "bad.html").read_text()
     assert (broken.html / "notebooks" / "sample.html").is_file()
     toc.write_text(toc.read_text().replace("notebooks/bad", "notebooks/nowhere"))
-    done = broken.run("build.py")
+    done = broken.run("build")
     assert done.returncode == 2
     assert done.stderr.startswith("book: _toc.yml names notebooks/nowhere")
 
@@ -117,9 +123,9 @@ def test_a_failing_notebook_and_a_dangling_reference_fail_the_build_but_not_the_
 def test_a_pair_out_of_step_is_named_with_its_remedy(book):
     paired = book.root / "notebooks" / "sample.ipynb"
     paired.write_text(paired.read_text().replace("A sample page", "Another page"))
-    done = book.run("sync.py", "--check")
+    done = book.run("sync", "--check")
     assert done.returncode == 1
     assert "sample.ipynb is out of step" in done.stdout
     assert "make sync" in done.stdout
-    assert book.run("sync.py").returncode == 0
+    assert book.run("sync").returncode == 0
     assert "A sample page" in paired.read_text()

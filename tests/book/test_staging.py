@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import staging
+from l2o_book import staging
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 PIXELS = b"\x89PNG pretended"

@@ -12,8 +12,8 @@ import torch
 
 from l2o_core import distiller
 from l2o_core.distiller.engines import pysr
+from l2o_core.distiller.engines.hall_of_fame import FOREIGN
 from l2o_core.distiller.engines.pysr import BINARY, JULIA, UNARY, PySR
-from l2o_core.distiller.hall_of_fame import FOREIGN
 from l2o_core.errors import DataError, EngineError
 from l2o_core.expressions import parse
 

@@ -5,7 +5,7 @@ import torch
 
 from l2o_core import models, tasks
 from l2o_core.meta import adjoint
-from l2o_core.meta.run import Run
+from l2o_core.meta.rollout import Run
 from l2o_core.meta.sampling import Sample, stratified
 
 

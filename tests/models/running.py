@@ -2,10 +2,10 @@
 
 import torch
 
-from l2o_core.models import CoordinateOptimizer
+from l2o_core.models import LearnedOptimizer
 
 
-def run(model: CoordinateOptimizer, gradients: torch.Tensor) -> torch.Tensor:
+def run(model: LearnedOptimizer, gradients: torch.Tensor) -> torch.Tensor:
     """Updates [T, N] for gradients [T, N], with their graph."""
     state, updates = model.init_state(gradients[0]), []
     for g in gradients:

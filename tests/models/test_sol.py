@@ -6,9 +6,10 @@ from tqdm import tqdm
 
 from l2o_core import expressions, meta, models, optim, tasks
 from l2o_core.errors import ConfigError, L2OError
-from l2o_core.meta import train as training
+from l2o_core.expressions import linear as forms
+from l2o_core.meta import training
 from l2o_core.meta.estimators import TBPTT
-from l2o_core.models import forms, sol
+from l2o_core.models import sol
 from l2o_core.models.gates import GatedLinear
 from tests.models.running import run
 

@@ -4,7 +4,7 @@ import torch
 
 from l2o_core.expressions import parse, var
 from l2o_core.features import NAMES, Features
-from l2o_core.optim.plan import POWERS
+from l2o_core.optim._compile.plan import POWERS
 
 OPTIONS = tuple(Features.__dataclass_fields__)
 

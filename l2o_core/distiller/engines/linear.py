@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...expressions import Expression, const
-from ..canonical import assemble
+from ...expressions.canonical import assemble
 from ..polish import polish
 from ..problem import Problem
 

@@ -22,9 +22,9 @@ import numpy as np
 
 from ...errors import DataError, EngineError
 from ...expressions import Expression
-from ..hall_of_fame import read_hall_of_fame
 from ..polish import polish
 from ..problem import Problem
+from .hall_of_fame import read_hall_of_fame
 
 CHILD = Path(__file__).with_name("pysr_process.py")
 STARTUP = 900.0  # seconds that Julia may take beyond the search: it installs and compiles the first time

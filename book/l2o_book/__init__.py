@@ -1,0 +1,1 @@
+"""What makes the book: records, tables, figures, the pipeline of its notebooks, and the build of its site."""

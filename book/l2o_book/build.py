@@ -1,0 +1,148 @@
+"""Build the book: run its notebooks, stage the pages in book/_build/site, render them to book/_build/html.
+
+    python -m l2o_book.build --profile quick
+
+A second build runs and renders only if something changed. Exit status 1 if a notebook or the rendering
+failed; whatever could be rendered is there all the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from l2o_core.errors import ConfigError, L2OError
+
+from . import records, reproduce, staging
+
+MATHJAX = ("es5/tex-chtml.js", "es5/output/chtml/fonts/woff-v2/*", "es5/input/tex/extensions/*.js", "LICENSE")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Execute, stage, render, check, and say where to look."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", default="quick", help="quick (default), standard or paper")
+    parser.add_argument("--force", action="store_true", help="run and render even what has not changed")
+    options = parser.parse_args(arguments)
+    try:
+        root = records.book_root()
+        pages = contents(root)
+        runs = reproduce.execute([], options.profile, force=options.force, report=say)
+        site, html = root / "book" / "_build" / "site", root / "book" / "_build" / "html"
+        stage(root, runs, site)
+        rendered = render(root, site, html, force=options.force)
+        publish_notebooks(root, runs, html)
+        missing = [page for page in pages if not (html / f"{page}.html").is_file()]
+    except L2OError as error:
+        print(f"book: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("book: stopped; what is finished is kept", file=sys.stderr)
+        return 130
+    print(f"\n{reproduce.summary(runs)}")
+    if missing:
+        print(f"pages of _toc.yml that were not rendered: {', '.join(missing)}")
+    if not rendered:
+        print("rendering reported the problems above")
+    print(f"\nthe book:   {html / 'index.html'}\nto read it: open that file, or run `make serve`")
+    return 0 if rendered and not missing and not any(run.failure for run in runs) else 1
+
+
+def say(line: str) -> None:
+    """Print at once, also into a pipe."""
+    print(line, flush=True)
+
+
+def contents(root: Path) -> list[str]:
+    """The pages of _toc.yml; ConfigError if one has no source, or a notebook is not among them."""
+    pages = reproduce.pages(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
+    sources = {f"notebooks/{name}" for name in reproduce.notebooks(root)}
+    for page in pages:
+        if page not in sources and not (root / f"{page}.md").is_file():
+            raise ConfigError(f"_toc.yml names {page}, but there is no {page}.md and no {page}.py")
+    if left := sources - set(pages):
+        raise ConfigError(f"{min(left)}.py is not in _toc.yml; every notebook is a page of the book")
+    return pages
+
+
+def stage(root: Path, runs: Sequence[reproduce.Run], site: Path) -> None:
+    """Lay out what Sphinx reads: configuration, prose, static files, and the executed notebooks as pages."""
+    shutil.rmtree(site, ignore_errors=True)
+    (site / "notebooks").mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(root / name, site / name)
+    ours = shutil.ignore_patterns("_build", "l2o_book", "*.egg-info", "*.toml", "*.yml", "__pycache__", ".*")
+    shutil.copytree(root / "book", site / "book", ignore=ours)
+    (site / "book" / "static").mkdir(exist_ok=True)
+    copy_mathjax(site / "book" / "static" / "mathjax")
+    for run in runs:
+        executed = nbformat.read(run.path, as_version=4)
+        page = staging.page(executed, site / "notebooks" / "figures")
+        nbformat.write(page, site / "notebooks" / f"{run.name}.ipynb")
+
+
+def copy_mathjax(folder: Path) -> None:
+    """Put MathJax into the site, so that equations render offline."""
+    import mathjax  # the package django-static-mathjax: MathJax 3 as plain files
+
+    package = Path(mathjax.__file__).parent / "static" / "mathjax"
+    for pattern in MATHJAX:
+        for file in package.glob(pattern):
+            target = folder / file.relative_to(package)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+
+
+def render(root: Path, site: Path, html: Path, *, force: bool = False) -> bool:
+    """Run Jupyter Book over the staged pages, unless it did so last time; a warning is a failure."""
+    stamp = html.parent / "rendered"
+    key = tree_digest(site)
+    if not force and stamp.is_file() and stamp.read_text() == key and (html / "index.html").is_file():
+        say("pages: unchanged")
+        return True
+    say("pages: rendering ...")
+    started = time.perf_counter()
+    stamp.unlink(missing_ok=True)
+    for old in (html, html.parent / ".doctrees"):
+        shutil.rmtree(old, ignore_errors=True)
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", site, "--path-output", root / "book"]
+    command += ["-q", "-W", "-n", "--keep-going"]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    (html.parent / "render.log").write_text(done.stdout)
+    if done.returncode:
+        print(done.stdout)
+        return False
+    stamp.write_text(key)
+    say(f"pages: rendered in {time.perf_counter() - started:.0f} s")
+    return True
+
+
+def publish_notebooks(root: Path, runs: Sequence[reproduce.Run], html: Path) -> None:
+    """Behind the download button: the runnable notebook, not the staged page."""
+    for run in runs:
+        target = html / "_sources" / "notebooks" / f"{run.name}.ipynb"
+        if target.is_file():
+            shutil.copy(root / "notebooks" / f"{run.name}.ipynb", target)
+
+
+def tree_digest(folder: Path) -> str:
+    """Digest of every file below a folder, names included."""
+    total = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        total.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode() + file.read_bytes())
+    return total.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

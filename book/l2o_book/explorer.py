@@ -1,0 +1,278 @@
+"""A figure that its reader moves through: frames on a slider, such as the equations of a Pareto front.
+
+In the book's pages the frames are drawn by book/static/explorer.js, without a kernel; in a running notebook
+by matplotlib, below ipywidgets. Where neither works, the picture of the first frame stands.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from l2o_core.errors import ConfigError
+
+from . import plots
+
+if TYPE_CHECKING:
+    import ipywidgets
+
+MIME = "application/vnd.l2o.explorer+json"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+FORMATS = {"line": "-", "dash": "--", "points": "o"}
+
+Limits = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points (x[i], y[i]), drawn as a line, a dashed line or dots.
+
+    Without a colour, the optimizers' names have theirs; other labels get one each, the same in all frames.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    color: str | None = None
+    style: Literal["line", "dash", "points"] = "line"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One position of the slider: its label, facts in words ({"R²": "0.93"}), an equation, and curves."""
+
+    label: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    latex: str | None = None
+    curves: Sequence[Curve] = ()
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """What all frames share, so that the picture does not jump."""
+
+    x: str
+    y: str
+    logx: bool
+    logy: bool
+    xlim: Limits
+    ylim: Limits
+
+
+def explorer(
+    frames: Sequence[Frame] | Mapping[str, Sequence[Frame]],
+    *,
+    name: str,
+    caption: str,
+    control: str = "complexity",
+    choice: str = "choice",
+    x: str = "x",
+    y: str = "y",
+    logx: bool = False,
+    logy: bool = False,
+    xlim: Limits | None = None,
+    ylim: Limits | None = None,
+    start: int = 0,
+) -> None:
+    """Show frames with a slider named `control`; a mapping of frames adds a select box named `choice`.
+
+    `start` is the position seen first, of the first choice. Labels, facts and axis names are plain text (R²,
+    not $R^2$). Points that are not finite, or not positive on a log axis, are left out; numbers keep 4
+    significant digits. Axes span all frames unless `xlim` or `ylim` say otherwise. ConfigError if there are
+    no frames or curves, a curve has nothing to draw, or `name` does not begin with "fig-".
+    """
+    groups = dict(frames) if isinstance(frames, Mapping) else {"": frames}
+    if not groups or not all(groups.values()):
+        raise ConfigError(f"explorer {name!r} needs at least one frame to show, for each choice")
+    first = next(iter(groups))
+    if not 0 <= start < len(groups[first]):
+        raise ConfigError(f"explorer {name!r} cannot start at frame {start} of {len(groups[first])}")
+    colors = _colors(curve.label for group in groups.values() for frame in group for curve in frame.curves)
+    groups = {
+        label: [
+            replace(frame, curves=[_drawable(curve, logx, logy, colors) for curve in frame.curves])
+            for frame in group
+        ]
+        for label, group in groups.items()
+    }
+    drawn = [curve for group in groups.values() for frame in group for curve in frame.curves]
+    if not drawn:
+        raise ConfigError(f"explorer {name!r} has no curve in any frame")
+    limits = (
+        _limits((v for curve in drawn for v in curve.x), logx, xlim),
+        _limits((v for curve in drawn for v in curve.y), logy, ylim),
+    )
+    axes = _Axes(x, y, logx, logy, *limits)
+
+    @cache
+    def picture(group: str, position: int) -> tuple[str, int]:
+        return _picture(groups[group][position], axes)
+
+    content, width = picture(first, start)
+    data = {
+        MIME: {"control": control, "choice": choice, "start": start} | _packed(groups, axes),
+        "image/png": content,
+        "text/plain": f"<explorer {name}>",
+    }
+    if _live():
+        # One output with both: a front end shows the widget if it can, or else the picture.
+        widget = _widget(groups, picture, control=control, choice=choice, start=start)
+        data[WIDGET_VIEW] = widget._repr_mimebundle_()[WIDGET_VIEW]
+    plots.show("explorer", name, "fig-", caption, data, width)
+
+
+def _drawable(curve: Curve, logx: bool, logy: bool, colors: Mapping[str, str]) -> Curve:
+    """The curve with its colour, rounded, without the points that its axes cannot show."""
+    from matplotlib.colors import to_hex
+
+    if curve.style not in FORMATS:
+        raise ConfigError(
+            f"curve {curve.label!r} cannot be drawn as {curve.style!r}: use {', '.join(FORMATS)}"
+        )
+    if len(curve.x) != len(curve.y):
+        raise ConfigError(f"curve {curve.label!r} has {len(curve.x)} x but {len(curve.y)} y")
+    points = [(_rounded(a), _rounded(b)) for a, b in zip(curve.x, curve.y, strict=True)]
+    points = [
+        (a, b)
+        for a, b in points
+        if math.isfinite(a) and math.isfinite(b) and (a > 0 or not logx) and (b > 0 or not logy)
+    ]
+    if not points:
+        raise ConfigError(f"curve {curve.label!r} has no point that can be drawn: all are infinite or NaN, "
+                          "or not positive on a log axis")  # fmt: skip
+    try:
+        color = to_hex(curve.color or colors[curve.label])
+    except ValueError:
+        raise ConfigError(f"curve {curve.label!r} has no valid colour: {curve.color!r}") from None
+    x, y = zip(*points, strict=True)
+    return replace(curve, x=x, y=y, color=color)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{float(value):.4g}")
+
+
+def _colors(labels: Iterable[str]) -> dict[str, str]:
+    """A colour for each label: the optimizer's own, or the next of the cycle."""
+    labels = dict.fromkeys(labels)
+    others = [label for label in labels if plots.color(label) is None]
+    cycled = {label: plots.CYCLE[i % len(plots.CYCLE)] for i, label in enumerate(others)}
+    return {label: plots.color(label) or cycled[label] for label in labels}
+
+
+def _limits(values: Iterable[float], log: bool, given: Limits | None) -> Limits:
+    """The limits of an axis: those given, or the range of the values with a margin of 4 %."""
+    if given is not None:
+        low, high = map(float, given)
+        if not (math.isfinite(low) and math.isfinite(high) and low < high and (low > 0 or not log)):
+            raise ConfigError(f"limits {given} are not an increasing pair of numbers that the axis can show")
+        return low, high
+    values = list(values)
+    low, high = min(values), max(values)
+    if log:
+        low, high = math.log10(low), math.log10(high)
+    margin = 0.04 * (high - low) or 0.05 * abs(high) or 0.5
+    low, high = low - margin, high + margin
+    return (10**low, 10**high) if log else (low, high)
+
+
+def _packed(groups: Mapping[str, Sequence[Frame]], axes: _Axes) -> dict[str, Any]:
+    """Frames as JSON; curves name x and y by position in `arrays`: many are the same in all frames."""
+    arrays: dict[tuple[float, ...], int] = {}
+
+    def curve(of: Curve) -> dict[str, Any]:
+        x, y = (arrays.setdefault(tuple(values), len(arrays)) for values in (of.x, of.y))
+        return {"label": of.label, "x": x, "y": y, "color": of.color, "style": of.style}
+
+    def frame(of: Frame) -> dict[str, Any]:
+        facts = [[str(name), str(value)] for name, value in of.facts.items()]
+        curves = [curve(each) for each in of.curves]
+        return {"label": of.label, "facts": facts, "latex": _latex(of), "curves": curves}
+
+    packed = [{"label": label, "frames": [frame(each) for each in group]} for label, group in groups.items()]
+    return asdict(axes) | {"groups": packed, "arrays": [list(values) for values in arrays]}
+
+
+def _latex(frame: Frame) -> str | None:
+    return plots.broken(" ".join(frame.latex.strip().strip("$").split())) if frame.latex else None
+
+
+def _picture(frame: Frame, axes: _Axes) -> tuple[str, int]:
+    """A frame's curves, titled with its label and facts, as PNG in base64 and its width."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(plots.STYLE):
+        fig = Figure(figsize=(6.4, 3.6))
+        ax = fig.add_subplot(
+            xscale="log" if axes.logx else "linear",
+            yscale="log" if axes.logy else "linear",
+            xlim=axes.xlim,
+            ylim=axes.ylim,
+        )
+        for curve in frame.curves:
+            dots = {"ms": 3.5, "mew": 0, "alpha": 0.6} if curve.style == "points" else {}
+            ax.plot(curve.x, curve.y, FORMATS[curve.style], color=curve.color, label=curve.label, **dots)
+        ax.set_xlabel(axes.x, parse_math=False)
+        ax.set_ylabel(axes.y, parse_math=False)
+        ax.set_title(textwrap.fill(_words(frame), 80), parse_math=False)
+        if ax.get_legend_handles_labels()[0]:
+            for text in ax.legend().get_texts():
+                text.set_parse_math(False)
+        return plots.png(fig)
+
+
+def _words(frame: Frame) -> str:
+    return " · ".join([frame.label, *(f"{name} {value}" for name, value in frame.facts.items())])
+
+
+def _live() -> bool:
+    """Whether a kernel and ipywidgets are there."""
+    try:
+        import ipywidgets  # noqa: F401
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return getattr(get_ipython(), "kernel", None) is not None
+
+
+def _widget(
+    groups: Mapping[str, Sequence[Frame]], picture: Any, *, control: str, choice: str, start: int
+) -> ipywidgets.VBox:
+    """The controls above the picture and the equation of the frame that they name."""
+    import ipywidgets
+
+    def options() -> list[tuple[str, int]]:
+        return [(frame.label, i) for i, frame in enumerate(groups[select.value])]
+
+    def group_changed(_: Any = None) -> None:
+        position = min(slider.index or 0, len(groups[select.value]) - 1)
+        slider.options = options()
+        slider.index = position
+        draw()
+
+    def draw(_: Any = None) -> None:
+        frame = groups[select.value][slider.index]
+        data, width = picture(select.value, slider.index)
+        chart.value = (
+            f'<img src="data:image/png;base64,{data}" alt="{html.escape(_words(frame))}" '
+            f'style="width: {width}px; max-width: 100%">'
+        )
+        latex = _latex(frame)
+        equation.value = f"$${html.escape(latex)}$$" if latex else ""
+
+    wide = {"description_width": "initial"}
+    select = ipywidgets.Dropdown(options=list(groups), description=choice, style=wide)
+    slider = ipywidgets.SelectionSlider(options=options(), index=start, description=control, style=wide)
+    chart = ipywidgets.HTML()
+    equation = ipywidgets.HTMLMath(layout={"overflow": "auto hidden"})
+    select.observe(group_changed, "value")
+    slider.observe(draw, "index")
+    draw()
+    controls = [select, slider] if len(groups) > 1 else [slider]
+    return ipywidgets.VBox([*controls, chart, equation])

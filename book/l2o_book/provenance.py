@@ -1,0 +1,70 @@
+"""Where a number came from: the machine, the versions and the commit that made it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import l2o_core
+
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pyoperon", "pysr")
+
+
+def hardware() -> dict:
+    """Processor, logical cores this process may use, memory in GiB, and GPU name (None without one)."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"cpu": _cpu_model(), "cores": cores, "memory_gib": round(memory, 1), "gpu": gpu}
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of Python, of this library and of the packages that decide a result (None if missing)."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in ("l2o_core", *PACKAGES)}
+
+
+def commit() -> dict | None:
+    """The commit of the checkout this library runs from, and whether it was changed since; None outside git.
+
+    Recorded results do not count as a change: a run that rewrites its own record is still clean.
+    """
+    package = Path(l2o_core.__file__).parent
+    if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return None  # installed as a wheel, perhaps inside a repository that is not ours
+    head = _git(package, "rev-parse", "HEAD")
+    changed = _git(
+        package, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"
+    )
+    return head and {"sha": head, "dirty": bool(changed)}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str:
+    try:
+        if platform.system() == "Darwin":
+            return subprocess.check_output(["sysctl", "-n", "machdep.cpu.brand_string"], text=True).strip()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, subprocess.SubprocessError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,55 @@
+"""Keep notebooks/*.ipynb in step with notebooks/*.py, which are the source.
+
+python -m l2o_book.sync            write every .ipynb from its .py: no outputs, same cell ids every time
+python -m l2o_book.sync --check    only say which pairs are out of step (exit status 1)
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+
+from . import records
+
+
+def main() -> int:
+    """Write or check all pairs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a pair is out of step")
+    check = parser.parse_args().check
+    folder = records.book_root() / "notebooks"
+    sources = sorted(folder.glob("*.py"))
+    stale = [path for path in sources if paired(path) != _text(path.with_suffix(".ipynb"))]
+    orphans = [path for path in sorted(folder.glob("*.ipynb")) if not path.with_suffix(".py").is_file()]
+    for path in orphans:
+        print(f"{path} has no .py beside it: make one with `jupytext --to py:percent {path}`, or delete it")
+    for path in stale:
+        if check:
+            pair = path.with_suffix(".ipynb")
+            print(f"{pair} is out of step with {path.name}; run `make sync` (the .py is the source)")
+        else:
+            path.with_suffix(".ipynb").write_text(paired(path), encoding="utf-8")
+            print(f"wrote {path.with_suffix('.ipynb')}")
+    return 1 if orphans or (check and stale) else 0
+
+
+def paired(source: Path) -> str:
+    """The text of the .ipynb that belongs to a .py."""
+    notebook = jupytext.read(source)
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+    notebook.metadata.get("jupytext", {}).pop("text_representation", None)
+    notebook.metadata["language_info"] = {"name": "python"}
+    return nbformat.writes(notebook, version=4) + "\n"
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

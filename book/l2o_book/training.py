@@ -1,0 +1,197 @@
+"""Ordinary training: one network, one optimizer, some epochs; what a rule is worth in the end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from tqdm.auto import tqdm
+
+from l2o_core import storage
+from l2o_core.data import ImageData
+from l2o_core.errors import ConfigError
+from l2o_core.tasks.augmentation import shifted_and_mirrored
+
+SCHEDULES = ("constant", "cosine")
+EVALUATED = 512  # images at a time
+
+
+@dataclass
+class Fit:
+    """What became of a training: by epoch, mean training loss and the accuracies, from 0 to 1.
+
+    A training whose loss is no longer finite ends there: `diverged`, and the later epochs are missing.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    test: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    diverged: bool = False
+
+
+def fit(
+    build: Callable[[], nn.Module],
+    optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+    train: ImageData,
+    validation: ImageData,
+    test: ImageData,
+    *,
+    epochs: int,
+    seed: int = 0,
+    batch: int = 128,
+    schedule: str = "constant",
+    augment: bool = True,
+    device: str = "cpu",
+    autocast: bool = False,
+    compiled: bool = False,
+    folder: str | Path | None = None,
+    progress: bool = False,
+) -> Fit:
+    """Train a fresh network on images that stay on `device`, and measure it after every epoch.
+
+    The seed decides the initial weights, the order of the images and their augmentation (random shifts by up
+    to 4 pixels, mirroring), whatever the optimizer. `schedule`: "constant", or "cosine" from the optimizer's
+    learning rate to 0 over all steps. Images are channels-last; `autocast` computes the network in bfloat16;
+    `compiled` compiles it. With a `folder`, a killed training goes on to the same result, and a finished one
+    is read back: its file there is named after all that it depends on.
+
+    Raises ConfigError for options that make no sense, and CheckpointError for a damaged file.
+    """
+    if schedule not in SCHEDULES:
+        raise ConfigError(f"unknown schedule {schedule!r}; known schedules: {', '.join(SCHEDULES)}")
+    if epochs < 1 or not 1 <= batch <= len(train):
+        raise ConfigError(
+            f"epochs must be at least 1 and a batch 1 to {len(train)} images, not {epochs}, {batch}"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build().to(device, memory_format=torch.channels_last)
+    steps = len(train) // batch
+    trainer = optimizer(network.parameters())
+    pace = (
+        (lambda step: (1 + math.cos(math.pi * step / (epochs * steps))) / 2)
+        if schedule == "cosine"
+        else _flat
+    )
+    scheduler = torch.optim.lr_scheduler.LambdaLR(trainer, pace)
+    generator = torch.Generator().manual_seed(seed)
+    loop = _Loop(network, trainer, scheduler, generator, device, autocast, compiled)
+    splits = [_Split(part, device) for part in (train, validation, test)]
+    identity = {"seed": seed, "batch": batch, "schedule": schedule, "augment": augment, "train": train.name}
+    identity |= {"epochs": epochs, "optimizer": _described(trainer)} | (
+        {"autocast": True} if autocast else {}
+    )
+    identity |= {"weights": storage.digest([*network.parameters()], {})}
+    identity |= {"images": storage.digest([part.labels for part in (train, validation, test)], {})}
+    result, path = Fit(), folder and Path(folder) / f"{storage.digest([], identity)}.pt"
+    if path and path.exists():
+        content = storage.read(path, identity)
+        result = Fit(**content["result"])
+        if content["states"]:
+            loop.restore(content["states"])
+    bar = tqdm(range(len(result.losses), epochs), unit="epoch", disable=not progress)
+    for _ in bar:
+        if result.diverged:
+            break
+        started = time.perf_counter()
+        loss = loop.epoch(splits[0], batch, augment)
+        result.diverged = not math.isfinite(loss)
+        if not result.diverged:
+            result.losses.append(loss)
+            result.validation.append(loop.accuracy(splits[1]))
+            result.test.append(loop.accuracy(splits[2]))
+            bar.set_postfix(loss=f"{loss:.3f}", test=f"{result.test[-1]:.3f}")
+        result.seconds += time.perf_counter() - started
+        if path:
+            done = result.diverged or len(result.losses) == epochs
+            states = {} if done else loop.states()
+            storage.write(path, {"result": vars(result), "states": states}, identity)
+    return result
+
+
+class _Split:
+    """Images and labels where the network is."""
+
+    def __init__(self, part: ImageData, device: str):
+        self.images, self.labels = part.images.to(device), part.labels.to(device)
+
+
+class _Loop:
+    """A network in training, and all that a step of it needs."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        trainer: torch.optim.Optimizer,
+        scheduler: torch.optim.lr_scheduler.LRScheduler,
+        generator: torch.Generator,
+        device: str,
+        autocast: bool,
+        compiled: bool,
+    ):
+        self.network, self.trainer, self.scheduler, self.generator = network, trainer, scheduler, generator
+        self.forward = torch.compile(network) if compiled else network
+        self.kind, self.autocast = torch.device(device).type, autocast
+
+    def epoch(self, split: _Split, batch: int, augment: bool) -> float:
+        """One pass over the images in random order; the mean loss, or nan once it is not finite."""
+        self.network.train()
+        order = torch.randperm(len(split.labels), generator=self.generator).to(split.labels.device)
+        total = torch.zeros((), device=split.labels.device)
+        steps = len(order) // batch
+        for rows in order[: steps * batch].split(batch):
+            images = split.images[rows]
+            if augment:
+                images = shifted_and_mirrored(images, self.generator)
+            self.trainer.zero_grad()
+            loss = cross_entropy(self._scores(images), split.labels[rows])
+            loss.backward()
+            self.trainer.step()
+            self.scheduler.step()
+            total += loss.detach()
+        mean = total.item() / steps
+        return mean if math.isfinite(mean) else math.nan
+
+    @torch.no_grad()
+    def accuracy(self, split: _Split) -> float:
+        """The share of images that are classified right."""
+        self.network.eval()
+        parts = zip(split.images.split(EVALUATED), split.labels.split(EVALUATED), strict=True)
+        right = sum((self._scores(images).argmax(-1) == labels).sum() for images, labels in parts)
+        return right.item() / len(split.labels)
+
+    def states(self) -> dict[str, Any]:
+        """All that the next epoch depends on."""
+        parts = {"network": self.network, "trainer": self.trainer, "scheduler": self.scheduler}
+        states = {name: part.state_dict() for name, part in parts.items()}
+        return states | {"generator": self.generator.get_state()}
+
+    def restore(self, states: dict[str, Any]) -> None:
+        """Go on from what `states` gave."""
+        self.network.load_state_dict(states["network"])
+        self.trainer.load_state_dict(states["trainer"])
+        self.scheduler.load_state_dict(states["scheduler"])
+        self.generator.set_state(states["generator"])
+
+    def _scores(self, images: Tensor) -> Tensor:
+        pixels = images.float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.kind, torch.bfloat16, enabled=self.autocast):
+            return self.forward(pixels).float()
+
+
+def _flat(step: int) -> float:
+    return 1.0
+
+
+def _described(trainer: torch.optim.Optimizer) -> str:
+    """An optimizer and its hyper-parameters, as text."""
+    values = {key: value for key, value in sorted(trainer.defaults.items()) if key != "compile"}
+    return f"{type(trainer).__name__} {values}"

@@ -1,0 +1,193 @@
+"""The distiller's front end: from rows of inputs and targets to a Pareto front of equations."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..errors import ConfigError, ExpressionError
+from ..expressions import Expression
+from ..expressions.canonical import canonical
+from . import engines
+from .engines.hall_of_fame import read_hall_of_fame
+from .engines.linear import Linear
+from .front import Entry, ParetoFront, skeleton
+from .problem import Problem, prepare
+from .refine import refine
+from .rows import Rows, loss, r2
+
+WARM_SHARE = 0.2  # of the time, at most, to refit the equations of a warm start
+
+
+def distill(
+    X: np.ndarray,
+    y: np.ndarray,
+    names: Sequence[str] | None = None,
+    *,
+    engine: str | engines.Engine = "operon",
+    max_complexity: int = 100,
+    time_limit: float = 60.0,
+    seed: int = 0,
+    split_seed: int | None = None,
+    groups: np.ndarray | None = None,
+    huber: float | None = None,
+    start: Iterable[Expression | Entry] = (),
+    checkpoint: str | Path | None = None,
+    progress: bool = False,
+) -> ParetoFront:
+    """Find equations y = f(X), in the units of the data, from short to accurate (SymL2O 3.3).
+
+    Inputs `X` [n, d], targets `y` [n], names of the columns as in equations ("g[3]"; default x0, x1, ...).
+
+    - `groups` [n] tells which trajectory a row is from: whole trajectories are then held out.
+    - `split_seed` decides which rows are held out, by default `seed`; fronts with the same can be merged.
+    - `time_limit` is in seconds, fitting and pruning included. A search stopped by hand (Ctrl-C, the stop
+      button of a notebook) ends with what it has found.
+    - `huber`: errors beyond so many standard deviations of `y` count linearly, for heavy tails.
+    - Linear rules by least squares compete on every front, so no entry is worse than one of its size.
+    - `start`: equations, or a front, to begin with: refitted to this data, they compete with what is found.
+    - `checkpoint`: where the front is kept (JSON). One of the same data and settings that is there already is
+      returned without a search; a search that was stopped by hand is not kept.
+
+    Raises `DataError` for data that cannot be used, `ConfigError` for options that make no sense,
+    `EngineError` for an unknown engine or one that finds nothing.
+    """
+    begun = time.monotonic()
+    chosen = engines.get(engine)
+    if not (isinstance(time_limit, int | float) and math.isfinite(time_limit) and time_limit > 0):
+        raise ConfigError(f"time_limit must be a positive number of seconds, not {time_limit!r}")
+    if not (isinstance(max_complexity, int) and max_complexity >= 1):
+        raise ConfigError(f"max_complexity must be 1 node or more, not {max_complexity!r}")
+    problem = prepare(X, y, names, groups, seed if split_seed is None else split_seed, huber)
+    known = [entry.equation if isinstance(entry, Entry) else entry for entry in start]
+    settings = {
+        "engine": repr(chosen),
+        "max_complexity": max_complexity,
+        "time_limit": float(time_limit),
+        "seed": seed,
+        "start": [*map(str, known)],
+    }
+    if kept := _kept(checkpoint, problem, settings):
+        return kept
+    warm = _warm(known, problem, max_complexity, begun + WARM_SHARE * time_limit)
+
+    def search() -> Iterator[list[Expression]]:
+        """Begins with what is known and what costs nothing; the engine has the time that is left."""
+        yield from warm
+        if chosen.name != "linear":
+            yield from Linear().search(problem, max_complexity=max_complexity, time_limit=1.0, seed=seed)
+        left = max(time_limit - (time.monotonic() - begun), 0.1)
+        yield from chosen.search(problem, max_complexity=max_complexity, time_limit=left, seed=seed)
+
+    found, stopped = _collected(search(), chosen.name, time_limit, progress)
+    entries = measured(found, problem, max_complexity)
+    notes = (*problem.notes, stopped) if stopped else problem.notes
+    seconds = time.monotonic() - begun
+    front = ParetoFront.of(entries, chosen.name, seconds, notes, problem.fingerprint, settings)
+    if checkpoint and not stopped:
+        front.save(checkpoint)
+    return front
+
+
+def import_pysr(
+    path: str | Path,
+    X: np.ndarray,
+    y: np.ndarray,
+    names: Sequence[str] | None = None,
+    *,
+    groups: np.ndarray | None = None,
+    max_complexity: int = 200,
+    split_seed: int = 0,
+) -> ParetoFront:
+    """A hall of fame as a front, measured on rows of your own: inputs `X` [n, d], targets `y` [n].
+
+    Complexity is counted by us. Raises what `read_hall_of_fame` and `distill` raise.
+    """
+    problem = prepare(X, y, names, groups, split_seed)
+    scaled = [problem.in_scaled_units(equation) for equation in read_hall_of_fame(path, names)]
+    entries = measured(scaled, problem, max_complexity)
+    return ParetoFront.of(entries, "pysr", 0.0, problem.notes, problem.fingerprint)
+
+
+def _kept(checkpoint: str | Path | None, problem: Problem, settings: Mapping[str, Any]) -> ParetoFront | None:
+    """The front at `checkpoint`, if it is what this search would look for."""
+    if checkpoint is None or not Path(checkpoint).exists():
+        return None
+    front = ParetoFront.load(checkpoint)
+    return front if (front.data, front.settings) == (problem.fingerprint, settings) else None
+
+
+def _warm(
+    known: list[Expression], problem: Problem, max_complexity: int, deadline: float
+) -> Iterator[list[Expression]]:
+    """The known equations, scaled, fitted and pruned."""
+    missing = {str(variable) for equation in known for variable in equation.variables} - {*problem.names}
+    if missing:
+        raise ConfigError(f"an equation to start with uses {', '.join(sorted(missing))}: no such column")
+    scaled = [problem.in_scaled_units(equation) for equation in known]
+    return chain([scaled], refine(scaled, problem, max_complexity, deadline)) if scaled else iter(())
+
+
+def _collected(
+    batches: Iterator[list[Expression]], engine: str, time_limit: float, progress: bool
+) -> tuple[list[Expression], str | None]:
+    """All equations, and a note if the search was stopped by hand."""
+    found: list[Expression] = []
+    begun, stopped = time.monotonic(), None
+    form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s{postfix}"
+    with tqdm(total=time_limit, desc=engine, bar_format=form, disable=not progress) as bar:
+        try:
+            for batch in batches:
+                found += batch
+                bar.set_postfix_str(f"{len(found)} equations", refresh=False)
+                bar.update(min(time.monotonic() - begun, time_limit) - bar.n)
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            stopped = f"stopped by hand after {time.monotonic() - begun:.0f} s of {time_limit:.0f}"
+    return found, stopped
+
+
+def measured(found: Iterable[Expression], problem: Problem, max_complexity: int) -> list[Entry]:
+    """Candidates in original units, as simple as they get, with loss and held-out R2."""
+    select, test = problem.unscaled("select"), problem.unscaled("test")
+    candidates: dict[Expression, Entry] = {}
+    for equation in found:
+        try:
+            equation = with_digits(canonical(problem.in_original_units(equation)), 12)
+        except ExpressionError:  # too large, or a constant overflowed
+            continue
+        entry = Entry(equation, loss(equation, select), math.nan)
+        known = candidates.get(skeleton(equation))
+        usable = equation.complexity <= max_complexity and math.isfinite(entry.loss)
+        if usable and (known is None or entry.loss < known.loss):
+            candidates[skeleton(equation)] = entry
+    tolerance = 1e-12 * problem.y_scale**2
+    entries = []
+    for entry in ParetoFront.of(candidates.values(), "the engine", 0.0):
+        equation = rounded(entry.equation, select, tolerance)
+        error = max(loss(equation, select), 1e-6 * tolerance)  # below it is only rounding
+        entries.append(Entry(equation, error, r2(test.y, equation.evaluate(test.inputs))))
+    return entries
+
+
+def rounded(equation: Expression, rows: Rows, tolerance: float) -> Expression:
+    """The equation with the fewest digits that raise its loss on `rows` by at most 0.1 % and `tolerance`."""
+    allowed = 1.001 * loss(equation, rows) + tolerance
+    for digits in range(1, 12):
+        shorter = with_digits(equation, digits)
+        if loss(shorter, rows) <= allowed:
+            return shorter
+    return equation
+
+
+def with_digits(equation: Expression, digits: int) -> Expression:
+    """The equation in canonical form, its constants rounded to significant digits."""
+    return canonical(equation.rounded(digits))

@@ -1,0 +1,48 @@
+"""The best validated seed becomes the pretrained model, and its card says so."""
+
+import pytest
+import torch
+
+from l2o_core import models
+from l2o_core.errors import ConfigError
+from l2o_core.meta import recipes
+from l2o_core.meta.publishing import publish
+
+
+def trained(folder, seed, loss, stages=1):
+    """A file as `Recipe.train` leaves it."""
+    torch.manual_seed(seed)
+    model = models.RPSmall()
+    history = {"losses": [2.0, loss], "best": (2, loss), "seconds": 90.0, "diverged": [1], "validation": []}
+    history["stages"] = [(0, 100)] * stages
+    training = {"recipe": "rp_small/p2", "seed": seed, "task": {"name": "p2", "half": 0}, "dataset": "MNIST"}
+    training |= {"epochs": 2, "steps": [100, 200], "lr": 0.003, "history": history}
+    models.write(recipes.load("rp_small/p2").path(folder, seed), model, training)
+    return model
+
+
+def test_the_seed_with_the_lowest_validation_loss_is_published(tmp_path):
+    models_by_seed = {seed: trained(tmp_path, seed, loss) for seed, loss in ((0, 0.9), (1, 0.7), (2, 0.8))}
+    path = publish("rp_small/p2", (0, 1, 2), tmp_path, tmp_path / "pretrained")
+    again = models.load(path)
+    assert all(
+        torch.equal(a, b) for a, b in zip(again.parameters(), models_by_seed[1].parameters(), strict=True)
+    )
+    card = path.with_suffix(".md").read_text()
+    assert "seed 0 0.9, seed 1 0.7, seed 2 0.8" in card
+    assert "2 epochs of 100 → 200 steps, seed 1" in card
+    assert "1.5 minutes" in card
+
+
+def test_losses_on_shorter_horizons_do_not_count(tmp_path):
+    """A longer run has a lower mean loss."""
+    trained(tmp_path, 0, 0.5, stages=2)
+    trained(tmp_path, 1, 0.9, stages=3)
+    path = publish("rp_small/p2", (0, 1), tmp_path, tmp_path / "pretrained")
+    assert models.describe(path)["training"]["seed"] == 1
+
+
+def test_a_seed_that_was_not_trained_is_named(tmp_path):
+    trained(tmp_path, 0, 0.9)
+    with pytest.raises(ConfigError, match="rp_small/p2-3"):
+        publish("rp_small/p2", (0, 3), tmp_path, tmp_path / "pretrained")

@@ -1,0 +1,282 @@
+"""The same step in other ways: compiled, in place or gathered, past in half precision, with AMP, in DDP."""
+
+import copy
+import os
+import shutil
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from l2o_core.errors import ConfigError
+from l2o_core.features import NAMES
+from l2o_core.optim import SymbolicOptimizer, zoo
+from l2o_core.optim._compile import buckets as bucket
+from l2o_core.optim._compile.kernels import KERNELS
+from l2o_core.optim._compile.plan import plan
+from tests.optim.test_zoo import batches, model, options, train
+
+RULE = "-m_hat[0] - 0.5 * tanh(g[1]) - 0.3 * tanh(g[3]) - 0.1 * n_hat[2]"
+has_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The loops in C++ that are made from now on."""
+    loops = []
+
+    def spy(*arguments):
+        loops.append(arguments)
+        return native(*arguments)
+
+    native = KERNELS["native"]
+    monkeypatch.setitem(KERNELS, "native", spy)
+    return loops
+
+
+@pytest.fixture
+def fused(monkeypatch):
+    """Compiled steps are made as on a GPU, but PyTorch runs the graph itself; the graphs so far."""
+    graphs = []
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setitem(KERNELS, "native", KERNELS["fused"])
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    return graphs
+
+
+def fresh_rule(name: str) -> dict:
+    """Options with a number that no other rule has, so that no kernel of another test is found."""
+    return options(name) | {"eps": 1e-7 + 1e-9 * zoo.names().index(name)}
+
+
+def same_steps(name: str, steps: int, **hyperparameters) -> None:
+    """A rule takes the same steps compiled and not."""
+    data, one, two = batches(steps), model(), model()
+    slow = SymbolicOptimizer(one.parameters(), name, **hyperparameters)
+    quick = SymbolicOptimizer(two.parameters(), name, compile=True, **hyperparameters)
+    for a, b in zip(train(one, slow, data), train(two, quick, data), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
+
+
+class TestCompiled:
+    @has_compiler
+    @pytest.mark.parametrize("name", zoo.names())
+    def test_every_rule_takes_the_same_steps(self, name):
+        same_steps(name, 6, **options(name))
+
+    @has_compiler
+    def test_every_feature_has_the_same_values(self):
+        features = " - ".join(f"0.{number + 1} * {name}" for number, name in enumerate(NAMES))
+        same_steps(f"-0.01 * ({features} + g2[2])", 5, lr=0.1, total_steps=9)
+
+    @pytest.mark.parametrize("name", ["adam", "syml2o_eq2", "syml2o_eq6", "powsign_cd"])
+    def test_and_as_on_a_gpu(self, name, fused):
+        same_steps(name, 8, **fresh_rule(name))
+        phases = len(
+            plan(SymbolicOptimizer(model().parameters(), name, **options(name)).param_groups[0]).phases
+        )
+        assert len(fused) == min(phases, 8)
+
+    @has_compiler
+    def test_no_new_kernel_for_another_rate_size_or_step(self, made):
+        for width in (3, 5, 70):
+            p = nn.Parameter(torch.zeros(width))
+            optimizer = SymbolicOptimizer([p], RULE, eps=1.1e-7, compile=True)
+            for lr in (0.1, 0.01, 0.0):
+                optimizer.param_groups[0]["lr"] = lr
+                p.grad = torch.ones(width)
+                optimizer.step()
+        assert len(made) == len(plan(optimizer.param_groups[0]).phases)
+
+    def test_more_rules_than_a_cache_of_graphs_holds(self, fused):
+        for number in range(12):
+            p = nn.Parameter(torch.zeros(3))
+            optimizer = SymbolicOptimizer([p], "-c * g", lr=1.0, c=float(number), compile=True)
+            p.grad = torch.ones(3)
+            optimizer.step()
+            assert p.tolist() == [-number] * 3
+        assert len(fused) == 12
+
+    @has_compiler
+    def test_a_state_does_not_say_whether_steps_are_compiled(self):
+        first, second = model(), model()
+        quick = SymbolicOptimizer(first.parameters(), RULE, compile=True)
+        train(first, quick, batches(3))
+        slow = SymbolicOptimizer(second.parameters(), RULE)
+        slow.load_state_dict(quick.state_dict())
+        assert not slow.param_groups[0]["compile"]
+
+    @has_compiler
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+    @pytest.mark.parametrize("history", [None, torch.float16, torch.bfloat16, torch.float64])
+    @pytest.mark.parametrize("threads", [1, 2])
+    def test_types_and_threads(self, dtype, history, threads):
+        torch.manual_seed(0)
+        shapes = [(bucket.LARGE["cpu"] + 3,), (17, 5), (40,)]
+        starts = [torch.randn(shape).to(dtype) for shape in shapes]
+        gradients = [[torch.randn(shape).to(dtype) for shape in shapes] for _ in range(5)]
+        ends, before = [], torch.get_num_threads()
+        torch.set_num_threads(threads)
+        for compiled in (False, True):
+            params = [nn.Parameter(start.clone()) for start in starts]
+            optimizer = SymbolicOptimizer(
+                params, RULE, lr=0.01, weight_decay=0.1, compile=compiled, history_dtype=history
+            )
+            for step in gradients:
+                for p, g in zip(params, step, strict=True):
+                    p.grad = g
+                optimizer.step()
+            ends.append(params)
+        torch.set_num_threads(before)
+        narrow = torch.finfo(
+            dtype if history is None else min(dtype, history, key=lambda t: torch.finfo(t).bits)
+        )
+        for slow, quick in zip(*ends, strict=True):  # the last digit of what is kept may round the other way
+            torch.testing.assert_close(quick, slow, rtol=2 * narrow.eps, atol=max(4e-6, 0.1 * narrow.eps))
+
+    def test_without_a_compiler_one_is_told_so(self, monkeypatch):
+        monkeypatch.setattr(shutil, "which", lambda _: None)
+        with pytest.raises(ConfigError, match=r"(?s)no C\+\+ compiler.*compile=False"):
+            self.step("-1.7 * g")
+
+    def test_a_compiler_that_fails_is_quoted(self, monkeypatch):
+        monkeypatch.setenv("CXX", "false")
+        with pytest.raises(ConfigError, match=r"(?s)false.*compile=False"):
+            self.step("-1.8 * g")
+
+    def test_what_pytorchs_compiler_says_is_told(self, monkeypatch):
+        def backend(graph, _):
+            raise RuntimeError("no Triton")
+
+        monkeypatch.setitem(KERNELS, "native", KERNELS["fused"])
+        monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+        with pytest.raises(ConfigError, match=r"(?s)no Triton.*compile=False"):
+            self.step("-1.9 * g")
+
+    @staticmethod
+    def step(rule: str) -> None:
+        """One step, compiled."""
+        p = nn.Parameter(torch.zeros(3))
+        p.grad = torch.ones(3)
+        try:
+            SymbolicOptimizer([p], rule, compile=True).step()
+        finally:
+            assert p.tolist() == [0, 0, 0]
+
+
+class TestLayout:
+    @staticmethod
+    def path(rule: str = RULE) -> torch.Tensor:
+        """Where a network with weights of several layouts ends."""
+        generator = torch.Generator().manual_seed(0)
+        shapes = [(4, 3, 5, 5), (40, 4), (7,), (6, 8), ()]
+        params = [nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
+        params[0].data = params[0].data.to(memory_format=torch.channels_last)
+        params[3].data = params[3].data.T  # neither of PyTorch's layouts
+        optimizer = SymbolicOptimizer(params, rule, lr=0.01)
+        for _ in range(5):
+            for p in params:
+                p.grad = torch.randn(p.shape, generator=generator)
+            optimizer.step()
+        return nn.utils.parameters_to_vector([p.reshape(-1) for p in params]).detach()
+
+    def test_alone_or_together_is_the_same(self, monkeypatch):
+        together = self.path()
+        monkeypatch.setitem(bucket.LARGE, "cpu", 1)
+        torch.testing.assert_close(self.path(), together, rtol=0, atol=0)
+
+    def test_a_state_moves_between_layouts(self, monkeypatch):
+        p, q = (nn.Parameter(torch.zeros(2, 3, 4, 4)) for _ in range(2))
+        generator = torch.Generator().manual_seed(0)
+        gradients = torch.randn(6, *p.shape, generator=generator)
+        monkeypatch.setitem(bucket.LARGE, "cpu", 1)
+        q.data = q.data.to(memory_format=torch.channels_last)
+        one, two = SymbolicOptimizer([p], RULE), SymbolicOptimizer([q], RULE)
+        for g in gradients[:3]:
+            p.grad = g.clone()
+            one.step()
+        two.load_state_dict(copy.deepcopy(one.state_dict()))
+        q.data.copy_(p.data)
+        for g in gradients[3:]:
+            p.grad, q.grad = g.clone(), g.clone()
+            one.step()
+            two.step()
+        assert torch.equal(p, q)
+
+    def test_a_parameter_whose_memory_was_replaced_goes_on(self):
+        p = nn.Parameter(torch.zeros(bucket.LARGE["cpu"]))
+        optimizer = SymbolicOptimizer([p], "-g", lr=1.0)
+        for _ in range(2):
+            p.grad = torch.ones_like(p)
+            optimizer.step()
+            p.data = p.data.clone()
+        assert (p == -2).all()
+
+
+class TestHistoryType:
+    def test_the_past_is_kept_in_half_precision_and_nothing_else(self):
+        p = nn.Parameter(torch.zeros(4))
+        optimizer = SymbolicOptimizer([p], RULE, history_dtype=torch.bfloat16)
+        p.grad = torch.ones(4)
+        optimizer.step()
+        types = {name: value.dtype for name, value in optimizer.state[p].items() if name != "step"}
+        assert {name for name, dtype in types.items() if dtype == torch.bfloat16} == {
+            name for name in types if name.startswith("stream")
+        }
+        assert types["m"] == torch.float32
+
+    def test_updates_are_near_and_a_resume_is_exact(self):
+        data, nets = batches(12), [model().float() for _ in range(3)]
+        data = [(x.float(), y.float()) for x, y in data]
+        exact, half, again = nets
+        train(exact, SymbolicOptimizer(exact.parameters(), RULE), data)
+        optimizer = SymbolicOptimizer(half.parameters(), RULE, history_dtype="bfloat16")
+        train(half, optimizer, data[:6])
+        again.load_state_dict(half.state_dict())
+        resumed = SymbolicOptimizer(again.parameters(), RULE, history_dtype=torch.bfloat16)
+        resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+        end = train(half, optimizer, data[6:])[-1]
+        assert torch.equal(train(again, resumed, data[6:])[-1], end)
+        torch.testing.assert_close(end, nn.utils.parameters_to_vector(exact.parameters()), rtol=0, atol=2e-4)
+
+    def test_other_types_are_refused(self):
+        with pytest.raises(ConfigError, match="history_dtype must be one of bfloat16"):
+            SymbolicOptimizer([nn.Parameter(torch.zeros(1))], "-g", history_dtype=torch.int8)
+
+
+def test_a_scaler_skips_steps_that_overflow():
+    p = nn.Parameter(torch.ones(3))
+    optimizer, scaler = SymbolicOptimizer([p], "-g", lr=1.0), torch.amp.GradScaler("cpu", init_scale=4.0)
+    for factor, expected in ((1.0, 0.0), (float("inf"), 0.0), (1.0, -1.0)):
+        optimizer.zero_grad()
+        scaler.scale((p * factor).sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        assert p.tolist() == [expected] * 3
+    assert scaler.get_scale() == 2.0
+
+
+def ranked(rank: int, folder: str) -> None:
+    """One of two processes that train on half of every batch."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    net = nn.parallel.DistributedDataParallel(model(), gradient_as_bucket_view=True)
+    optimizer = SymbolicOptimizer(net.parameters(), RULE, lr=0.05)
+    path = train(net, optimizer, [(x[rank::2], y[rank::2]) for x, y in batches(8)])
+    torch.save(path[-1], os.path.join(folder, f"{rank}.pt"))
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="PyTorch was built without")
+def test_two_processes_take_the_steps_of_one(tmp_path):
+    torch.multiprocessing.spawn(ranked, (str(tmp_path),), nprocs=2)
+    one, two = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    whole = model()
+    alone = train(whole, SymbolicOptimizer(whole.parameters(), RULE, lr=0.05), batches(8))[-1]
+    assert torch.equal(one, two)
+    torch.testing.assert_close(one, alone, rtol=1e-9, atol=1e-12)
