@@ -122,8 +122,8 @@ def test_an_explorer_becomes_a_numbered_picture_and_its_frames(tmp_path):
 def opened(browser, tmp_path):
     """A page with an explorer and nothing else: no theme, no MathJax."""
     raw = staging.directive(explorer(), tmp_path / "figures").split("{raw} html\n")[1].removesuffix("\n```")
-    script = (Path(staging.__file__).parent / "static" / "explorer.js").as_uri()
-    style = (Path(staging.__file__).parent / "static" / "l2o.css").as_uri()
+    script = (Path(staging.__file__).parents[1] / "static" / "explorer.js").as_uri()
+    style = (Path(staging.__file__).parents[1] / "static" / "l2o.css").as_uri()
     (tmp_path / "page.html").write_text(
         f'<!DOCTYPE html><meta charset="utf-8"><link rel="stylesheet" href="{style}">'
         f'<script defer src="{script}"></script><body class="bd-content">'
