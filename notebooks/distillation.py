@@ -203,7 +203,7 @@ def measured(problem: str, source: str) -> dict:
         "mc": [metrics.mapping_complexity(front) for front in found],
         "linear": [line.r2 for line in lines],
         "seconds": [front.seconds for front in found],
-        "equation": [str(distiller.short(front.best.equation)) for front in found],
+        "equation": [str(front.best.equation.rounded(4)) for front in found],
         "front": found[0].table[["complexity", "r2"]].to_dict("list"),
     }
 
@@ -274,7 +274,7 @@ own["equations"] = [
         "source": source,
         "problem": problem,
         "r2": front.at(30).r2,
-        "equation": str(distiller.short(front.at(30).equation, 2)),
+        "equation": str(front.at(30).equation.rounded(2)),
     }
     for (problem, source, seed), front in fronts.items()
     if source in LEARNED and seed == seeds[0]
@@ -619,7 +619,7 @@ def walk(source: str) -> list[Frame]:
                 style="points",
             ),
         ]
-        latex = distiller.short(entry.equation, 2).latex()
+        latex = entry.equation.rounded(2).latex()
         frames.append(Frame(f"{entry.complexity} nodes", facts, latex, curves))
     return frames
 
@@ -842,7 +842,7 @@ for step in range(MUTATIONS):
             present, cost = trial, cost + change
     if cost < best:
         best, found = cost, present
-        path.append((step, cost, str(distiller.short(found, 2))))
+        path.append((step, cost, str(found.rounded(2))))
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.2))
@@ -861,7 +861,7 @@ plots.figure(
     fig,
     name="fig-distillation-mutation",
     caption="The mutation loop of SymL2O's Figure 7 looks for Adam's rule from $m$ and $v$, all scaled to unit "
-    f"variance: after {MUTATIONS} mutations it has ${distiller.short(found, 2).latex()}$, cost {best:.3f}.",
+    f"variance: after {MUTATIONS} mutations it has ${found.rounded(2).latex()}$, cost {best:.3f}.",
 )
 
 # %% [markdown]

@@ -255,7 +255,7 @@ for label in TEACHERS:
     races[label] = {
         "steps": points.tolist(),
         "size": [entry.complexity for entry in entries],
-        "text": [str(distiller.short(entry.equation)) for entry in entries],
+        "text": [str(entry.equation.rounded(4)) for entry in entries],
         "near": [run.mean().item() for run in near],
     }
     for kind, runs in every.items():

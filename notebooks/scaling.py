@@ -170,7 +170,7 @@ own["baselines"] = {
 # RPSmallExtra's equation takes the form of the paper's Eq. 6, with the weights $W$ by least squares,
 #
 # ```{math}
-# :label: eq-scaling-thresholded
+# :label: eq-scaling-eq6
 # \psi = - \sum_{z \in \{\hat m, \hat g, \hat n\}} \sum_{\tau=0}^{19} W_{z,\tau}\; \gamma \tanh(z_{t-\tau} / \gamma) ,
 # ```
 #
@@ -189,7 +189,7 @@ def equation(label: str, problem: str, seed: int, size: int = 0) -> tuple:
         entry = front.at(size or 100)
         model = models.Equation.distilled(entry.equation, rule)
         return model, entry.r2, front.seconds
-    found = distiller.thresholded(rows)
+    found = distiller.fit_eq6(rows)
     model = models.Equation.distilled(found.equation, rule, found.coefficients)
     return model, found.r2, time.perf_counter() - begun
 

@@ -61,7 +61,7 @@ class Dataset:
         return cls(names=names, memory=parts, origin=origin, **kept)
 
     @classmethod
-    def joined(cls, parts: Sequence[Dataset]) -> Dataset:
+    def concatenate(cls, parts: Sequence[Dataset]) -> Dataset:
         """Rows of several tasks or seeds as one, trajectories apart. Raises DataError if columns differ."""
         if not parts or any(part.names != parts[0].names for part in parts):
             raise DataError("only data sets with the same columns can be joined")
@@ -93,7 +93,7 @@ def read_arrays(path: str | Path, needed: Sequence[str] = ()) -> dict[str, np.nd
 
 
 def collect(
-    opt: LearnedOptimizer,
+    optimizer: LearnedOptimizer,
     task: Task,
     lags: int = 20,
     samples: int = 5000,
@@ -116,8 +116,8 @@ def collect(
     generator = torch.Generator().manual_seed(seed)
     params = task.init(generator, instances)
     watched, layers = _coordinates(task, instances, per_layer, generator)
-    state, split = opt.init_state(params.flatten()), len(opt.features.buffers)
-    own, shown = features is None, features or opt.features
+    state, split = optimizer.init_state(params.flatten()), len(optimizer.features.buffers)
+    own, shown = features is None, features or optimizer.features
     seen = shown.init(params.flatten()[watched])
     history, updates, memories = [], [], []
     batches = iter(task.batches(generator, instances))
@@ -129,7 +129,7 @@ def collect(
             history.append(inputs)
             remembered = before[split:] if own else ()
             memories.append([part.expand(len(watched), *part.shape[1:]) for part in remembered])
-            update, state = opt.advance(gradient.flatten(), state)
+            update, state = optimizer.advance(gradient.flatten(), state)
             updates.append(update[watched])
             params = params + update.view_as(params)
     inputs, targets = torch.stack(history), torch.stack(updates)  # [T, K, F], [T, K]
@@ -138,7 +138,7 @@ def collect(
     kept = ~torch.isin(trajectory, broken)
     if not kept.any():
         raise DataError(f"every one of {instances} trajectories on {task.name} diverged; nothing to distil")
-    data = windows(
+    data = sample_windows(
         dict(zip(shown.names, inputs[:, kept].unbind(-1), strict=True)),
         targets[:, kept],
         trajectory[kept],
@@ -152,7 +152,7 @@ def collect(
     return replace(data, origin=data.origin | {"task": np.full(len(data), task.name)})
 
 
-def windows(
+def sample_windows(
     features: Mapping[str, Tensor],
     targets: Tensor,
     groups: Tensor,

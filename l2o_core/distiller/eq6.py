@@ -17,7 +17,7 @@ GAMMAS = tuple(10 ** (step / 4) for step in range(-8, 9))
 """Thresholds that are tried, in units of the inputs' median standard deviation."""
 
 
-class Thresholded(NamedTuple):
+class Eq6Fit(NamedTuple):
     """`-gamma * sum of w_i tanh(z_i / gamma)` over all inputs z, fitted to a rule's updates.
 
     `equation` names its `coefficients` gamma, w0, w1, ...: what `models.Equation` can train. `r2` is measured
@@ -29,7 +29,7 @@ class Thresholded(NamedTuple):
     r2: float
 
 
-def thresholded(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int = 0) -> Thresholded:
+def fit_eq6(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int = 0) -> Eq6Fit:
     """Fit Eq. 6 to rows of a rule at work: weights by least squares, the threshold by what it explains.
 
     The rows are split as `distill` splits them. Raises DataError for data that cannot be used.
@@ -48,7 +48,7 @@ def thresholded(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int
         total = total + term
     equation = -var("gamma") * total
     test = problem.unscaled("test")
-    return Thresholded(equation, coefficients, r2(test.y, _columns(test, gamma) @ weights))
+    return Eq6Fit(equation, coefficients, r2(test.y, _columns(test, gamma) @ weights))
 
 
 def _fitted(problem: Problem, gamma: float) -> tuple[float, torch.Tensor, float]:

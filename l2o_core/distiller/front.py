@@ -74,7 +74,7 @@ class ParetoFront:
         return cls(tuple(entries), engine, seconds, notes, data, settings or {})
 
     @classmethod
-    def merged(cls, fronts: Iterable[ParetoFront]) -> ParetoFront:
+    def merge(cls, fronts: Iterable[ParetoFront]) -> ParetoFront:
         """The best of several searches, by engine or seed, on the same data with the same `split_seed`.
 
         Equations that differ in constants only count as one, the most accurate. Raises DataError where the
@@ -99,12 +99,6 @@ class ParetoFront:
         rows = [(e.complexity, e.loss, str(e.equation), e.r2) for e in self.entries]
         return pd.DataFrame(rows, columns=["complexity", "loss", "equation", "r2"])
 
-    def to_dataframe(self) -> pd.DataFrame:
-        """`table`, with each equation also as LaTeX and as an `Expression`."""
-        return self.table.assign(
-            latex=[e.equation.latex() for e in self], expression=[e.equation for e in self]
-        )
-
     def to_latex(self, digits: int = 3) -> str:
         """The front as a LaTeX tabular (booktabs), constants rounded to significant `digits`."""
         lines = [
@@ -114,7 +108,7 @@ class ParetoFront:
             r"\midrule",
         ]
         for e in self:
-            equation = short(e.equation, digits).latex()
+            equation = e.equation.rounded(digits).latex()
             lines.append(rf"{e.complexity} & {e.loss:.{digits}g} & {e.r2:.4f} & ${equation}$ \\")
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
@@ -186,12 +180,7 @@ def skeleton(equation: Expression) -> Expression:
     return equation.with_constants([1.0] * len(equation.constants))
 
 
-def short(equation: Expression, digits: int = 4) -> Expression:
-    """The equation with constants rounded to significant digits: for reading, not for use."""
-    return equation.rounded(digits)
-
-
 def _short(equation: Expression, digits: int = 4, width: int = 160) -> str:
     """The equation with rounded constants, cut to a width: for reading, not for use."""
-    text = str(short(equation, digits))
+    text = str(equation.rounded(digits))
     return text if len(text) <= width else text[: width - 1] + "…"

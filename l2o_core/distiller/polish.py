@@ -57,7 +57,7 @@ def without_abs(equation: Expression, rows: Rows) -> Expression:
     return equation
 
 
-def pruned(equation: Expression, rows: Rows, deadline: float) -> Iterator[Expression]:
+def prune(equation: Expression, rows: Rows, deadline: float) -> Iterator[Expression]:
     """Ever smaller equations: at each turn the constant that costs least is set to 0, the rest is refitted.
 
     The cost is the "saliency" of optimal brain surgeon (Hassibi & Stork 1993): the loss added by removing a

@@ -9,7 +9,7 @@ from ..errors import ExpressionError
 from ..expressions import Expression, Variable, call
 from ..expressions.canonical import Combination, assemble, canonical
 from .front import skeleton
-from .polish import polish, pruned, without_abs
+from .polish import polish, prune, without_abs
 from .problem import Problem
 from .rows import loss
 
@@ -51,7 +51,7 @@ def refine(
             continue
         seen.add(skeleton(whole))
         whole = polish(whole, fit)
-        path = [whole, *pruned(whole, fit, deadline)]
+        path = [whole, *prune(whole, fit, deadline)]
         yield path
         if any(loss(equation, select) < EXACT for equation in path):
             break

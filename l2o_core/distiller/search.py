@@ -87,7 +87,7 @@ def distill(
         yield from chosen.search(problem, max_complexity=max_complexity, time_limit=left, seed=seed)
 
     found, stopped = _collected(search(), chosen.name, time_limit, progress)
-    entries = measured(found, problem, max_complexity)
+    entries = measure(found, problem, max_complexity)
     notes = (*problem.notes, stopped) if stopped else problem.notes
     seconds = time.monotonic() - begun
     front = ParetoFront.of(entries, chosen.name, seconds, notes, problem.fingerprint, settings)
@@ -112,7 +112,7 @@ def import_pysr(
     """
     problem = prepare(X, y, names, groups, split_seed)
     scaled = [problem.in_scaled_units(equation) for equation in read_hall_of_fame(path, names)]
-    entries = measured(scaled, problem, max_complexity)
+    entries = measure(scaled, problem, max_complexity)
     return ParetoFront.of(entries, "pysr", 0.0, problem.notes, problem.fingerprint)
 
 
@@ -155,7 +155,7 @@ def _collected(
     return found, stopped
 
 
-def measured(found: Iterable[Expression], problem: Problem, max_complexity: int) -> list[Entry]:
+def measure(found: Iterable[Expression], problem: Problem, max_complexity: int) -> list[Entry]:
     """Candidates in original units, as simple as they get, with loss and held-out R2."""
     select, test = problem.unscaled("select"), problem.unscaled("test")
     candidates: dict[Expression, Entry] = {}
@@ -172,13 +172,13 @@ def measured(found: Iterable[Expression], problem: Problem, max_complexity: int)
     tolerance = 1e-12 * problem.y_scale**2
     entries = []
     for entry in ParetoFront.of(candidates.values(), "the engine", 0.0):
-        equation = rounded(entry.equation, select, tolerance)
+        equation = round_constants(entry.equation, select, tolerance)
         error = max(loss(equation, select), 1e-6 * tolerance)  # below it is only rounding
         entries.append(Entry(equation, error, r2(test.y, equation.evaluate(test.inputs))))
     return entries
 
 
-def rounded(equation: Expression, rows: Rows, tolerance: float) -> Expression:
+def round_constants(equation: Expression, rows: Rows, tolerance: float) -> Expression:
     """The equation with the fewest digits that raise its loss on `rows` by at most 0.1 % and `tolerance`."""
     allowed = 1.001 * loss(equation, rows) + tolerance
     for digits in range(1, 12):

@@ -69,14 +69,14 @@ class TestDistill:
         front = study.distill(data, "two lags", "p1", 0)
         assert (study.folder / "fronts" / "two_lags-p1-0.json").is_file()
         assert front.best.r2 > 0.999
-        monkeypatch.setattr(DISTILL, "measured", no_search)
+        monkeypatch.setattr(DISTILL, "measure", no_search)
         again = study.distill(study.watch(SGD, "p1", 0), "two lags", "p1", 0)
         assert [str(entry.equation) for entry in again] == [str(entry.equation) for entry in front]
 
     def test_other_settings_are_searched(self, study, monkeypatch):
         data = study.watch(SGD, "p1", 0)
         study.distill(data, "two lags", "p1", 0)
-        monkeypatch.setattr(DISTILL, "measured", no_search)
+        monkeypatch.setattr(DISTILL, "measure", no_search)
         with pytest.raises(AssertionError, match="searched again"):
             study.distill(data, "two lags", "p1", 0, seed=1)
 

@@ -79,12 +79,12 @@ def test_rows_of_several_tasks_join_and_stay_apart():
         distiller.collect(models.Equation("-0.01 * g"), tasks.load(name), lags=2, samples=200, instances=4)
         for name in ("p1", "digits")
     ]
-    data = distiller.Dataset.joined(parts)
+    data = distiller.Dataset.concatenate(parts)
     assert len(data) == 400
     assert set(data.groups[:200]).isdisjoint(data.groups[200:])
     assert set(data.origin["task"]) == {"p1", "digits"}
     with pytest.raises(DataError, match="same columns"):
-        distiller.Dataset.joined([parts[0], distiller.collect(models.DM(), tasks.load("p1"), **SETTING)])
+        distiller.Dataset.concatenate([parts[0], distiller.collect(models.DM(), tasks.load("p1"), **SETTING)])
 
 
 class TestSave:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from l2o_core.distiller import Dataset, thresholded
+from l2o_core.distiller import Dataset, fit_eq6
 from l2o_core.models import Equation
 from l2o_core.optim import SymbolicOptimizer
 
@@ -20,7 +20,7 @@ def data():
 
 def test_a_rule_of_this_form_is_found(data):
     gamma = 0.5 / np.median(data.inputs.std(0))
-    found = thresholded(data, gammas=(0.1, gamma, 10.0))
+    found = fit_eq6(data, gammas=(0.1, gamma, 10.0))
     assert found.r2 > 0.9999
     assert found.coefficients["gamma"] == pytest.approx(0.5, rel=0.02)
     weights = [-found.coefficients["gamma"] * found.coefficients[f"w{i}"] for i in range(6)]
@@ -28,7 +28,7 @@ def test_a_rule_of_this_form_is_found(data):
 
 
 def test_the_equation_says_what_was_fitted(data):
-    found = thresholded(data)
+    found = fit_eq6(data)
     columns = dict(zip(data.names, torch.from_numpy(data.inputs.T.copy()), strict=True))
     value = found.equation.substitute(found.coefficients).evaluate(columns)
     assert 1 - np.var(value.numpy() - data.targets) / np.var(data.targets) == pytest.approx(
@@ -37,7 +37,7 @@ def test_the_equation_says_what_was_fitted(data):
 
 
 def test_it_can_be_trained_and_put_to_work(data):
-    found = thresholded(data)
+    found = fit_eq6(data)
     model = Equation(found.equation, found.coefficients)
     p, gradients = torch.nn.Parameter(torch.zeros(5)), torch.randn(8, 5)
     optimizer, state, x = SymbolicOptimizer.of(model, [p]), model.init_state(torch.zeros(5)), torch.zeros(5)

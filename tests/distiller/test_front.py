@@ -37,7 +37,7 @@ def test_fronts_of_the_same_data_merge_and_equal_shapes_count_once(front):
     other = ParetoFront.of(
         [Entry(parse("3 * x"), 0.3, 0.7), Entry(parse("3 * x + y"), 0.2, 0.8)], "linear", 1
     )
-    merged = ParetoFront.merged([front, other])
+    merged = ParetoFront.merge([front, other])
     assert [str(entry.equation) for entry in merged] == ["x", "3 * x", "2 * x + y"]
     assert merged.engine == "operon and linear"
     assert merged.seconds == 2.5
@@ -46,13 +46,13 @@ def test_fronts_of_the_same_data_merge_and_equal_shapes_count_once(front):
 
 def test_fronts_of_other_data_do_not_merge(front):
     with pytest.raises(DataError, match="split_seed"):
-        ParetoFront.merged([front, replace(front, data="other")])
+        ParetoFront.merge([front, replace(front, data="other")])
 
 
-def test_as_a_frame_and_as_latex(front):
-    frame = front.to_dataframe()
-    assert list(frame.columns) == ["complexity", "loss", "equation", "r2", "latex", "expression"]
-    assert frame.expression[1] == parse("2 * x + y")
+def test_as_a_table_and_as_latex(front):
+    table = front.table
+    assert list(table.columns) == ["complexity", "loss", "equation", "r2"]
+    assert parse(table.equation[1]) == parse("2 * x + y")
     text = front.to_latex()
     assert text.startswith(r"\begin{tabular}")
     assert rf"${front.best.equation.latex()}$ \\" in text

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from l2o_core.distiller import columns
-from l2o_core.distiller.polish import polish, pruned, without_abs
+from l2o_core.distiller.polish import polish, prune, without_abs
 from l2o_core.distiller.problem import prepare
 from l2o_core.distiller.refine import completed, refine
 from l2o_core.distiller.rows import Rows, loss
@@ -68,7 +68,7 @@ def test_pruning_takes_away_what_matters_least_first(gradients):
     weights = np.array([1, 0.01, 0.5, 0.001, 0.2, 0])
     data = rows(gradients, gradients @ weights)
     full = polish(parse(" + ".join(f"1 * {name}" for name in NAMES)), data)
-    path = [full, *pruned(full, data, math.inf)]
+    path = [full, *prune(full, data, math.inf)]
     kept = [{str(v) for v in equation.variables} for equation in path]
     assert {"g[0]", "g[2]", "g[4]"} in kept
     assert {"g[0]", "g[2]"} in kept
@@ -77,7 +77,7 @@ def test_pruning_takes_away_what_matters_least_first(gradients):
 
 def test_pruning_stops_at_the_deadline(gradients):
     equation = parse("2 * g[0] + 3 * g[1]")
-    assert list(pruned(equation, rows(gradients, gradients[:, 0]), time.monotonic() - 1)) == []
+    assert list(prune(equation, rows(gradients, gradients[:, 0]), time.monotonic() - 1)) == []
 
 
 def test_abs_goes_where_nothing_is_negative(gradients):

@@ -186,7 +186,7 @@ def test_searches_with_one_split_merge(X):
     y = X[:, 0] * X[:, 1]
     options = {"split_seed": 7, "time_limit": 3}
     fronts = [distiller.distill(X, y, NAMES, engine="linear", seed=seed, **options) for seed in (0, 1)]
-    assert distiller.ParetoFront.merged(fronts).data == fronts[0].data
+    assert distiller.ParetoFront.merge(fronts).data == fronts[0].data
     assert distiller.distill(X, y, NAMES, engine="linear", split_seed=8).data != fronts[0].data
 
 
