@@ -4,6 +4,9 @@ A message says what was wrong, where, and what to do about it. Each class also d
 built-in exception that a caller would expect, so generic handlers keep working.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class L2OError(Exception):
     """Base class of all errors raised on purpose by this library."""
@@ -35,6 +38,13 @@ class CheckpointError(L2OError, RuntimeError):
 
 class DivergenceError(L2OError, ArithmeticError):
     """A training run that produced NaN or infinity and could not be rolled back."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known name, or else all of them."""
+    known = list(known)
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
 
 
 def _pointer(text: str | None, position: int) -> str:

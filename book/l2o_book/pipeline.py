@@ -1,4 +1,4 @@
-"""What the book's experiments share: teachers, watched at work, distilled, raced, and kept between runs."""
+"""Cached pipeline of the notebooks: load a learned optimizer, record, distil and evaluate it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from l2o_core.distiller import Dataset, ParetoFront
 from l2o_core.features import Features
 from l2o_core.models import LearnedOptimizer
 
-STAND_INS = {"digits": "p2"}  # problems of `quick`, and whose teachers work on them
+from .problems import original
 
 
 @dataclass(frozen=True)
-class Study:
-    """How rules are looked at; two experiments with the same study see the same rows and the same fronts.
+class Pipeline:
+    """Settings shared by notebooks; equal settings and folder reuse each other's data sets and fronts.
 
-    `folder`: where teachers, fronts and races are kept, and found again by a later run; with none, nothing is
-    kept and teachers are the pretrained ones. The other options are those of `distill` and `collect`.
+    `folder`: cache of trained optimizers, data sets, fronts and evaluations; with None nothing is cached, and
+    learned optimizers are the pretrained ones. The other options are those of `distill` and `collect`.
     """
 
     folder: Path | None = None
@@ -35,10 +35,10 @@ class Study:
     workers: int = 1
 
     def teacher(self, recipe: str, problem: str, seed: int) -> LearnedOptimizer:
-        """A learned rule ("dm", "p2"): of this seed where the folder has it, else the pretrained one."""
-        return meta.recipes.teacher(f"{recipe}/{STAND_INS.get(problem, problem)}", seed, self.folder)
+        """The learned optimizer of a recipe ("dm"): of this seed if the folder has it, else pretrained."""
+        return meta.recipes.teacher(f"{recipe}/{original(problem)}", seed, self.folder)
 
-    def watch(
+    def trajectories(
         self,
         rule: LearnedOptimizer,
         problem: str,
@@ -46,10 +46,7 @@ class Study:
         features: Features | None = None,
         lags: int = 0,
     ) -> Dataset:
-        """Windows of 200 steps of a rule, on problems or images that no teacher was trained on.
-
-        Kept in `rows/`, under a name made from the rule's weights and the options.
-        """
+        """Windows of 200 steps of an optimizer on problems or images that no teacher was trained on."""
         synthetic = problem == "p1"
         task = tasks.load(problem, **({} if synthetic else {"half": 1}))
         options = {"lags": lags or self.lags, "samples": self.samples, "steps": 200, "features": features}
@@ -66,10 +63,10 @@ class Study:
     def distill(
         self, data: Dataset, name: str, problem: str, seed: int, label: str = "", /, **options: Any
     ) -> ParetoFront:
-        """The front of a rule's rows, kept as `fronts/<name>-<problem>-<seed><label>.json`.
+        """The front of a data set, cached as `fronts/<name>-<problem>-<seed><label>.json`.
 
-        `seed` is that of the rows, which are split alike in every search; `options` replace those of the
-        study, the `seed` of the search too.
+        `seed` is that of the rows, which are split alike in every search; `options` replace the pipeline's
+        settings and the `seed` of the search.
         """
         path = f"{name}-{problem}-{seed}{label}.json".replace(" ", "_")
         own = {"engine": self.engine, "time_limit": self.time_limit, "seed": seed}
@@ -84,10 +81,10 @@ class Study:
             **(own | options),
         )
 
-    def race(
+    def evaluate(
         self, rules: Sequence[LearnedOptimizer], task: tasks.Task, steps: int, instances: int, seed: int
     ) -> list[Tensor]:
-        """Losses [instances, steps + 1] of each rule on the same instances, `workers` rules side by side."""
+        """Losses [instances, steps + 1] of each optimizer on the same instances, `workers` side by side."""
 
         def losses(rule: LearnedOptimizer) -> Tensor:
             kept = self.folder and self.folder / "races"

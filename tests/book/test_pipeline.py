@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from l2o_book.pipeline import Study
+from l2o_book.pipeline import Pipeline
 
 from l2o_core import meta, models, tasks
 from l2o_core.distiller import search
@@ -16,8 +16,8 @@ SGD = Equation("-0.01 * g[0] - 0.005 * g[1]")
 
 
 @pytest.fixture
-def study(tmp_path):
-    return Study(tmp_path, engine="linear", time_limit=1.0, samples=300, lags=3)
+def pipeline(tmp_path):
+    return Pipeline(tmp_path, engine="linear", time_limit=1.0, samples=300, lags=3)
 
 
 @pytest.fixture
@@ -35,99 +35,99 @@ def no_run(*arguments, **options):
 
 class TestTeacher:
     def test_the_pretrained_one_without_a_folder(self):
-        theirs, ours = models.load("rp_small_extra/p1"), Study().teacher("rp_small_extra", "p1", 5)
+        theirs, ours = models.load("rp_small_extra/p1"), Pipeline().teacher("rp_small_extra", "p1", 5)
         assert all(torch.equal(a, b) for a, b in zip(theirs.parameters(), ours.parameters(), strict=True))
 
     def test_digits_stand_in_for_p2(self):
-        theirs, ours = models.load("dm/p2"), Study().teacher("dm", "digits", 0)
+        theirs, ours = models.load("dm/p2"), Pipeline().teacher("dm", "digits", 0)
         assert all(torch.equal(a, b) for a, b in zip(theirs.parameters(), ours.parameters(), strict=True))
 
-    def test_one_of_the_folder_goes_first(self, study):
+    def test_one_of_the_folder_goes_first(self, pipeline):
         mine = models.RPSmallExtra()
-        models.write(study.folder / "rp_small_extra" / "p1-7.safetensors", mine)
-        found = study.teacher("rp_small_extra", "p1", 7)
+        models.write(pipeline.folder / "rp_small_extra" / "p1-7.safetensors", mine)
+        found = pipeline.teacher("rp_small_extra", "p1", 7)
         assert all(torch.equal(a, b) for a, b in zip(mine.parameters(), found.parameters(), strict=True))
 
 
 class TestWatch:
-    def test_rows_are_found_again(self, study, monkeypatch):
-        first = study.watch(SGD, "p1", 0)
+    def test_rows_are_found_again(self, pipeline, monkeypatch):
+        first = pipeline.trajectories(SGD, "p1", 0)
         monkeypatch.setattr("l2o_core.distiller.collect", no_run)
-        again = study.watch(SGD, "p1", 0)
+        again = pipeline.trajectories(SGD, "p1", 0)
         assert (again.inputs == first.inputs).all()
         with pytest.raises(AssertionError, match="run again"):
-            study.watch(SGD, "p1", 1)
+            pipeline.trajectories(SGD, "p1", 1)
         with pytest.raises(AssertionError, match="run again"):
-            study.watch(Equation("-0.02 * g[0] - 0.005 * g[1]"), "p1", 0)
+            pipeline.trajectories(Equation("-0.02 * g[0] - 0.005 * g[1]"), "p1", 0)
         with pytest.raises(AssertionError, match="run again"):
-            study.watch(SGD, "p1", 0, Features(("m",), beta1=0.9))
+            pipeline.trajectories(SGD, "p1", 0, Features(("m",), beta1=0.9))
 
 
 class TestDistill:
-    def test_a_front_is_found_again(self, study, monkeypatch):
-        data = study.watch(SGD, "p1", 0)
-        front = study.distill(data, "two lags", "p1", 0)
-        assert (study.folder / "fronts" / "two_lags-p1-0.json").is_file()
+    def test_a_front_is_found_again(self, pipeline, monkeypatch):
+        data = pipeline.trajectories(SGD, "p1", 0)
+        front = pipeline.distill(data, "two lags", "p1", 0)
+        assert (pipeline.folder / "fronts" / "two_lags-p1-0.json").is_file()
         assert front.best.r2 > 0.999
         monkeypatch.setattr(DISTILL, "measure", no_search)
-        again = study.distill(study.watch(SGD, "p1", 0), "two lags", "p1", 0)
+        again = pipeline.distill(pipeline.trajectories(SGD, "p1", 0), "two lags", "p1", 0)
         assert [str(entry.equation) for entry in again] == [str(entry.equation) for entry in front]
 
-    def test_other_settings_are_searched(self, study, monkeypatch):
-        data = study.watch(SGD, "p1", 0)
-        study.distill(data, "two lags", "p1", 0)
+    def test_other_settings_are_searched(self, pipeline, monkeypatch):
+        data = pipeline.trajectories(SGD, "p1", 0)
+        pipeline.distill(data, "two lags", "p1", 0)
         monkeypatch.setattr(DISTILL, "measure", no_search)
         with pytest.raises(AssertionError, match="searched again"):
-            study.distill(data, "two lags", "p1", 0, seed=1)
+            pipeline.distill(data, "two lags", "p1", 0, seed=1)
 
     def test_nothing_is_kept_without_a_folder(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        study = Study(engine="linear", time_limit=1.0, samples=300, lags=3)
-        study.distill(study.watch(SGD, "p1", 0), "two lags", "p1", 0)
+        pipeline = Pipeline(engine="linear", time_limit=1.0, samples=300, lags=3)
+        pipeline.distill(pipeline.trajectories(SGD, "p1", 0), "two lags", "p1", 0)
         assert not list(tmp_path.iterdir())
 
 
 class TestRace:
-    def test_all_run_on_the_same_instances(self, study, problem):
-        slow, fast = study.race([Equation("-0.001 * g"), Equation("-0.01 * g")], problem, 5, 4, seed=1)
+    def test_all_run_on_the_same_instances(self, pipeline, problem):
+        slow, fast = pipeline.evaluate([Equation("-0.001 * g"), Equation("-0.01 * g")], problem, 5, 4, seed=1)
         assert slow.shape == fast.shape == (4, 6)
         assert torch.equal(slow[:, 0], fast[:, 0])
         assert (fast[:, -1] < slow[:, -1]).all()
 
     def test_side_by_side_is_the_same(self, problem):
         rules = [Equation(f"-{rate} * g") for rate in (0.01, 0.02, 0.03)]
-        one, two = (Study(workers=count).race(rules, problem, 5, 4, seed=1) for count in (1, 2))
+        one, two = (Pipeline(workers=count).evaluate(rules, problem, 5, 4, seed=1) for count in (1, 2))
         assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
 class TestKeptRuns:
-    def test_a_run_is_found_again(self, study, problem, monkeypatch):
-        first = study.race([SGD], problem, 5, 4, seed=1)[0]
+    def test_a_run_is_found_again(self, pipeline, problem, monkeypatch):
+        first = pipeline.evaluate([SGD], problem, 5, 4, seed=1)[0]
         monkeypatch.setattr(EVALUATE, "play", no_run)
-        assert torch.equal(study.race([SGD], problem, 5, 4, seed=1)[0], first)
+        assert torch.equal(pipeline.evaluate([SGD], problem, 5, 4, seed=1)[0], first)
 
     @pytest.mark.parametrize(
         "changes", [{"steps": 6}, {"seed": 2}, {"instances": 3}, {"optimizer": Equation("-0.01 * g[0]")}]
     )
-    def test_another_run_is_run(self, study, problem, monkeypatch, changes):
+    def test_another_run_is_run(self, pipeline, problem, monkeypatch, changes):
         options = {"optimizer": SGD, "steps": 5, "seed": 1, "instances": 4}
-        meta.evaluate(task=problem, folder=study.folder, **options)
+        meta.evaluate(task=problem, folder=pipeline.folder, **options)
         monkeypatch.setattr(EVALUATE, "play", no_run)
         with pytest.raises(AssertionError, match="run again"):
-            meta.evaluate(task=problem, folder=study.folder, **(options | changes))
+            meta.evaluate(task=problem, folder=pipeline.folder, **(options | changes))
 
-    def test_other_weights_are_another_optimizer(self, study, problem, monkeypatch):
+    def test_other_weights_are_another_optimizer(self, pipeline, problem, monkeypatch):
         teacher = models.RPSmallExtra()
-        meta.evaluate(teacher, problem, steps=2, instances=2, folder=study.folder)
+        meta.evaluate(teacher, problem, steps=2, instances=2, folder=pipeline.folder)
         with torch.no_grad():
             next(teacher.parameters()).mul_(1.01)
         monkeypatch.setattr(EVALUATE, "play", no_run)
         with pytest.raises(AssertionError, match="run again"):
-            meta.evaluate(teacher, problem, steps=2, instances=2, folder=study.folder)
+            meta.evaluate(teacher, problem, steps=2, instances=2, folder=pipeline.folder)
 
-    def test_a_damaged_file_is_reported(self, study, problem):
-        meta.evaluate(SGD, problem, steps=2, instances=2, folder=study.folder)
-        (file,) = study.folder.glob("*.pt")
+    def test_a_damaged_file_is_reported(self, pipeline, problem):
+        meta.evaluate(SGD, problem, steps=2, instances=2, folder=pipeline.folder)
+        (file,) = pipeline.folder.glob("*.pt")
         file.write_bytes(b"cut")
         with pytest.raises(CheckpointError, match="cut short"):
-            meta.evaluate(SGD, problem, steps=2, instances=2, folder=study.folder)
+            meta.evaluate(SGD, problem, steps=2, instances=2, folder=pipeline.folder)

@@ -1,0 +1,48 @@
+"""Hand-made optimizers of the zoo as contestants, each at the learning rate that is best on tuning data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from l2o_core.expressions import const
+from l2o_core.models import Equation
+from l2o_core.optim import zoo
+
+FEATURE_OPTIONS = ("beta1", "beta2", "eps", "bias_correction", "total_steps")
+
+
+def rule(name: str, lr: float, **hyperparameters: float | bool | None) -> Equation:
+    """A rule of the zoo at a learning rate, as an equation on flat coordinates.
+
+    Hyper-parameters are the zoo's, then PyTorch's defaults (betas 0.9 and 0.999, eps 1e-8).
+    """
+    entry = zoo.get(name)
+    values = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, **entry.defaults, **hyperparameters}
+    equation = entry.equation.substitute({key: float(values[key]) for key in ("beta1", "beta2", "eps")})
+    options = {key: values[key] for key in FEATURE_OPTIONS if key in values}
+    return Equation((const(lr) * equation).simplify(), **options)
+
+
+def rates(low: float, high: float, per_decade: int) -> list[float]:
+    """Learning rates from 10^low to 10^high, evenly spread on a log scale, to three digits."""
+    return [float(f"{10**x:.3g}") for x in np.arange(low, high + 0.01, 1 / per_decade)]
+
+
+def tuned(
+    name: str,
+    losses: Callable[[Sequence[Equation]], Iterable[float]],
+    learning_rates: Sequence[float],
+    **hyperparameters: float | bool | None,
+) -> tuple[Equation, float]:
+    """A rule at the learning rate with the lowest loss, and that rate.
+
+    `losses` gives one number per equation, on data that is not reported on; a number that is not finite
+    (a run that diverged) loses against any other.
+    """
+    candidates = [rule(name, lr, **hyperparameters) for lr in learning_rates]
+    found = [loss if math.isfinite(loss) else math.inf for loss in losses(candidates)]
+    best = int(np.argmin(found))
+    return candidates[best], learning_rates[best]

@@ -1,0 +1,89 @@
+"""The papers' tables, and the texts that stand in cells of ours."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from l2o_core.errors import ConfigError, did_you_mean
+
+from .checkout import book_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+NUMBER = re.compile(r"(?P<mean>[-+]?\d+(\.\d+)?)(\s*±\s*(?P<std>\d+(\.\d+)?))?")
+
+
+class Published:
+    """One table of the papers, such as "SymL2O Table 3", from `book/published.yml`.
+
+    `rows` holds the texts as printed, by row and column.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        tables = _read(book_root() / "book" / "published.yml")
+        if name not in tables:
+            raise ConfigError(f"no table {name!r} in book/published.yml; {did_you_mean(name, tables)}")
+        self.rows: dict[str, dict[str, str]] = tables[name]["rows"]
+
+    def cell(self, row: str, column: str) -> str | None:
+        """The text of a cell as printed; None where the paper has no such row or column."""
+        return self.rows.get(row, {}).get(column)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A line per cell: row, column, text, value and std (floats, NaN where it is no number), source."""
+        import pandas as pd
+
+        cells = [
+            {"row": row, "column": column, "text": text, **_number(text), "source": self.name}
+            for row, columns in self.rows.items()
+            for column, text in columns.items()
+        ]
+        return pd.DataFrame(cells)
+
+
+def mean_std(values: Sequence[float | str | None]) -> str:
+    """Text like "0.23 ± 0.13", mean and sample standard deviation; runs that diverged are counted apart.
+
+    Both numbers have as many decimals as two digits of the deviation take, three at most.
+    """
+    plain = [v.tolist() if hasattr(v, "tolist") else v for v in values]
+    finite = [float(v) for v in plain if isinstance(v, int | float) and math.isfinite(v)]
+    diverged = len(values) - len(finite)
+    if not finite:
+        return f"all {diverged} diverged" if diverged > 1 else "diverged" if diverged else "–"
+    mean = math.fsum(finite) / len(finite)
+    if len(finite) == 1:
+        text = f"{mean:.3g}"
+    else:
+        std = math.sqrt(math.fsum((v - mean) ** 2 for v in finite) / (len(finite) - 1))
+        decimals = min(3, max(0, 1 - math.floor(math.log10(std)))) if std > 0 else None
+        text = f"{mean:.3g} ± 0" if decimals is None else f"{mean:.{decimals}f} ± {std:.{decimals}f}"
+    return text + (f" ({diverged} diverged)" if diverged else "")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: "none", "A", "A and B", "A, B and C"."""
+    *first, last = names or ["none"]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+@cache
+def _read(path: Path) -> dict:
+    import yaml
+
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # text stays as printed
+
+
+def _number(text: str) -> dict[str, float]:
+    match = NUMBER.fullmatch(text)
+    found = match.groupdict() if match else {"mean": None, "std": None}
+    return {"value": float(found["mean"] or math.nan), "std": float(found["std"] or math.nan)}

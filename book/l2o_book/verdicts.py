@@ -1,0 +1,132 @@
+"""One rule that says whether a claim of the papers was reproduced.
+
+The unit is the training seed: each side of a comparison is one number per seed, the mean over whatever was
+measured with it. A claim "A is lower than B" is
+
+- *reproduced* if the 95 % confidence interval of the difference lies below 0,
+- *not reproduced* if it lies above 0,
+- *undecided* if it contains 0, or if there are too few seeds for an interval,
+- *not run* if a side is missing.
+
+Within a table, p-values are corrected by Holm's method, so that many claims do not make one of them true by
+chance. A seed that diverged counts as the worst value of either side.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+
+import numpy as np
+
+REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN = "reproduced", "not reproduced", "undecided", "not run"
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The difference of two means over seeds, its 95 % interval, and what it says of a claim."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    verdict: str
+
+    def __str__(self) -> str:
+        if self.verdict == NOT_RUN:
+            return "–"
+        if math.isnan(self.low):
+            return f"{self.difference:+.3g}"
+        decimals = min(4, max(0, 1 - math.floor(math.log10(max(self.high - self.low, 1e-12)))))
+        return f"{self.difference:+.{decimals}f} [{self.low:+.{decimals}f}, {self.high:+.{decimals}f}]"
+
+
+def lower(
+    ours: Sequence[float] | None, theirs: Sequence[float] | None, *, paired: bool = False
+) -> Comparison:
+    """The claim that `ours` is lower than `theirs`, each one value per training seed.
+
+    `paired`: the i-th value of both sides shares a seed. A side with a single value (a hand-made rule has no
+    training seed) is taken as exact.
+    """
+    if not (ours and theirs):
+        return Comparison(math.nan, math.nan, math.nan, math.nan, NOT_RUN)
+    a, b = _worst_for_diverged(ours, theirs)
+    low, high, p = _interval(a, b, paired and len(a) == len(b))
+    difference = float(a.mean() - b.mean())
+    return Comparison(difference, low, high, p, _verdict(difference, p))
+
+
+def higher(
+    ours: Sequence[float] | None, theirs: Sequence[float] | None, *, paired: bool = False
+) -> Comparison:
+    """The claim that `ours` is higher than `theirs`; the difference keeps its sign."""
+    found = lower(
+        None if ours is None else [-x for x in ours],
+        None if theirs is None else [-x for x in theirs],
+        paired=paired,
+    )
+    return replace(found, difference=-found.difference, low=-found.high, high=-found.low)
+
+
+def together(claims: Mapping[str, Comparison]) -> dict[str, Comparison]:
+    """The claims of one table, with verdicts by p-values after Holm's correction."""
+    tested = sorted((c.p, name) for name, c in claims.items() if not math.isnan(c.p))
+    corrected, largest = dict(claims), 0.0
+    for rank, (p, name) in enumerate(tested):
+        largest = max(largest, min(1.0, (len(tested) - rank) * p))
+        found = claims[name]
+        significant = largest < 1 - LEVEL
+        verdict = found.verdict if significant else UNDECIDED
+        corrected[name] = replace(found, p=largest, verdict=verdict)
+    return corrected
+
+
+def _worst_for_diverged(ours: Sequence[float], theirs: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Values that are not finite become the largest finite one of either side."""
+    a, b = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
+    finite = np.concatenate([a[np.isfinite(a)], b[np.isfinite(b)]])
+    worst = finite.max() if len(finite) else 0.0
+    return np.where(np.isfinite(a), a, worst), np.where(np.isfinite(b), b, worst)
+
+
+def _interval(a: np.ndarray, b: np.ndarray, paired: bool) -> tuple[float, float, float]:
+    """A confidence interval of mean(a) - mean(b), and the two-sided p-value of equality, by t-tests."""
+    from scipy import stats
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # all values of a side may be equal
+        return _t_interval(stats, a, b, paired)
+
+
+def _t_interval(stats: ModuleType, a: np.ndarray, b: np.ndarray, paired: bool) -> tuple[float, float, float]:
+    several = len(a) > 1, len(b) > 1
+    if paired and several[0]:
+        differences = a - b
+        if np.ptp(differences) == 0:
+            return float(differences[0]), float(differences[0]), float(differences[0] == 0)
+        test = stats.ttest_1samp(differences, 0.0)
+        interval = test.confidence_interval(LEVEL)
+        return float(interval.low), float(interval.high), float(test.pvalue)
+    if not any(several):
+        return math.nan, math.nan, math.nan
+    if all(several):
+        test = stats.ttest_ind(a, b, equal_var=False)
+        interval = test.confidence_interval(LEVEL)
+        return float(interval.low), float(interval.high), float(test.pvalue)
+    if several[0]:
+        test = stats.ttest_1samp(a, b[0])
+        interval = test.confidence_interval(LEVEL)
+        return float(interval.low - b[0]), float(interval.high - b[0]), float(test.pvalue)
+    low, high, p = _t_interval(stats, b, a, paired)
+    return -high, -low, p
+
+
+def _verdict(difference: float, p: float) -> str:
+    if math.isnan(p) or p >= 1 - LEVEL:
+        return UNDECIDED
+    return REPRODUCED if difference < 0 else NOT_REPRODUCED

@@ -1,0 +1,38 @@
+"""Hand-made rules as contestants: the zoo's equations, at the learning rate that is best elsewhere."""
+
+import math
+
+import pytest
+import torch
+from l2o_book import baselines
+
+from l2o_core import meta, models, tasks
+
+TEXTS = {
+    "sgd": ("-0.05 * g", {}),
+    "momentum": ("-0.05 * b", {"beta1": 0.9}),
+    "nesterov": ("-0.05 * (g + 0.9 * b)", {"beta1": 0.9}),
+    "rmsprop": ("-0.05 * g / (sqrt(v) + 1e-8)", {"beta2": 0.99, "bias_correction": False}),
+    "adam": ("-0.05 * m / (sqrt(v) + 1e-8)", {"beta1": 0.9, "beta2": 0.999}),
+    "lion": ("-0.05 * sign(0.9 * m[1] + 0.1 * g)", {"beta1": 0.99, "bias_correction": False}),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_rule_of_the_zoo_is_what_its_author_wrote(name):
+    text, options = TEXTS[name]
+    task, run = tasks.load("p1"), {"steps": 30, "instances": 3, "seed": 0}
+    want = meta.evaluate(models.Equation(text, **options), task, **run)
+    found = meta.evaluate(baselines.rule(name, 0.05), task, **run)
+    torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-4)
+
+
+def test_the_best_rate_wins_and_a_run_that_diverged_loses():
+    losses = {0.01: 2.0, 0.1: 0.5, 1.0: math.nan}
+    found, rate = baselines.tuned("sgd", lambda rules: list(losses.values())[: len(rules)], list(losses))
+    assert rate == 0.1
+    assert found.constants[0].item() == pytest.approx(0.1)
+
+
+def test_rates_are_spread_evenly_on_a_log_scale():
+    assert baselines.rates(-2, 0, 2) == [0.01, 0.0316, 0.1, 0.316, 1.0]

@@ -1,0 +1,65 @@
+"""One rule for verdicts, against known intervals and p-values."""
+
+import math
+
+import numpy as np
+import pytest
+from l2o_book import verdicts
+from scipy import stats
+
+
+def test_seeds_that_are_shared_are_compared_pair_by_pair():
+    ours, theirs = [0.30, 0.50, 0.70], [0.40, 0.61, 0.79]
+    apart, paired = verdicts.lower(ours, theirs), verdicts.lower(ours, theirs, paired=True)
+    assert apart.verdict == "undecided"
+    assert paired.verdict == "reproduced"
+    want = stats.ttest_rel(ours, theirs)
+    assert paired.p == pytest.approx(want.pvalue)
+    assert (paired.low, paired.high) == pytest.approx(tuple(want.confidence_interval()))
+
+
+def test_the_reverse_is_not_reproduced():
+    found = verdicts.lower([0.9, 0.91, 0.92], [0.1, 0.11, 0.1])
+    assert found.verdict == "not reproduced"
+    assert verdicts.higher([0.9, 0.91, 0.92], [0.1, 0.11, 0.1]).verdict == "reproduced"
+
+
+def test_a_rule_without_seeds_is_exact_and_sides_can_be_exchanged():
+    ours, theirs = [0.3, 0.31, 0.29], [0.4]
+    found, reverse = verdicts.lower(ours, theirs), verdicts.lower(theirs, ours)
+    interval = stats.ttest_1samp(ours, 0.4).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((interval.low - 0.4, interval.high - 0.4))
+    assert (reverse.low, reverse.high) == pytest.approx((-found.high, -found.low))
+    assert (found.verdict, reverse.verdict) == ("reproduced", "not reproduced")
+
+
+def test_one_seed_decides_nothing_and_no_run_is_said():
+    assert verdicts.lower([0.1], [0.9]).verdict == "undecided"
+    assert verdicts.lower(None, [0.9]).verdict == "not run"
+    assert str(verdicts.lower([], [0.9])) == "–"
+    assert str(verdicts.lower([0.1], [0.9])) == "-0.8"
+
+
+def test_a_seed_that_diverged_counts_as_the_worst():
+    assert verdicts.lower([0.1, 0.1, math.nan], [0.5, 0.5, 0.5]).difference == pytest.approx(0.7 / 3 - 0.5)
+    assert verdicts.higher([0.9, 0.9, math.nan], [0.5, 0.5, 0.6]).difference == pytest.approx(
+        2.3 / 3 - 1.6 / 3
+    )
+
+
+def test_many_claims_do_not_make_one_true_by_chance():
+    rng = np.random.default_rng(0)
+    claims = {
+        str(i): verdicts.lower(rng.normal(size=5).tolist(), rng.normal(size=5).tolist()) for i in range(200)
+    }
+    assert any(claim.verdict != "undecided" for claim in claims.values())
+    corrected = verdicts.together(claims)
+    assert list(corrected) == list(claims)
+    assert all(claim.verdict == "undecided" for claim in corrected.values())
+    smallest = min(claims, key=lambda name: claims[name].p)
+    assert corrected[smallest].p == pytest.approx(min(1.0, 200 * claims[smallest].p))
+
+
+def test_equal_differences_in_all_pairs_are_decided():
+    assert verdicts.lower([0.25, 0.5], [0.5, 0.75], paired=True).verdict == "reproduced"
+    assert verdicts.lower([0.25, 0.5], [0.25, 0.5], paired=True).verdict == "undecided"
