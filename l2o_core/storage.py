@@ -1,4 +1,9 @@
-"""Files that appear whole or not at all, and checkpoints that are refused by any other run."""
+"""Files that appear whole or not at all, checkpoints of long runs, and one cache of results.
+
+Why not `joblib.Memory`: it stores pickles, and reading a pickle can run code. Entries here are tensors read
+with `weights_only`, `.npz` files without objects, or JSON. Its keys are a function's arguments and source;
+ours name the weights, data and options that a result depends on.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +12,35 @@ import json
 import os
 import pickle
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import CheckpointError
+from .errors import CheckpointError, ConfigError
+
+T = TypeVar("T")
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A path to write to, which takes the place of `path` at once, when the block has ended without an error.
+    """A path to write to, which takes the place of `path` at once when the block has ended without an error.
 
     Folders are made as needed; a process that is killed leaves the old file or the new one. The two paths
     end alike.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     with replacing(f"{folder}/new/notes.txt") as draft:
+        ...         _ = draft.write_text("whole")
+        ...     Path(folder, "new/notes.txt").read_text()
+        'whole'
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,37 +52,194 @@ def replacing(path: str | Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def write(path: Path, content: dict[str, Any], identity: dict[str, Any]) -> None:
-    """Replace the checkpoint atomically. `identity` says which run it belongs to."""
-    with replacing(path) as draft:
-        torch.save({"identity": identity, "content": content}, draft)
+def describe(value: Any) -> Any:
+    """A key as plain JSON values: tensors and arrays by type, shape and digest, dataclasses by their fields.
 
-
-def digest(tensors: Sequence[Tensor], options: dict[str, Any]) -> str:
-    """A name for content: the same tensors and options (as JSON) have the same."""
-    found = hashlib.blake2b(json.dumps(options, sort_keys=True, default=str).encode(), digest_size=12)
-    for tensor in tensors:
-        found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()
-
-
-def read(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
-    """The content of a checkpoint of the same run; the file is never changed by reading.
-
-    Raises CheckpointError if the file is damaged or its identity differs, naming the fields that do.
+    Raises:
+        ConfigError: for anything that has no such description, so that nothing is told apart by accident.
     """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Tensor):
+        flat = value.detach().cpu().reshape(-1).contiguous()
+        return _bytes(f"{value.dtype}", value.shape, flat.view(torch.uint8).numpy().tobytes())
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind != "O":
+        return _bytes(f"numpy.{value.dtype}", value.shape, value.tobytes())
+    if isinstance(value, torch.dtype):
+        return str(value)
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: describe(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [describe(part) for part in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {field.name: describe(getattr(value, field.name)) for field in fields(value)}
+        return {"class": type(value).__name__} | parts
+    raise ConfigError(
+        f"a {type(value).__name__} cannot be part of a key; give text, numbers, tensors, arrays or "
+        "dictionaries, lists and dataclasses of these"
+    )
+
+
+def _bytes(kind: str, shape: tuple[int, ...], content: bytes) -> str:
+    return f"{kind} {list(shape)} {hashlib.blake2b(content, digest_size=12).hexdigest()}"
+
+
+def digest(key: Any) -> str:
+    """A name of 24 hexadecimal digits for all that `describe` understands: equal values have equal names.
+
+    Example:
+        >>> digest({"steps": 5, "start": torch.zeros(3)}) == digest({"start": torch.zeros(3), "steps": 5})
+        True
+        >>> digest(torch.zeros(3)) == digest(torch.zeros(3, 1))
+        False
+    """
+    text = json.dumps(describe(key), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+@dataclass(frozen=True)
+class Format(Generic[T]):
+    """A way to write a value to a file whose name ends in `suffix`, and to read it back."""
+
+    suffix: str
+    save: Callable[[T, Path], Any]
+    load: Callable[[Path], T]
+
+
+def _load_tensors(path: Path) -> Any:
+    """What `torch.save` wrote; only tensors and plain values, no code. CheckpointError for anything else."""
     try:
-        saved = torch.load(path, weights_only=True)
-        theirs, content = saved["identity"], saved["content"]
+        return torch.load(path, weights_only=True)
     except (RuntimeError, EOFError, KeyError, TypeError, OSError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f"{path} is cut short or is no checkpoint ({reason}); move it away to start afresh"
         ) from error
-    different = [key for key in identity | theirs if identity.get(key) != theirs.get(key)]
-    if different:
-        details = "; ".join(
-            f"{key}: {theirs.get(key)!r} there, {identity.get(key)!r} here" for key in different
-        )
-        raise CheckpointError(f"{path} belongs to another run ({details}); choose another checkpoint file")
-    return content
+
+
+TENSORS: Format[Any] = Format(".pt", torch.save, _load_tensors)
+"""Tensors, numbers and text, in dictionaries and lists."""
+
+
+class Checkpoint:
+    """The file from which a killed run continues to the same result.
+
+    Args:
+        path: the file; it need not exist.
+        identity: plain values that tell this run from others, by name.
+    """
+
+    def __init__(self, path: str | Path, identity: Mapping[str, Any]):
+        self.path, self.identity = Path(path), dict(identity)
+
+    def load(self) -> Any:
+        """The content last saved by the same run, or None where there is no file; reading changes nothing.
+
+        Raises:
+            CheckpointError: if the file is damaged or its identity differs, naming the fields that do.
+        """
+        if not self.path.exists():
+            return None
+        saved = TENSORS.load(self.path)
+        if not isinstance(saved, dict) or saved.keys() != {"identity", "content"}:
+            raise CheckpointError(f"{self.path} is no checkpoint; move it away to start afresh")
+        theirs = saved["identity"]
+        different = [key for key in self.identity | theirs if self.identity.get(key) != theirs.get(key)]
+        if different:
+            details = "; ".join(
+                f"{key}: {theirs.get(key)!r} there, {self.identity.get(key)!r} here" for key in different
+            )
+            raise CheckpointError(
+                f"{self.path} belongs to another run ({details}); choose another checkpoint file"
+            )
+        return saved["content"]
+
+    def save(self, content: Any) -> None:
+        """Replace the file atomically."""
+        with replacing(self.path) as draft:
+            TENSORS.save({"identity": self.identity, "content": content}, draft)
+
+
+class Slot(Generic[T]):
+    """The place of one result in a cache: `path` is None where nothing is stored."""
+
+    def __init__(self, path: Path | None, form: Format[T]):
+        self.path, self.form = path, form
+
+    def load(self) -> T | None:
+        """The result, or None where it is not stored. Raises the format's error for a damaged file."""
+        return self.form.load(self.path) if self.path and self.path.exists() else None
+
+    def save(self, value: T) -> None:
+        """Store the result; the file appears whole or not at all."""
+        if self.path:
+            with replacing(self.path) as draft:
+                self.form.save(value, draft)
+
+
+class Cache:
+    """A folder of results, each in a file named after all that the result depends on.
+
+    Files are `<folder>/<kind>/<digest of the key><suffix>`; delete any of them at any time. Several processes
+    may use one folder: the worst that happens is that a result is computed twice.
+
+    Args:
+        folder: where results are; None stores nothing and computes always.
+        code: a digest or version of the code that makes the results, part of every key.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     cache = Cache(folder)
+        ...     for _ in range(2):
+        ...         total = cache.call("sums", {"x": [1, 2]}, lambda: print("computing") or 3)
+        computing
+        >>> total
+        3
+    """
+
+    def __init__(self, folder: str | Path | None, code: str = ""):
+        self.folder, self.code = None if folder is None else Path(folder), code
+
+    def __repr__(self) -> str:
+        return f"Cache({self.folder and str(self.folder)!r})"
+
+    def slot(self, kind: str, key: Mapping[str, Any], form: Format[T] = TENSORS) -> Slot[T]:
+        """The place of the result of that kind and key."""
+        return Slot(self._path(kind, key, form.suffix), form)
+
+    def call(
+        self, kind: str, key: Mapping[str, Any], compute: Callable[[], T], form: Format[T] = TENSORS
+    ) -> T:
+        """The stored result of that kind and key, else what `compute()` returns, stored from now on.
+
+        Args:
+            kind: the sub-folder.
+            key: everything that the result depends on; see `describe` for what it may hold.
+            compute: makes the result.
+            form: the format of the file.
+
+        Raises:
+            ConfigError: if the key holds what cannot be described.
+            L2OError: of the format, for a damaged file.
+        """
+        slot = self.slot(kind, key, form)
+        found = slot.load()
+        if found is None:
+            found = compute()
+            slot.save(found)
+        return found
+
+    def checkpoint(self, kind: str, key: Mapping[str, Any]) -> Checkpoint | None:
+        """The checkpoint of a long run whose result depends on `key`; None where nothing is stored."""
+        path = self._path(kind, key, TENSORS.suffix)
+        return path and Checkpoint(path, {"key": path.stem})
+
+    def _path(self, kind: str, key: Mapping[str, Any], suffix: str) -> Path | None:
+        if self.folder is None:
+            return None
+        return self.folder / kind / f"{digest({'code': self.code, 'key': key})}{suffix}"
+
+
+NO_CACHE = Cache(None)
+"""Stores nothing."""

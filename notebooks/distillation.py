@@ -116,11 +116,10 @@ def watched(source: str, problem: str, seed: int) -> distiller.Dataset:
     return STUDY.watch(rule, problem, seed, features, lags)
 
 
-def distilled(key: tuple, label: str = "", **options) -> distiller.ParetoFront:
+def distilled(key: tuple, **options) -> distiller.ParetoFront:
     """One search on the rows of `key`."""
-    problem, source, seed = key
-    name = LEARNED.get(source, source)
-    return STUDY.distill(rows[key], name, problem, seed, label, **options)
+    _, _, seed = key
+    return STUDY.distill(rows[key], **({"seed": seed} | options))
 
 
 # %%
@@ -131,7 +130,7 @@ for problem in problems:
             key = problem, source, seed
             rows[key] = watched(source, problem, seed)
             fronts[key] = distilled(key)
-            straight[key] = distilled(key, "-linear", engine="linear")
+            straight[key] = distilled(key, engine="linear")
 
 
 # %% [markdown]
@@ -230,11 +229,9 @@ again, plain = {}, {}
 for source in LEARNED:
     key = problems[-1], source, seeds[0]
     again[source] = [fronts[key]] + [
-        distilled(key, f"-search{seed}", seed=seed)
-        for seed in stability_seeds
-        if seed != seeds[0]
+        distilled(key, seed=seed) for seed in stability_seeds if seed != seeds[0]
     ]
-    plain[source] = distilled(key, "-plain", engine=PLAIN)
+    plain[source] = distilled(key, engine=PLAIN)
 
 
 def skeletons(found: list[distiller.ParetoFront], size: int) -> list[str]:

@@ -188,7 +188,7 @@ def described(key: tuple, data: distiller.Dataset) -> dict:
     """TPF of a teacher and of its equation, MC, and fit, on one problem."""
     label, problem, seed = key
     rule = STUDY.teacher(TEACHERS[label], problem, seed)
-    front = STUDY.distill(data, TEACHERS[label], problem, seed)
+    front = STUDY.distill(data, seed)
     tpf = metrics.temporal_perception_field
     bounds = metrics.temporal_perception_interval
     return {

@@ -116,7 +116,7 @@ def trained(make, seed: int, schedule: str = "constant") -> Fit:
         augment=augment,
         device=device,
         autocast=device != "cpu",
-        folder=kept and kept / "fits",
+        cache=STUDY.cache,
     )
 
 
@@ -185,7 +185,7 @@ def equation(label: str, problem: str, seed: int, size: int = 0) -> tuple:
     rows = STUDY.watch(rule, problem, seed)
     begun = time.perf_counter()
     if label == "DM" or size:
-        front = STUDY.distill(rows, TEACHERS[label], problem, seed)
+        front = STUDY.distill(rows, seed)
         entry = front.at(size or 100)
         model = models.Equation.distilled(entry.equation, rule)
         return model, entry.r2, front.seconds

@@ -10,12 +10,15 @@ from typing import Any
 
 from torch import Tensor
 
-from l2o_core import distiller, meta, storage, tasks
+from l2o_core import distiller, meta, tasks
 from l2o_core.distiller import Dataset, ParetoFront
 from l2o_core.features import Features
 from l2o_core.models import LearnedOptimizer
+from l2o_core.storage import Cache, Format
 
 from .problems import original
+
+ROWS = Format(".npz", Dataset.save, Dataset.load)
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,11 @@ class Pipeline:
     lags: int = 20
     workers: int = 1
 
+    @property
+    def cache(self) -> Cache:
+        """The results in `folder`."""
+        return Cache(self.folder)
+
     def teacher(self, recipe: str, problem: str, seed: int) -> LearnedOptimizer:
         """The learned optimizer of a recipe ("dm"): of this seed if the folder has it, else pretrained."""
         return meta.recipes.teacher(f"{recipe}/{original(problem)}", seed, self.folder)
@@ -51,24 +59,14 @@ class Pipeline:
         task = tasks.load(problem, **({} if synthetic else {"half": 1}))
         options = {"lags": lags or self.lags, "samples": self.samples, "steps": 200, "features": features}
         options |= {"instances": 128 if synthetic else 16, "seed": seed}
-        if self.folder is None:
-            return distiller.collect(rule, task, **options)
-        identity = options | {"task": task.name, "dataset": task.dataset, "rule": rule.options}
-        name = storage.digest([*rule.state_dict().values()], identity | {"kind": type(rule).__name__})
-        path = self.folder / "rows" / f"{name}.npz"
-        if not path.exists():
-            distiller.collect(rule, task, **options).save(path)
-        return Dataset.load(path)
+        key = options | {"task": task.name, "dataset": task.dataset, "rule": rule.identity}
+        return self.cache.call("rows", key, lambda: distiller.collect(rule, task, **options), ROWS)
 
-    def distill(
-        self, data: Dataset, name: str, problem: str, seed: int, label: str = "", /, **options: Any
-    ) -> ParetoFront:
-        """The front of a data set, cached as `fronts/<name>-<problem>-<seed><label>.json`.
+    def distill(self, data: Dataset, seed: int, **options: Any) -> ParetoFront:
+        """The front of a data set, whose rows are split alike in every search.
 
-        `seed` is that of the rows, which are split alike in every search; `options` replace the pipeline's
-        settings and the `seed` of the search.
+        `seed` is that of the search; `options` replace the pipeline's settings.
         """
-        path = f"{name}-{problem}-{seed}{label}.json".replace(" ", "_")
         own = {"engine": self.engine, "time_limit": self.time_limit, "seed": seed}
         return distiller.distill(
             data.inputs,
@@ -77,7 +75,7 @@ class Pipeline:
             groups=data.groups,
             max_complexity=self.max_complexity,
             split_seed=0,
-            checkpoint=self.folder and self.folder / "fronts" / path,
+            cache=self.cache,
             **(own | options),
         )
 
@@ -87,8 +85,7 @@ class Pipeline:
         """Losses [instances, steps + 1] of each optimizer on the same instances, `workers` side by side."""
 
         def losses(rule: LearnedOptimizer) -> Tensor:
-            kept = self.folder and self.folder / "races"
-            return meta.evaluate(rule, task, steps=steps, instances=instances, seed=seed, folder=kept)
+            return meta.evaluate(rule, task, steps=steps, instances=instances, seed=seed, cache=self.cache)
 
         with ThreadPoolExecutor(self.workers) as pool:  # PyTorch works without Python's lock
             return list(pool.map(losses, rules))

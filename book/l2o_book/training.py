@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
-from l2o_core import storage
 from l2o_core.data import ImageData
 from l2o_core.errors import ConfigError
+from l2o_core.storage import NO_CACHE, Cache
 from l2o_core.tasks.augmentation import shifted_and_mirrored
 
 SCHEDULES = ("constant", "cosine")
@@ -52,7 +51,7 @@ def fit(
     device: str = "cpu",
     autocast: bool = False,
     compiled: bool = False,
-    folder: str | Path | None = None,
+    cache: Cache = NO_CACHE,
     progress: bool = False,
 ) -> Fit:
     """Train a fresh network on images that stay on `device`, and measure it after every epoch.
@@ -60,8 +59,8 @@ def fit(
     The seed decides the initial weights, the order of the images and their augmentation (random shifts by up
     to 4 pixels, mirroring), whatever the optimizer. `schedule`: "constant", or "cosine" from the optimizer's
     learning rate to 0 over all steps. Images are channels-last; `autocast` computes the network in bfloat16;
-    `compiled` compiles it. With a `folder`, a killed training goes on to the same result, and a finished one
-    is read back: its file there is named after all that it depends on.
+    `compiled` compiles it. With a `cache`, a killed training goes on to the same result, and a finished one
+    is read back.
 
     Raises ConfigError for options that make no sense, and CheckpointError for a damaged file.
     """
@@ -85,15 +84,11 @@ def fit(
     generator = torch.Generator().manual_seed(seed)
     loop = _Loop(network, trainer, scheduler, generator, device, autocast, compiled)
     splits = [_Split(part, device) for part in (train, validation, test)]
-    identity = {"seed": seed, "batch": batch, "schedule": schedule, "augment": augment, "train": train.name}
-    identity |= {"epochs": epochs, "optimizer": _described(trainer)} | (
-        {"autocast": True} if autocast else {}
-    )
-    identity |= {"weights": storage.digest([*network.parameters()], {})}
-    identity |= {"images": storage.digest([part.labels for part in (train, validation, test)], {})}
-    result, path = Fit(), folder and Path(folder) / f"{storage.digest([], identity)}.pt"
-    if path and path.exists():
-        content = storage.read(path, identity)
+    key = {"seed": seed, "batch": batch, "schedule": schedule, "augment": augment, "epochs": epochs}
+    key |= {"optimizer": _described(trainer), "autocast": autocast, "start": network.state_dict()}
+    key |= {"data": train.name, "labels": [part.labels for part in (train, validation, test)]}
+    result, checkpoint = Fit(), cache.checkpoint("fits", key)
+    if checkpoint and (content := checkpoint.load()):
         result = Fit(**content["result"])
         if content["states"]:
             loop.restore(content["states"])
@@ -110,10 +105,10 @@ def fit(
             result.test.append(loop.accuracy(splits[2]))
             bar.set_postfix(loss=f"{loss:.3f}", test=f"{result.test[-1]:.3f}")
         result.seconds += time.perf_counter() - started
-        if path:
+        if checkpoint:
             done = result.diverged or len(result.losses) == epochs
             states = {} if done else loop.states()
-            storage.write(path, {"result": vars(result), "states": states}, identity)
+            checkpoint.save({"result": vars(result), "states": states})
     return result
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -15,6 +14,7 @@ from tqdm.auto import tqdm
 from ..errors import ConfigError, ExpressionError
 from ..expressions import Expression
 from ..expressions.canonical import canonical
+from ..storage import NO_CACHE, Cache, Format
 from . import engines
 from .engines.hall_of_fame import read_hall_of_fame
 from .engines.linear import Linear
@@ -23,6 +23,7 @@ from .problem import Problem, prepare
 from .refine import refine
 from .rows import Rows, loss, r2
 
+FRONT = Format(".json", ParetoFront.save, ParetoFront.load)
 WARM_SHARE = 0.2  # of the time, at most, to refit the equations of a warm start
 
 
@@ -39,7 +40,7 @@ def distill(
     groups: np.ndarray | None = None,
     huber: float | None = None,
     start: Iterable[Expression | Entry] = (),
-    checkpoint: str | Path | None = None,
+    cache: Cache = NO_CACHE,
     progress: bool = False,
 ) -> ParetoFront:
     """Find equations y = f(X), in the units of the data, from short to accurate (SymL2O 3.3).
@@ -53,8 +54,8 @@ def distill(
     - `huber`: errors beyond so many standard deviations of `y` count linearly, for heavy tails.
     - Linear rules by least squares compete on every front, so no entry is worse than one of its size.
     - `start`: equations, or a front, to begin with: refitted to this data, they compete with what is found.
-    - `checkpoint`: where the front is kept (JSON). One of the same data and settings that is there already is
-      returned without a search; a search that was stopped by hand is not kept.
+    - `cache`: where fronts are stored (JSON). One of the same data and settings that is there already is
+      returned without a search; the front of a search that was stopped by hand is not stored.
 
     Raises `DataError` for data that cannot be used, `ConfigError` for options that make no sense,
     `EngineError` for an unknown engine or one that finds nothing.
@@ -74,8 +75,9 @@ def distill(
         "seed": seed,
         "start": [*map(str, known)],
     }
-    if kept := _kept(checkpoint, problem, settings):
-        return kept
+    slot = cache.slot("fronts", {"data": problem.fingerprint, "settings": settings}, FRONT)
+    if cached := slot.load():
+        return cached
     warm = _warm(known, problem, max_complexity, begun + WARM_SHARE * time_limit)
 
     def search() -> Iterator[list[Expression]]:
@@ -91,8 +93,8 @@ def distill(
     notes = (*problem.notes, stopped) if stopped else problem.notes
     seconds = time.monotonic() - begun
     front = ParetoFront.of(entries, chosen.name, seconds, notes, problem.fingerprint, settings)
-    if checkpoint and not stopped:
-        front.save(checkpoint)
+    if not stopped:
+        slot.save(front)
     return front
 
 
@@ -114,14 +116,6 @@ def import_pysr(
     scaled = [problem.in_scaled_units(equation) for equation in read_hall_of_fame(path, names)]
     entries = measure(scaled, problem, max_complexity)
     return ParetoFront.of(entries, "pysr", 0.0, problem.notes, problem.fingerprint)
-
-
-def _kept(checkpoint: str | Path | None, problem: Problem, settings: Mapping[str, Any]) -> ParetoFront | None:
-    """The front at `checkpoint`, if it is what this search would look for."""
-    if checkpoint is None or not Path(checkpoint).exists():
-        return None
-    front = ParetoFront.load(checkpoint)
-    return front if (front.data, front.settings) == (problem.fingerprint, settings) else None
 
 
 def _warm(

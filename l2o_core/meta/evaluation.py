@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from torch import Tensor
 
-from .. import storage
 from ..models.base import LearnedOptimizer
+from ..storage import NO_CACHE, Cache
 from ..tasks.base import Task
 from .adjoint import play
 from .rollout import Run
@@ -21,27 +19,19 @@ def evaluate(
     steps: int,
     instances: int = 64,
     seed: int = 0,
-    folder: str | Path | None = None,
+    cache: Cache = NO_CACHE,
 ) -> Tensor:
     """Losses [I, steps + 1] along the way; the same seed gives every optimizer the same instances.
 
-    With a `folder`, the losses are kept there, under a name made from the optimizer's weights, the instances
-    and the options; what is there already is read back. Raises CheckpointError for a damaged file.
+    With a `cache`, the losses are stored there under a key made from the optimizer, the instances and the
+    options; what is there already is read back. Raises CheckpointError for a damaged file.
     """
     run = Run.start(optimizer, task, seed, instances)
-    path, identity = None, {}
-    if folder is not None:
-        identity = {
-            "optimizer": storage.digest([*optimizer.state_dict().values()], optimizer.options),
-            "instances": storage.digest(
-                [run.params, run.loss, run.gradient], {"task": task.name, "seed": seed}
-            ),
-            "steps": steps,
-        }
-        path = Path(folder) / f"{storage.digest([], identity)}.pt"
-        if path.exists():
-            return storage.read(path, identity)["losses"]
-    losses = play(optimizer, run, steps, nothing(run.gradient)).losses.T
-    if path:
-        storage.write(path, {"losses": losses}, identity)
-    return losses
+    key = {
+        "optimizer": optimizer.identity,
+        "task": task.name,
+        "instances": [run.params, run.loss, run.gradient],
+        "seed": seed,
+        "steps": steps,
+    }
+    return cache.call("losses", key, lambda: play(optimizer, run, steps, nothing(run.gradient)).losses.T)

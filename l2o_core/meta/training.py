@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
-from .. import storage
 from ..errors import ConfigError, DivergenceError
 from ..models.base import LearnedOptimizer
+from ..storage import Checkpoint
 from ..tasks.base import Task
 from .distributed import averaged, rank_of_world
 from .estimators import ESTIMATORS, Estimator, Imitation
@@ -91,7 +91,8 @@ def meta_train(
     identity |= {"imitation": imitation, "estimator": estimator, "validate_every": validate_every}
     identity |= {"validation_instances": validation_instances} | ({"processes": world} if world > 1 else {})
     trainer = torch.optim.Adam(optimizer.parameters(), lr=lr)
-    progressed = _Progress(optimizer, trainer, checkpoint and Path(checkpoint), identity)
+    file = None if checkpoint is None else Checkpoint(checkpoint, identity)
+    progressed = _Progress(optimizer, trainer, file)
     history = progressed.history
     bar = tqdm(unit="step", disable=not progress or rank > 0, desc=f"{name} on {task.name}")
     writer = _writer(log) if rank == 0 else None
@@ -213,13 +214,11 @@ class _Progress:
         self,
         optimizer: LearnedOptimizer,
         trainer: torch.optim.Optimizer,
-        path: Path | None,
-        identity: dict[str, Any],
+        checkpoint: Checkpoint | None,
     ):
-        self.optimizer, self.trainer, self.path, self.identity = optimizer, trainer, path, identity
+        self.optimizer, self.trainer, self.checkpoint = optimizer, trainer, checkpoint
         self.history, self.best = History(), copy.deepcopy(optimizer.state_dict())
-        if path and path.exists():
-            content = storage.read(path, identity)
+        if checkpoint and (content := checkpoint.load()):
             self.restore((content["optimizer"], content["trainer"]))
             self.history, self.best = History(**content["history"]), content["best"]
 
@@ -238,7 +237,7 @@ class _Progress:
         self.optimizer.load_state_dict(self.best)
 
     def write(self) -> None:
-        if self.path:
+        if self.checkpoint:
             now = self.snapshot()
             content = {"optimizer": now[0], "trainer": now[1], "best": self.best}
-            storage.write(self.path, content | {"history": vars(self.history)}, self.identity)
+            self.checkpoint.save(content | {"history": vars(self.history)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,15 @@ class LearnedOptimizer(nn.Module, ABC):
     def __init__(self, features: Features):
         super().__init__()
         self.features = features
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that its updates depend on: architecture, options and weights; a key for `storage.Cache`."""
+        return {
+            "architecture": type(self).__name__,
+            "options": self.options,
+            "weights": self.state_dict(),
+        }
 
     def init_state(self, like: Tensor) -> State:
         """The state before the first gradient, for coordinates shaped like `like` [N]."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 from l2o_book.pipeline import Pipeline
 
-from l2o_core import meta, models, tasks
+from l2o_core import distiller, meta, models, tasks
 from l2o_core.distiller import search
 from l2o_core.errors import CheckpointError
 from l2o_core.features import Features
@@ -66,24 +66,25 @@ class TestWatch:
 class TestDistill:
     def test_a_front_is_found_again(self, pipeline, monkeypatch):
         data = pipeline.trajectories(SGD, "p1", 0)
-        front = pipeline.distill(data, "two lags", "p1", 0)
-        assert (pipeline.folder / "fronts" / "two_lags-p1-0.json").is_file()
+        front = pipeline.distill(data, 0)
+        (file,) = pipeline.folder.glob("fronts/*.json")
+        assert distiller.ParetoFront.load(file).entries == front.entries
         assert front.best.r2 > 0.999
         monkeypatch.setattr(DISTILL, "measure", no_search)
-        again = pipeline.distill(pipeline.trajectories(SGD, "p1", 0), "two lags", "p1", 0)
+        again = pipeline.distill(pipeline.trajectories(SGD, "p1", 0), 0)
         assert [str(entry.equation) for entry in again] == [str(entry.equation) for entry in front]
 
     def test_other_settings_are_searched(self, pipeline, monkeypatch):
         data = pipeline.trajectories(SGD, "p1", 0)
-        pipeline.distill(data, "two lags", "p1", 0)
+        pipeline.distill(data, 0)
         monkeypatch.setattr(DISTILL, "measure", no_search)
         with pytest.raises(AssertionError, match="searched again"):
-            pipeline.distill(data, "two lags", "p1", 0, seed=1)
+            pipeline.distill(data, 1)
 
     def test_nothing_is_kept_without_a_folder(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         pipeline = Pipeline(engine="linear", time_limit=1.0, samples=300, lags=3)
-        pipeline.distill(pipeline.trajectories(SGD, "p1", 0), "two lags", "p1", 0)
+        pipeline.distill(pipeline.trajectories(SGD, "p1", 0), 0)
         assert not list(tmp_path.iterdir())
 
 
@@ -111,23 +112,23 @@ class TestKeptRuns:
     )
     def test_another_run_is_run(self, pipeline, problem, monkeypatch, changes):
         options = {"optimizer": SGD, "steps": 5, "seed": 1, "instances": 4}
-        meta.evaluate(task=problem, folder=pipeline.folder, **options)
+        meta.evaluate(task=problem, cache=pipeline.cache, **options)
         monkeypatch.setattr(EVALUATE, "play", no_run)
         with pytest.raises(AssertionError, match="run again"):
-            meta.evaluate(task=problem, folder=pipeline.folder, **(options | changes))
+            meta.evaluate(task=problem, cache=pipeline.cache, **(options | changes))
 
     def test_other_weights_are_another_optimizer(self, pipeline, problem, monkeypatch):
         teacher = models.RPSmallExtra()
-        meta.evaluate(teacher, problem, steps=2, instances=2, folder=pipeline.folder)
+        meta.evaluate(teacher, problem, steps=2, instances=2, cache=pipeline.cache)
         with torch.no_grad():
             next(teacher.parameters()).mul_(1.01)
         monkeypatch.setattr(EVALUATE, "play", no_run)
         with pytest.raises(AssertionError, match="run again"):
-            meta.evaluate(teacher, problem, steps=2, instances=2, folder=pipeline.folder)
+            meta.evaluate(teacher, problem, steps=2, instances=2, cache=pipeline.cache)
 
     def test_a_damaged_file_is_reported(self, pipeline, problem):
-        meta.evaluate(SGD, problem, steps=2, instances=2, folder=pipeline.folder)
-        (file,) = pipeline.folder.glob("*.pt")
+        meta.evaluate(SGD, problem, steps=2, instances=2, cache=pipeline.cache)
+        (file,) = pipeline.folder.glob("losses/*.pt")
         file.write_bytes(b"cut")
         with pytest.raises(CheckpointError, match="cut short"):
-            meta.evaluate(SGD, problem, steps=2, instances=2, folder=pipeline.folder)
+            meta.evaluate(SGD, problem, steps=2, instances=2, cache=pipeline.cache)

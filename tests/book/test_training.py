@@ -12,6 +12,7 @@ from torch import nn
 from l2o_core import data
 from l2o_core.errors import ConfigError
 from l2o_core.optim import SymbolicOptimizer
+from l2o_core.storage import Cache
 
 SGD = partial(torch.optim.SGD, lr=0.1, momentum=0.9)
 
@@ -95,18 +96,18 @@ def test_a_killed_training_goes_on_to_the_same_result(splits, tmp_path, monkeypa
 
     monkeypatch.setattr(training._Loop, "epoch", killed)
     with pytest.raises(KilledError):
-        run(splits, optimizer, folder=tmp_path, **options)
-    result = run(splits, optimizer, folder=tmp_path, **options)
+        run(splits, optimizer, cache=Cache(tmp_path), **options)
+    result = run(splits, optimizer, cache=Cache(tmp_path), **options)
     assert len(calls) == 4
     assert (result.losses, result.test) == (expected.losses, expected.test)
 
 
 def test_a_finished_training_is_read_back_and_small(splits, tmp_path, monkeypatch):
-    first = run(splits, folder=tmp_path)
-    (file,) = tmp_path.glob("*.pt")
+    first = run(splits, cache=Cache(tmp_path))
+    (file,) = tmp_path.glob("fits/*.pt")
     assert file.stat().st_size < 10_000
     monkeypatch.setattr(training._Loop, "epoch", lambda *_: pytest.fail("trained again"))
-    assert run(splits, folder=tmp_path) == first
+    assert run(splits, cache=Cache(tmp_path)) == first
 
 
 @pytest.mark.parametrize(
@@ -117,17 +118,17 @@ def test_a_finished_training_is_read_back_and_small(splits, tmp_path, monkeypatc
     ],
 )
 def test_another_training_is_another_file(splits, tmp_path, changes):
-    run(splits, folder=tmp_path)
-    run(splits, folder=tmp_path, **changes)
-    assert len([*tmp_path.glob("*.pt")]) == 2
+    run(splits, cache=Cache(tmp_path))
+    run(splits, cache=Cache(tmp_path), **changes)
+    assert len([*tmp_path.glob("fits/*.pt")]) == 2
 
 
 def test_divergence_ends_a_training_and_is_kept(splits, tmp_path):
     steep = partial(torch.optim.SGD, lr=1e38)
-    result = run(splits, steep, folder=tmp_path)
+    result = run(splits, steep, cache=Cache(tmp_path))
     assert result.diverged
     assert len(result.losses) < 3
-    assert run(splits, steep, folder=tmp_path) == result
+    assert run(splits, steep, cache=Cache(tmp_path)) == result
 
 
 def test_bfloat16_and_channels_last_are_at_hand(splits):

@@ -7,6 +7,7 @@ import torch
 from l2o_core import distiller, expressions
 from l2o_core.distiller.engines import Operon
 from l2o_core.errors import ConfigError, DataError, EngineError
+from l2o_core.storage import Cache
 
 # Bounded by generations, on one thread: the same front on every machine; the time limit is never met.
 OPERON = Operon(threads=1, generations=15, population=200)
@@ -204,20 +205,21 @@ class Counted:
         yield [expressions.parse("g[0]")]
 
 
-def test_a_kept_front_is_used_again_for_the_same_data_and_settings_only(X, tmp_path):
-    path, engine = tmp_path / "fronts" / "front.json", Counted()
+def test_a_cached_front_is_used_again_for_the_same_data_and_settings_only(X, tmp_path):
+    cache, engine = Cache(tmp_path), Counted()
 
     def found(y, **options):
-        return distiller.distill(X, y, NAMES, engine=engine, checkpoint=path, **options)
+        return distiller.distill(X, y, NAMES, engine=engine, cache=cache, **options)
 
     first = found(X[:, 0])
     assert (found(X[:, 0]), engine.searches) == (first, 1)
+    assert len([*tmp_path.glob("fronts/*.json")]) == 1
     for y, options in [(X[:, 1], {}), (X[:, 1], {"max_complexity": 50}), (X[:, 1], {"seed": 5})]:
         found(y, **options)
     assert engine.searches == 4
-    stopped = tmp_path / "stopped.json"
-    distiller.distill(X, X[:, 0], NAMES, engine=Stopped(), checkpoint=stopped)
-    assert not stopped.exists()
+    assert len([*tmp_path.glob("fronts/*.json")]) == 4
+    distiller.distill(X, X[:, 0], NAMES, engine=Stopped(), cache=Cache(tmp_path / "stopped"))
+    assert not (tmp_path / "stopped").exists()
 
 
 def test_progress_is_shown_where_wanted(X, capsys):
