@@ -185,7 +185,7 @@ def root(n_v: Tensor) -> Tensor:
 
 
 def log_preprocess(g: Tensor, p: float = 10.0, eps: float = 1e-6) -> Tensor:
-    """SOL's `ag`: log(|g| + eps) / p where |g| > e^-p, else -1 (SOL Sec. 4, as printed)."""
+    """SOL's `ag`: `log(|g| + eps) / p` where `|g| > e^-p`, else -1 (SOL Sec. 4, as printed)."""
     large = (g.abs() > math.exp(-p)).to(g.dtype)
     return torch.log(g.abs() + eps) / p * large - (1 - large)
 
@@ -193,7 +193,7 @@ def log_preprocess(g: Tensor, p: float = 10.0, eps: float = 1e-6) -> Tensor:
 def log_and_sign(g: Tensor, k: float = 10.0) -> Tensor:
     """Two bounded views of a gradient [N] -> [N, 2] (Andrychowicz et al. 2016, App. A).
 
-    (log|g| / k, sign g) where |g| >= e^-k, else (-1, e^k g).
+    `(log|g| / k, sign g)` where `|g| >= e^-k`, else `(-1, e^k g)`.
     """
     large = g.abs() >= math.exp(-k)
     magnitude = torch.where(large, g.abs().clamp_min(1e-38).log() / k, -1.0)

@@ -65,7 +65,7 @@ def temporal_perception_interval(
 def sensitivities(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[str, dict[int, float]]:
     """The influence of each lag, by feature: `sqrt(E[(d rule / d z[i])^2])` over the data.
 
-    Of a linear rule that is exactly |c_i|. It is in units of the rule per unit of the feature; to compare
+    Of a linear rule that is exactly `|c_i|`. It is in units of the rule per unit of the feature; to compare
     features, multiply by their standard deviations. A model is differentiated through its whole window, by
     its own features, from what it remembered before. Raises `DataError` where the data has no lags.
     """

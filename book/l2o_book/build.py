@@ -20,6 +20,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
+import l2o_core
 from l2o_core.errors import ConfigError, L2OError
 
 from . import records, reproduce, staging
@@ -105,7 +106,8 @@ def copy_mathjax(folder: Path) -> None:
 def render(root: Path, site: Path, html: Path, *, force: bool = False) -> bool:
     """Run Jupyter Book over the staged pages, unless it did so last time; a warning is a failure."""
     stamp = html.parent / "rendered"
-    key = tree_digest(site)
+    sources = (site, Path(l2o_core.__file__).parent, Path(__file__).parent)  # reference pages show docstrings
+    key = " ".join(map(tree_digest, sources))
     if not force and stamp.is_file() and stamp.read_text() == key and (html / "index.html").is_file():
         say("pages: unchanged")
         return True
@@ -139,7 +141,7 @@ def publish_notebooks(root: Path, runs: Sequence[reproduce.Run], html: Path) -> 
 def tree_digest(folder: Path) -> str:
     """Digest of every file below a folder, names included."""
     total = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         total.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode() + file.read_bytes())
     return total.hexdigest()
 

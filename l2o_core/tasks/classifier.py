@@ -74,7 +74,7 @@ class Classifier(Task):
         return losses.view_as(labels).mean(-1)
 
     def unflatten(self, params: Tensor) -> dict[str, Tensor]:
-        """Parameters [I, n] as tensors [I, *shape] by name."""
+        """Parameters `[I, n]` as tensors `[I, *shape]` by name."""
         parts = params.split(list(self.layers.values()), dim=-1)
         named = zip(self.shapes.items(), parts, strict=True)
         return {name: part.view(-1, *shape) for (name, shape), part in named}

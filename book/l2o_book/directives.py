@@ -1,0 +1,113 @@
+"""Directives for pages: `{zoo}` prints the rules of the zoo, `{command}` the help of an `l2o` command.
+
+What they print is made from the library when the book is built, so no page can fall behind it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from typing import Any, ClassVar
+
+import torch
+from docutils import nodes
+from docutils.parsers.rst.directives import flag
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from l2o_core import cli
+from l2o_core.optim import SymbolicOptimizer, zoo
+
+SUMS = {  # too long to read when every term is written out
+    "syml2o_eq2": r"0.013\,e^{-0.835\,\operatorname{asinh}t}\,\Bigl(\operatorname{erfc}\bigl(\sinh g_t"
+    r" + \sum_{i=0}^{19} c_i\tanh g_{t-i}\bigr) - 1\Bigr)",
+    "syml2o_eq6": r"-\gamma\sum_{i=0}^{19}\Bigl(a_i\tanh\frac{\hat m_{t-i}}{\gamma}"
+    r" + c_i\tanh\frac{\hat g_{t-i}}{\gamma} + d_i\tanh\frac{\hat n_{t-i}}{\gamma}\Bigr)",
+}
+WIDTH = 88
+
+
+class Zoo(SphinxDirective):
+    """The rules one below the other with their equations, or with `:table:` in one line each."""
+
+    option_spec: ClassVar = {"table": flag}
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the lines as if they stood in the page."""
+        lines = table() if "table" in self.options else entries()
+        parent = nodes.Element()
+        self.state.nested_parse(StringList(lines, "zoo.yml"), self.content_offset, parent)
+        return parent.children
+
+
+class Command(SphinxDirective):
+    """The help text of the command named, or of `l2o` itself."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """One block of text."""
+        text = help_text(*self.arguments)
+        return [nodes.literal_block(text, text, language="text")]
+
+
+def table() -> list[str]:
+    """A Markdown table of the rules: numbers stored for each parameter, learning rate, and the note."""
+    lines = [
+        "| rule | stored numbers per parameter | learning rate | when to use it |",
+        "| :-- | --: | --: | :-- |",
+    ]
+    for name in zoo.names():
+        entry = zoo.get(name)
+        lines.append(f"| `{name}` | {stored(entry)} | {entry.defaults['lr']:g} | {entry.note} |")
+    return lines
+
+
+def entries() -> list[str]:
+    """A Markdown definition of each rule: its equation, source, defaults, and what the user has to give."""
+    lines: list[str] = []
+    for name in zoo.names():
+        entry = zoo.get(name)
+        facts = f"{entry.source}. Defaults: " + ", ".join(f"`{k}={v}`" for k, v in entry.defaults.items())
+        if entry.open:
+            facts += f". To be given: {len(entry.open)} coefficients, `{entry.open[0]}` to `{entry.open[-1]}`"
+        formula = SUMS.get(name) or entry.equation.latex()
+        lines += [f"`{name}`", ": ```{math}", f"  {formula}", "  ```", "", f"  {facts}.", ""]
+    return lines
+
+
+def stored(entry: zoo.Entry) -> int:
+    """The numbers that `SymbolicOptimizer` stores for each parameter when it follows this rule."""
+    size = 100
+    parameter = torch.nn.Parameter(torch.ones(size))
+    options: dict[str, Any] = dict.fromkeys(entry.open, 1.0)
+    if {"ld", "cd"} & {variable.name for variable in entry.equation.variables}:
+        options["total_steps"] = 10
+    optimizer = SymbolicOptimizer([parameter], entry.name, **options)
+    parameter.grad = torch.ones(size)
+    optimizer.step()
+    tensors = [part for part in optimizer.state[parameter].values() if isinstance(part, torch.Tensor)]
+    return sum(tensor.numel() for tensor in tensors) // size
+
+
+def help_text(*command: str) -> str:
+    """The text that `l2o COMMAND --help` prints, at a fixed width."""
+    printed, before = io.StringIO(), os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = str(WIDTH)
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+            cli.main([*command, "--help"])
+    finally:
+        os.environ.pop("COLUMNS")
+        if before is not None:
+            os.environ["COLUMNS"] = before
+    return printed.getvalue().rstrip()
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directives with Sphinx."""
+    app.add_directive("zoo", Zoo)
+    app.add_directive("command", Command)
+    return {"parallel_read_safe": True}
