@@ -17,7 +17,8 @@ def test_version_and_licence_are_those_of_the_package():
 
 def test_both_papers_are_cited_as_in_the_bibliography():
     text = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
-    for paper, key in zip(CITATION["references"], ("zheng2022symbolic", "song2024generalizable"), strict=True):
+    keys = ("zheng2022symbolic", "song2024generalizable")
+    for paper, key in zip(CITATION["references"], keys, strict=True):
         entry = text.split("{" + key + ",")[1].split("\n}")[0]
         known = dict(re.findall(r"(\w+) = \{(.*)\}", entry))
         authors = [f"{author['family-names']}, {author['given-names']}" for author in paper["authors"]]
