@@ -182,7 +182,11 @@ def _deviation(values: np.ndarray) -> float:
 
 
 def _split(groups: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Row numbers of each part, in `PARTS`' proportions, whole groups together."""
+    """Row numbers of each part, in `PARTS`' proportions, whole groups together.
+
+    The proportions are those of rows, also where groups are uneven; scikit-learn's GroupShuffleSplit counts
+    groups, and would split the rows of the recorded fronts in another way.
+    """
     labels, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(labels) < len(PARTS):
         raise DataError(

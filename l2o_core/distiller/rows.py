@@ -46,9 +46,11 @@ def r2(y: np.ndarray, prediction: np.ndarray) -> float:
 
     Minus infinity where a prediction is not finite. Raises DataError where y does not vary.
     """
+    from sklearn.metrics import r2_score
+
     y, prediction = np.asarray(y, dtype=float), np.asarray(prediction, dtype=float)
     if y.shape != prediction.shape or y.var() == 0:
         raise DataError(f"R2 needs values that vary and one prediction for each, not {prediction.shape}")
     if not np.isfinite(prediction).all():
         return -np.inf
-    return float(1 - np.square(y - prediction).mean() / y.var())
+    return float(r2_score(y, prediction))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,20 +31,23 @@ class Linear:
         """The whole path; it takes milliseconds, and nothing in it is random."""
         rows = problem.parts["fit"]
         parts = [*(Expression((v,)) for v in problem.variables), None]
-        A = np.column_stack([problem.X[rows], np.ones(len(rows))])
-        y, size = problem.y[rows], np.linalg.norm(A, axis=0)
-        size[size == 0] = np.inf  # a column that is 0 on these rows never joins
-        chosen, residual, found = [], y, [const(float(y.mean()))]
-        while len(chosen) < len(parts) and 4 * len(chosen) <= max_complexity:
-            match = np.abs(A.T @ residual) / np.where(size > 0, size, np.inf)  # 0: constant on these rows
-            match[chosen] = -1
-            chosen.append(int(match.argmax()))
-            weights, *_ = np.linalg.lstsq(A[:, chosen], y, rcond=None)
-            residual = y - A[:, chosen] @ weights
-            terms = zip(chosen, weights, strict=True)
-            found.append(assemble({parts[i]: float(weight) for i, weight in terms if weight}))
-            if residual.var() < 1e-24:
-                break
+        y = problem.y[rows]
+        path = _pursuit(np.column_stack([problem.X[rows], np.ones(len(rows))]), y, 1 + max_complexity // 4)
+        found = [const(float(y.mean()))]
+        for weights in path:
+            found.append(assemble({part: float(w) for part, w in zip(parts, weights, strict=True) if w}))
         if math.isfinite(problem.huber):
             found = [polish(equation, problem.rows("fit")) for equation in found]
         yield found
+
+
+def _pursuit(A: np.ndarray, y: np.ndarray, terms: int) -> np.ndarray:
+    """Weights [k, d] of the best 1, 2, ..., at most `terms` columns of A [n, d]; fewer once the fit is exact."""
+    from sklearn.linear_model import orthogonal_mp
+
+    norms = np.linalg.norm(A, axis=0)
+    norms[norms == 0] = np.inf  # a column that is 0 on these rows never joins
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # said where the path ends before `terms`
+        path = orthogonal_mp(A / norms, y, n_nonzero_coefs=min(terms, len(norms)), return_path=True)
+    return path.reshape(len(norms), -1).T / norms
