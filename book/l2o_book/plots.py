@@ -110,12 +110,10 @@ def band(ax: Axes, curves: Any, label: str, *, x: Any = None, **line: Any) -> No
 def fronts(ax: Axes, fronts: Mapping[str, ParetoFront], chosen: Entry | None = None) -> None:
     """Draw held-out R² against complexity, a line for each front by label, and ring one chosen entry."""
     for label, front in fronts.items():
-        ax.plot(*zip(*((e.complexity, e.r2) for e in front), strict=True), marker="o", ms=3, label=label)
+        front.plot(ax, label=label)
     if chosen is not None:
         ring = {"ms": 11, "mfc": "none", "color": COLORS["equation"], "label": "chosen"}
         ax.plot(chosen.complexity, chosen.r2, "o", **ring)
-    lowest = min(entry.r2 for front in fronts.values() for entry in front)
-    ax.set(xlabel="complexity (nodes)", ylabel="held-out $R^2$", ylim=(min(0, max(lowest, -1)), 1.03))
     ax.legend()
 
 

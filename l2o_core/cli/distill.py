@@ -7,10 +7,16 @@ DATA.npz holds `inputs` [n, d] and `targets` [n], and optionally `names` [d] (su
 from __future__ import annotations
 
 import argparse
+import math
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from ..distiller import Entry, ParetoFront
 
 WRITERS = {
     ".json": lambda front: front.to_json(),
@@ -18,6 +24,7 @@ WRITERS = {
     ".tex": lambda front: front.to_latex(),
 }
 PICTURES = (".png", ".svg", ".pdf")
+WIDTH = 100
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -34,7 +41,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--max-complexity", type=int, default=100, metavar="N", help="largest equation (100 nodes)"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the search and split (0)")
     parser.add_argument(
         "--huber", type=float, metavar="D", help="count errors beyond D standard deviations linearly"
     )
@@ -49,11 +56,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the front, write and draw it if asked, and print its best equation beside a linear rule."""
+    """Print the front, a suggested equation, the best one and a linear rule; write and draw it if asked."""
+    check(options)
     data = read(options.data)
-    for path, known in ((options.out, WRITERS), (options.plot, PICTURES)):
-        if path and path.suffix not in known:
-            raise ConfigError(f"{path}: the name must end in one of {', '.join(known)}")
     from .. import distiller
 
     shared = {"names": data["names"], "groups": data["groups"], "seed": options.seed, "huber": options.huber}
@@ -68,28 +73,65 @@ def run(options: argparse.Namespace) -> int:
         **shared,
     )
     linear = distiller.distill(data["inputs"], data["targets"], engine="linear", **shared)
-    print("\n".join([*front.notes, front.table.to_string(index=False)]))
     if options.out:
         options.out.write_text(WRITERS[options.out.suffix](front), encoding="utf-8")
-        print(f"\nwritten to {options.out}")
     if options.plot:
         draw(options.plot, {front.engine: front, "linear": linear})
-        print(f"\ndrawn to {options.plot}")
-    best = front.best
-    print(f"\nbest: {best.equation}\nR2 on held-out rows {best.r2:.4f}, complexity {best.complexity}")
-    print(
-        f"for comparison, the best linear rule: R2 {linear.best.r2:.4f}, complexity {linear.best.complexity}"
-    )
+    print(report(front, linear))
+    for path, verb in ((options.out, "written"), (options.plot, "drawn")):
+        if path:
+            print(f"{verb} to {path}")
     return 0
 
 
-def draw(path: Path, fronts: dict) -> None:
-    """Accuracy against size, as a picture file."""
-    from l2o_book import plots
+def check(options: argparse.Namespace) -> None:
+    """Refuse, before anything is loaded or searched, what could only fail at the end."""
+    for path, known in ((options.out, WRITERS), (options.plot, PICTURES)):
+        if path and path.suffix not in known:
+            raise ConfigError(f"{path}: the name must end in one of {', '.join(known)}")
+        if path and not path.parent.is_dir():
+            raise ConfigError(f"{path}: there is no folder {path.parent}; make it first")
+        if path and not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise ConfigError(f"{path} cannot be written: permission denied")
+    if not 0 < options.time_limit < math.inf:
+        raise ConfigError(f"--time-limit must be a positive number of seconds, not {options.time_limit:g}")
+    if options.max_complexity < 1:
+        raise ConfigError(f"--max-complexity must be 1 node or more, not {options.max_complexity}")
+    if options.seed < 0:
+        raise ConfigError(f"--seed must be 0 or more, not {options.seed}")
+    if options.huber is not None and not options.huber > 0:
+        raise ConfigError(
+            f"--huber must be a positive number of standard deviations, not {options.huber:g}"
+        )
+
+
+def report(front: ParetoFront, linear: ParetoFront) -> str:
+    """The front as a table, and below it the equations worth looking at, in full."""
+    lines = [*front.notes, front.to_text(WIDTH)]
+    if front.knee is not front.best:
+        lines.append(f"suggested, the shortest that is nearly as accurate as the best: {front.knee.equation}")
+        lines.append(_figures(front.knee))
+    lines += [f"best: {front.best.equation}", _figures(front.best)]
+    if front.engine != "linear":
+        lines.append(f"for comparison, the best linear rule: {_figures(linear.best)}")
+        lines.append("the search is limited by time: the same seed can find other equations on another run")
+    return "\n".join(lines)
+
+
+def _figures(entry: Entry) -> str:
+    nodes = f"{entry.complexity} node{'s' * (entry.complexity != 1)}"
+    return f"R2 on held-out rows {entry.r2:.4f}, {nodes}"
+
+
+def draw(path: Path, fronts: dict[str, ParetoFront]) -> None:
+    """Accuracy against complexity, as a picture file."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 3.8), layout="constrained")
-    plots.fronts(figure.subplots(), fronts)
+    ax = figure.subplots()
+    for (label, front), style in zip(fronts.items(), ("-", "--"), strict=False):
+        front.plot(ax, label=label, linestyle=style)
+    ax.legend()
     figure.savefig(path, dpi=200)
 
 

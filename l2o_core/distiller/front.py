@@ -1,8 +1,7 @@
-"""The answer of a distillation: equations from short to accurate, none worse than another in both."""
+"""The result of a distillation: equations from short to accurate, none worse than another in both."""
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,20 +12,27 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError, EngineError, ExpressionError
 from ..expressions import Expression
 from ..storage import replacing
+from . import rendering
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 GAIN = 1e-3
 """A more complex equation stays on the front only if it lowers the loss by this fraction."""
+KNEE_RATIO, KNEE_FRACTION = 1.5, 1e-3
+"""The knee's loss, at most: so many times the lowest loss, plus this fraction of the shortest entry's loss."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An equation in the units of the data.
+    """An equation of a front, in the units of the data, and how well it fits.
 
-    `loss` is the mean squared error on the rows it was chosen by, `r2` is measured on rows that neither the
-    search nor the choice has seen.
+    Args:
+        equation: the equation.
+        loss: mean squared error on the rows that equations are chosen by, in squared units of the targets
+            (with `huber`, Huber's loss in place of the square).
+        r2: coefficient of determination on held-out rows, which neither the search nor the choice has seen.
     """
 
     equation: Expression
@@ -41,10 +47,24 @@ class Entry:
 
 @dataclass(frozen=True)
 class ParetoFront:
-    """Entries by rising complexity and falling loss.
+    """Entries by rising complexity and falling loss; iterate over them, or ask for `best`, `knee` or `at`.
 
-    `notes` tells what was dropped from the data; `data` is a fingerprint of it and of its parts; `settings`
-    are those of the search, by name.
+    Args:
+        entries: the entries, shortest first.
+        engine: name of the engine that found them.
+        seconds: duration of the search.
+        notes: sentences on what was dropped from the data, and on a search that was stopped by hand.
+        data: fingerprint of the data and of its split; fronts with the same one can be merged.
+        settings: settings of the search by name.
+
+    Example:
+        >>> from l2o_core.expressions import parse
+        >>> losses = {"x": 0.5, "2 * x + y": 0.1, "2 * x + y + tanh(x)": 0.09}
+        >>> front = ParetoFront.of([Entry(parse(t), loss, 1 - loss) for t, loss in losses.items()], "linear", 0.1)
+        >>> [entry.complexity for entry in front]
+        [1, 5, 8]
+        >>> str(front.at(complexity=5).equation), str(front.knee.equation), str(front.best.equation)
+        ('2 * x + y', '2 * x + y', '2 * x + y + tanh(x)')
     """
 
     entries: tuple[Entry, ...]
@@ -64,7 +84,11 @@ class ParetoFront:
         data: str = "",
         settings: Mapping[str, Any] | None = None,
     ) -> ParetoFront:
-        """The front of some candidates. Raises EngineError if there is none."""
+        """The front of some candidates, in any order; the other arguments are those of the class.
+
+        Raises:
+            EngineError: if there is no candidate.
+        """
         entries: list[Entry] = []
         for entry in sorted(candidates, key=lambda entry: (entry.complexity, entry.loss)):
             if not entries or entry.loss < (1 - GAIN) * entries[-1].loss:
@@ -75,10 +99,13 @@ class ParetoFront:
 
     @classmethod
     def merge(cls, fronts: Iterable[ParetoFront]) -> ParetoFront:
-        """The best of several searches, by engine or seed, on the same data with the same `split_seed`.
+        """The front of several searches, by engine or seed, on the same data with the same `split_seed`.
 
-        Equations that differ in constants only count as one, the most accurate. Raises DataError where the
-        data differ: losses cannot be compared, and held-out rows of one may be known to the other.
+        Equations that differ in constants only count as one, the most accurate.
+
+        Raises:
+            DataError: if the data or the splits differ: losses could not be compared, and held-out rows of
+                one search may have been fitted by another.
         """
         fronts = list(fronts)
         if len({front.data for front in fronts}) != 1:
@@ -92,33 +119,28 @@ class ParetoFront:
         return cls.of(best.values(), engines, seconds, notes, fronts[0].data)
 
     @property
-    def table(self) -> pd.DataFrame:
-        """One row per entry, with PySR's columns complexity, loss, equation, and r2 on held-out rows."""
-        import pandas as pd
-
-        rows = [(e.complexity, e.loss, str(e.equation), e.r2) for e in self.entries]
-        return pd.DataFrame(rows, columns=["complexity", "loss", "equation", "r2"])
-
-    def to_latex(self, digits: int = 3) -> str:
-        """The front as a LaTeX tabular (booktabs), constants rounded to significant `digits`."""
-        lines = [
-            r"\begin{tabular}{rrrl}",
-            r"\toprule",
-            r"complexity & loss & $R^2$ & equation \\",
-            r"\midrule",
-        ]
-        for e in self:
-            equation = e.equation.rounded(digits).latex()
-            lines.append(rf"{e.complexity} & {e.loss:.{digits}g} & {e.r2:.4f} & ${equation}$ \\")
-        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
-
-    @property
     def best(self) -> Entry:
         """The most accurate entry."""
         return self.entries[-1]
 
+    @property
+    def knee(self) -> Entry:
+        """The suggested entry: the shortest that leaves at most half as much again unexplained as `best` does.
+
+        Its loss is at most 1.5 times the lowest on the front, plus 0.001 times that of the shortest entry
+        (nearly always a constant, whose loss is the variance of the targets), so that an equation with an R2
+        of 0.9995 is preferred to a longer one with 0.99999. The choice is made by `loss`, hence `r2` is
+        still measured on rows that played no part in it.
+        """
+        enough = KNEE_RATIO * self.best.loss + KNEE_FRACTION * self.entries[0].loss
+        return next((entry for entry in self.entries if entry.loss <= enough), self.best)
+
     def at(self, complexity: int) -> Entry:
-        """The most accurate entry within so many nodes. Raises DataError if even the shortest has more."""
+        """The most accurate entry of at most so many nodes.
+
+        Raises:
+            DataError: if even the shortest entry has more.
+        """
         fitting = [entry for entry in self.entries if entry.complexity <= complexity]
         if not fitting:
             raise DataError(
@@ -126,28 +148,77 @@ class ParetoFront:
             )
         return fitting[-1]
 
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per entry, with PySR's columns complexity, loss, equation, and r2 on held-out rows."""
+        import pandas as pd
+
+        rows = [(e.complexity, e.loss, str(e.equation), e.r2) for e in self.entries]
+        return pd.DataFrame(rows, columns=["complexity", "loss", "equation", "r2"])
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        color: str | None = None,
+        linestyle: str = "-",
+        label: str | None = None,
+    ) -> Axes:
+        """Draw held-out R2 against complexity.
+
+        Args:
+            ax: axes to draw on, for instance beside another front; by default those of a new figure.
+            color: any colour of matplotlib; by default the next one of its cycle.
+            linestyle: any line style of matplotlib.
+            label: name in the legend, which is left to the caller.
+
+        Returns:
+            The axes.
+        """
+        return rendering.plot(self, ax, color, linestyle, label)
+
+    def to_text(self, width: int = 100) -> str:
+        """The front as a table for reading, in lines of at most `width` characters: long equations are cut.
+
+        Below it stands how `sqrt`, powers and `log` are meant, if their arguments may be negative.
+        """
+        return rendering.to_text(self, width)
+
+    def to_latex(self, digits: int = 3) -> str:
+        """The front as a LaTeX tabular (booktabs), constants rounded to significant `digits`.
+
+        Its last lines say how roots, powers and logarithms are meant, if their arguments may be negative.
+        """
+        return rendering.to_latex(self, digits)
+
     def to_json(self) -> str:
-        """The front as JSON text."""
+        """The front as JSON text, all digits included."""
         entries = [{"equation": e.equation.to_json(), "loss": e.loss, "r2": e.r2} for e in self.entries]
         content = {"engine": self.engine, "seconds": self.seconds, "notes": self.notes, "data": self.data}
         content["settings"] = dict(self.settings)
         return json.dumps(content | {"entries": entries}, indent=1) + "\n"
 
     def save(self, path: str | Path) -> Path:
-        """Write the front as JSON and return the path."""
+        """Write the front as JSON, at once or not at all, and return the path."""
         with replacing(path) as draft:
             draft.write_text(self.to_json(), encoding="utf-8")
         return Path(path)
 
     @classmethod
     def load(cls, path: str | Path) -> ParetoFront:
-        """Read what `save` wrote. Raises DataError for anything else."""
+        """Read a front that `save` wrote.
+
+        Raises:
+            DataError: if the file is missing, damaged or anything else.
+        """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             entries = tuple(
                 Entry(Expression.from_json(e["equation"]), float(e["loss"]), float(e["r2"]))
                 for e in content["entries"]
             )
+            if not entries:
+                raise ValueError("it holds no equation")
             seconds, data = float(content["seconds"]), str(content.get("data", ""))
             settings = dict(content.get("settings", {}))
             return cls(entries, str(content["engine"]), seconds, tuple(content["notes"]), data, settings)
@@ -161,26 +232,19 @@ class ParetoFront:
         return len(self.entries)
 
     def __repr__(self) -> str:
-        lines = [f"{e.complexity:10d}  {e.loss:10.3e}  {e.r2:7.4f}  {_short(e.equation)}" for e in self]
         title = f"ParetoFront of {len(self)} equations ({self.engine}, {self.seconds:.0f} s)"
-        return "\n".join([title, *self.notes, "complexity        loss       r2  equation", *lines])
+        return "\n".join([title, *self.notes, self.to_text()])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{e.complexity}</td><td>{e.loss:.3e}</td><td>{e.r2:.4f}</td>"
-            f"<td><code>{html.escape(_short(e.equation))}</code></td></tr>"
-            for e in self
-        )
-        head = "<tr><th>complexity</th><th>loss</th><th>r2</th><th>equation</th></tr>"
-        return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        return rendering.to_html(self)
 
 
 def skeleton(equation: Expression) -> Expression:
-    """The equation with all constants alike: the same for equations that differ in constants only."""
+    """The equation with every constant replaced by 1: equal for equations that differ in constants only.
+
+    Example:
+        >>> from l2o_core.expressions import parse
+        >>> skeleton(parse("2 * x + 0.5")) == skeleton(parse("3 * x + 7"))
+        True
+    """
     return equation.with_constants([1.0] * len(equation.constants))
-
-
-def _short(equation: Expression, digits: int = 4, width: int = 160) -> str:
-    """The equation with rounded constants, cut to a width: for reading, not for use."""
-    text = str(equation.rounded(digits))
-    return text if len(text) <= width else text[: width - 1] + "…"

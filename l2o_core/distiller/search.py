@@ -1,4 +1,4 @@
-"""The distiller's front end: from rows of inputs and targets to a Pareto front of equations."""
+"""From rows of inputs and targets to a Pareto front of equations."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..errors import ConfigError, ExpressionError
+from ..errors import ConfigError, DataError, ExpressionError
 from ..expressions import Expression
 from ..expressions.canonical import canonical
 from ..storage import NO_CACHE, Cache, Format
 from . import engines
+from .dataset import Dataset
 from .engines.hall_of_fame import read_hall_of_fame
 from .engines.linear import Linear
 from .front import Entry, ParetoFront, skeleton
@@ -24,41 +26,98 @@ from .refine import refine
 from .rows import Rows, loss, r2
 
 FRONT = Format(".json", ParetoFront.save, ParetoFront.load)
-WARM_SHARE = 0.2  # of the time, at most, to refit the equations of a warm start
+WARM_FRACTION = 0.2  # of the time, at most, to refit the equations of a warm start
 
 
+@overload
 def distill(
-    X: np.ndarray,
-    y: np.ndarray,
-    names: Sequence[str] | None = None,
+    data: Dataset,
+    /,
     *,
     engine: str | engines.Engine = "operon",
     max_complexity: int = 100,
     time_limit: float = 60.0,
     seed: int = 0,
     split_seed: int | None = None,
+    huber: float | None = None,
+    start: Iterable[Expression | Entry] = (),
+    cache: Cache = NO_CACHE,
+    progress: bool = False,
+) -> ParetoFront: ...
+
+
+@overload
+def distill(
+    X: np.ndarray,
+    y: np.ndarray,
+    names: Sequence[str] | None = None,
+    *,
     groups: np.ndarray | None = None,
+    engine: str | engines.Engine = "operon",
+    max_complexity: int = 100,
+    time_limit: float = 60.0,
+    seed: int = 0,
+    split_seed: int | None = None,
+    huber: float | None = None,
+    start: Iterable[Expression | Entry] = (),
+    cache: Cache = NO_CACHE,
+    progress: bool = False,
+) -> ParetoFront: ...
+
+
+def distill(
+    X: np.ndarray | Dataset,
+    y: np.ndarray | None = None,
+    names: Sequence[str] | None = None,
+    *,
+    groups: np.ndarray | None = None,
+    engine: str | engines.Engine = "operon",
+    max_complexity: int = 100,
+    time_limit: float = 60.0,
+    seed: int = 0,
+    split_seed: int | None = None,
     huber: float | None = None,
     start: Iterable[Expression | Entry] = (),
     cache: Cache = NO_CACHE,
     progress: bool = False,
 ) -> ParetoFront:
-    """Find equations y = f(X), in the units of the data, from short to accurate (SymL2O 3.3).
+    """Find equations y = f(X) by symbolic regression, in the units of the data (SymL2O 3.3).
 
-    Inputs `X` [n, d], targets `y` [n], names of the columns as in equations ("g[3]"; default x0, x1, ...).
+    Linear rules by least squares compete on every front, so no entry is worse than a linear one of its size.
+    A search stopped by hand (Ctrl-C, the stop button of a notebook) returns what it has found.
 
-    - `groups` [n] tells which trajectory a row is from: whole trajectories are then held out.
-    - `split_seed` decides which rows are held out, by default `seed`; fronts with the same can be merged.
-    - `time_limit` is in seconds, fitting and pruning included. A search stopped by hand (Ctrl-C, the stop
-      button of a notebook) ends with what it has found.
-    - `huber`: errors beyond so many standard deviations of `y` count linearly, for heavy tails.
-    - Linear rules by least squares compete on every front, so no entry is worse than one of its size.
-    - `start`: equations, or a front, to begin with: refitted to this data, they compete with what is found.
-    - `cache`: where fronts are stored (JSON). One of the same data and settings that is there already is
-      returned without a search; the front of a search that was stopped by hand is not stored.
+    Args:
+        X: inputs `[n, d]`, or a `Dataset`, which brings its own targets, names and groups.
+        y: targets `[n]`.
+        names: names of the columns, as they stand in equations ("g[3]"); default x0, x1, ...
+        groups: the trajectory `[n]` that each row is from; whole trajectories are then held out.
+        engine: "operon", "pysr" (needs Julia), "linear", or an engine with options of its own.
+        max_complexity: nodes of the largest equation.
+        time_limit: seconds, fitting and pruning included. It decides where a search ends, so the same seed
+            can give another front on a faster or busier machine.
+        seed: seed of the search.
+        split_seed: seed of the choice of held-out rows; default `seed`. Fronts of the same data with the same
+            `split_seed` can be merged.
+        huber: errors beyond so many standard deviations of `y` count linearly instead of squared, for heavy
+            tails.
+        start: equations, or a front, to begin with: refitted to this data, they compete with what is found.
+        cache: where fronts are stored. One of the same data and settings that is there already is returned
+            without a search; the front of a search that was stopped by hand is not stored.
+        progress: show a progress bar.
 
-    Raises `DataError` for data that cannot be used, `ConfigError` for options that make no sense,
-    `EngineError` for an unknown engine or one that finds nothing.
+    Returns:
+        The front; `r2` of its entries is measured on the held-out rows.
+
+    Raises:
+        DataError: for data that cannot be used: too few rows, constant targets, wrong shapes.
+        ConfigError: for options that make no sense, or arrays beside a `Dataset`.
+        EngineError: for an unknown engine, or one that is not installed or finds nothing.
+
+    Example:
+        >>> X = np.random.default_rng(0).normal(size=(200, 2))
+        >>> front = distill(X, 2 * X[:, 0] - X[:, 1], ["g[0]", "g[1]"], engine="linear")
+        >>> str(front.best.equation), round(front.best.r2, 6)
+        ('2 * g[0] - g[1]', 1.0)
     """
     begun = time.monotonic()
     chosen = engines.get(engine)
@@ -66,7 +125,11 @@ def distill(
         raise ConfigError(f"time_limit must be a positive number of seconds, not {time_limit!r}")
     if not (isinstance(max_complexity, int) and max_complexity >= 1):
         raise ConfigError(f"max_complexity must be 1 node or more, not {max_complexity!r}")
-    problem = prepare(X, y, names, groups, seed if split_seed is None else split_seed, huber)
+    split_seed = seed if split_seed is None else split_seed
+    for name, value in (("seed", seed), ("split_seed", split_seed)):
+        if not (isinstance(value, int | np.integer) and value >= 0):
+            raise ConfigError(f"{name} must be a whole number, 0 or more, not {value!r}")
+    problem = prepare(*_arrays(X, y, names, groups), split_seed, huber)
     known = [entry.equation if isinstance(entry, Entry) else entry for entry in start]
     settings = {
         "engine": repr(chosen),
@@ -78,7 +141,7 @@ def distill(
     slot = cache.slot("fronts", {"data": problem.fingerprint, "settings": settings}, FRONT)
     if cached := slot.load():
         return cached
-    warm = _warm(known, problem, max_complexity, begun + WARM_SHARE * time_limit)
+    warm = _warm(known, problem, max_complexity, begun + WARM_FRACTION * time_limit)
 
     def search() -> Iterator[list[Expression]]:
         """Begins with what is known and what costs nothing; the engine has the time that is left."""
@@ -100,22 +163,49 @@ def distill(
 
 def import_pysr(
     path: str | Path,
-    X: np.ndarray,
-    y: np.ndarray,
+    X: np.ndarray | Dataset,
+    y: np.ndarray | None = None,
     names: Sequence[str] | None = None,
     *,
     groups: np.ndarray | None = None,
     max_complexity: int = 200,
     split_seed: int = 0,
 ) -> ParetoFront:
-    """A hall of fame as a front, measured on rows of your own: inputs `X` [n, d], targets `y` [n].
+    """A hall of fame of PySR as a front, measured on rows of your own.
 
-    Complexity is counted by us. Raises what `read_hall_of_fame` and `distill` raise.
+    Args:
+        path: the CSV file that PySR wrote.
+        X: inputs `[n, d]`, or a `Dataset`, which brings its own targets, names and groups.
+        y: targets `[n]`.
+        names: names of the columns that PySR calls x0, x1, ...
+        groups: the trajectory `[n]` that each row is from.
+        max_complexity: nodes of the largest equation, as we count them.
+        split_seed: seed of the choice of held-out rows.
+
+    Raises:
+        DataError: for a file or data that cannot be used, see `read_hall_of_fame` and `distill`.
     """
+    X, y, names, groups = _arrays(X, y, names, groups)
     problem = prepare(X, y, names, groups, split_seed)
     scaled = [problem.in_scaled_units(equation) for equation in read_hall_of_fame(path, names)]
     entries = measure(scaled, problem, max_complexity)
     return ParetoFront.of(entries, "pysr", 0.0, problem.notes, problem.fingerprint)
+
+
+def _arrays(
+    X: np.ndarray | Dataset,
+    y: np.ndarray | None,
+    names: Sequence[str] | None,
+    groups: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, Sequence[str] | None, np.ndarray | None]:
+    """Inputs, targets, names and groups, from arrays or from a data set."""
+    if isinstance(X, Dataset):
+        if not (y is None and names is None and groups is None):
+            raise ConfigError("a Dataset brings its own targets, names and groups: give it alone")
+        return X.inputs, X.targets, X.names, X.groups
+    if y is None:
+        raise DataError("inputs X need targets y beside them, or a Dataset in the place of both")
+    return X, y, names, groups
 
 
 def _warm(

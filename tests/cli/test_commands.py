@@ -1,10 +1,16 @@
 """The other commands: what they print, and that bad input is one clear line."""
 
+import subprocess
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from l2o_core.cli import main
-from l2o_core.distiller import ParetoFront
+from l2o_core.cli.distill import report
+from l2o_core.distiller import Entry, ParetoFront
+from l2o_core.expressions import parse
 from l2o_core.optim import zoo
 
 
@@ -49,6 +55,75 @@ def test_distill_finds_a_linear_rule(tmp_path, capsys):
     assert "g[0]" in best
     assert "R2 on held-out rows 1.0000" in best
     assert out.read_text().startswith("complexity,loss,equation")
+
+
+@pytest.fixture
+def noisy(tmp_path):
+    """Rows of a rule with a signed root, its best fit being long, in a file."""
+    inputs = np.random.default_rng(0).normal(size=(300, 30))
+    weights = 10.0 ** -np.arange(30)
+    names = [f"g[{lag}]" for lag in range(30)]
+    np.savez(tmp_path / "data.npz", inputs=inputs, targets=inputs @ weights, names=names)
+    start = ParetoFront.of([Entry(parse("sqrt(g[0])"), 0.0, 0.0)], "operon", 0.0)
+    start.save(tmp_path / "start.json")
+    return [str(tmp_path / "data.npz"), "--start", str(tmp_path / "start.json")]
+
+
+def test_distill_suggests_a_short_equation_and_says_how_to_read_it(noisy, capsys):
+    assert main(["distill", *noisy, "--engine", "linear"]) == 0
+    out = capsys.readouterr().out
+    table, below = out.split("suggested, the shortest that is nearly as accurate as the best: ")
+    assert all(0 < len(line) <= 100 for line in table.splitlines())
+    assert "sqrt(x) means sign(x) sqrt|x|" in table
+    suggested, best = below.split("best: ")
+    assert int(suggested.split()[-2]) < int(best.split()[-2])
+    assert "\n\n" not in out
+
+
+def test_distill_says_that_a_limit_in_time_makes_a_seed_give_other_answers():
+    front = ParetoFront.of([Entry(parse("g"), 0.1, 0.9)], "operon", 1.0)
+    assert "R2 on held-out rows 0.9000, 1 node\n" in report(front, front)
+    assert "limited by time: the same seed can find other equations" in report(front, front)
+    assert "limited by time" not in report(replace(front, engine="linear"), front)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--engine", "operan"], "unknown engine 'operan'; did you mean 'operon'?"),
+        (["--time-limit", "0"], "--time-limit must be a positive number of seconds, not 0"),
+        (["--time-limit", "nan"], "--time-limit must be a positive number of seconds, not nan"),
+        (["--max-complexity", "0"], "--max-complexity must be 1 node or more, not 0"),
+        (["--seed", "-1"], "--seed must be 0 or more, not -1"),
+        (["--huber", "0"], "--huber must be a positive number of standard deviations, not 0"),
+        (["--out", "nowhere/front.json"], "there is no folder nowhere"),
+        (["--plot", "nowhere/front.png"], "there is no folder nowhere"),
+        (["--plot", "front.jpg"], "must end in one of .png, .svg, .pdf"),
+        (["--start", "nothing.json"], "nothing.json is not a saved front"),
+    ],
+)
+def test_options_that_make_no_sense_are_one_clear_line_before_any_search(
+    noisy, capsys, monkeypatch, tmp_path, option, message
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("l2o_core.distiller.search.measure", None)  # a search would end in a TypeError
+    assert main(["distill", noisy[0], *option]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("l2o: ")
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_the_commands_of_the_library_describe_themselves_without_torch():
+    program = """if True:
+        import argparse, sys
+        from l2o_core.cli import distill, train, zoo
+        commands = argparse.ArgumentParser().add_subparsers()
+        for command in (distill, train, zoo):
+            command.add_parser(commands)
+        print("torch" in sys.modules)"""
+    got = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert got.stdout == "False\n"
 
 
 def test_distill_writes_and_draws_the_front_and_begins_with_it_again(tmp_path, capsys):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from matplotlib.figure import Figure
 
 from l2o_core.distiller import Entry, ParetoFront
 from l2o_core.errors import DataError, EngineError
@@ -58,7 +59,63 @@ def test_as_a_table_and_as_latex(front):
     assert rf"${front.best.equation.latex()}$ \\" in text
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"entries": [{"equation": "__import__(1)"}]}'])
+def entries(*losses):
+    """A front of 1, 3, 5, ... nodes with these losses; the targets have variance 1."""
+    texts = ["x" + " + x" * i for i in range(len(losses))]
+    return ParetoFront.of(
+        [Entry(parse(t), loss, 1 - loss) for t, loss in zip(texts, losses, strict=True)], "operon", 1.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("losses", "nodes"),
+    [
+        ([1.0], 1),
+        ([1.0, 0.5, 0.35, 0.3, 0.25], 5),  # 0.35 is within half as much again of 0.25
+        ([1.0, 0.2, 1e-18], 5),  # a long equation that is exact
+        ([1.0, 5e-4, 1e-6, 1e-18], 3),  # 0.9995 of the variance is nearly all
+    ],
+)
+def test_the_knee_is_the_shortest_that_is_nearly_as_accurate_as_the_best(losses, nodes):
+    assert entries(*losses).knee.complexity == nodes
+
+
+def test_the_knee_does_not_look_at_held_out_rows(front):
+    blind = replace(front, entries=tuple(replace(entry, r2=-1.0) for entry in front))
+    assert blind.knee.equation == front.knee.equation
+
+
+def test_lines_of_text_are_as_wide_as_asked():
+    long = Entry(parse(" + ".join(f"{i}.12345678 * g[{i}]" for i in range(40))), 0.1, -1234.5)
+    lines = ParetoFront.of([long], "operon", 1.0).to_text(width=80).splitlines()
+    assert [len(line) for line in lines[1:]] == [80]
+    assert lines[1].endswith("…")
+    assert "1.123 * g[1]" in lines[1]
+
+
+def test_a_root_of_what_may_be_negative_is_explained_wherever_the_front_is_printed():
+    front = ParetoFront.of([Entry(parse("sqrt(g)"), 0.1, 0.9)], "operon", 1.0)
+    assert front.to_text().endswith("sqrt(x) means sign(x) sqrt|x|")
+    assert "<p>sqrt(x) means sign(x) sqrt|x|</p>" in front._repr_html_()
+    note = r"$\sqrt{x}$ means $\operatorname{sign}(x) \sqrt{\left|x\right|}$"
+    assert rf"\multicolumn{{4}}{{l}}{{\footnotesize {note}}} \\" in front.to_latex()
+    plain = ParetoFront.of([Entry(parse("g / sqrt(g^2 + 1)"), 0.1, 0.9)], "operon", 1.0)
+    assert "means" not in plain.to_text() + plain.to_latex() + plain._repr_html_()
+
+
+def test_fronts_are_drawn_on_one_axis(front):
+    ax = Figure().add_subplot()
+    assert front.plot(ax, color="red", linestyle="--", label="found") is ax
+    (line,) = ax.lines
+    assert (line.get_color(), line.get_linestyle(), line.get_label()) == ("red", "--", "found")
+    assert line.get_xydata().tolist() == [[entry.complexity, entry.r2] for entry in front]
+    assert ax.get_ylim() == (0, 1.03)
+    replace(front, entries=(replace(front.best, r2=-7.0),)).plot(ax)
+    front.plot(ax)
+    assert ax.get_ylim() == (-1, 1.03)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"engine": "a", "seconds": 0, "notes": [], "entries": []}', '{"entries": [{"equation": "__import__(1)"}]}'])
 def test_a_damaged_file_is_refused(tmp_path, text):
     path = tmp_path / "front.json"
     path.write_text(text)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from l2o_core import distiller, expressions
-from l2o_core.distiller.engines import Operon
+from l2o_core.distiller.engines import Linear, Operon
+from l2o_core.distiller.problem import prepare
 from l2o_core.errors import ConfigError, DataError, EngineError
 from l2o_core.storage import Cache
 
@@ -31,6 +32,37 @@ def test_a_linear_rule_comes_back_in_original_units(X, x_scale, y_scale):
     assert [str(v) for v in front.best.equation.variables] == ["g[0]", "g[1]"]
     want = np.array([-0.5, 0.25]) * y_scale / x_scale
     np.testing.assert_allclose(front.best.equation.constants, want, rtol=1e-3)
+
+
+def test_a_data_set_brings_its_own_targets_names_and_groups(X):
+    data = distiller.Dataset(X, X @ [1, 0, -2, 0.5], NAMES, np.arange(600) // 20)
+    arrays = distiller.distill(data.inputs, data.targets, data.names, groups=data.groups, engine="linear")
+    front = distiller.distill(data, engine="linear")
+    assert (front.entries, front.data) == (arrays.entries, arrays.data)
+    for extra in ({"y": data.targets}, {"names": NAMES}, {"groups": data.groups}):
+        with pytest.raises(ConfigError, match="a Dataset brings its own targets, names and groups"):
+            distiller.distill(data, **extra)
+
+
+def test_a_linear_path_takes_the_column_that_correlates_most_and_fits_all_anew(X):
+    """The reference: one least-squares fit for each length; a column that is 0 on these rows stays out."""
+    X = np.column_stack([X @ np.triu(np.ones((4, 4))), np.zeros(600)])
+    y = X @ [0.3, -1, 0.2, 0.5, 0] + np.tanh(X[:, 0]) + 0.2
+    X[0, 4] = 1e-9
+    problem = prepare(X, y, [*NAMES, "g[4]"])
+    problem.X[problem.parts["fit"], 4] = 0
+    (found,) = Linear().search(problem, max_complexity=100, time_limit=1, seed=0)
+    rows = problem.parts["fit"]
+    A, y = np.column_stack([problem.X[rows, :4], np.ones(len(rows))]), problem.y[rows]
+    chosen, residual = [], y
+    assert len(found) == 6
+    for equation in found[1:]:
+        match = np.abs(A.T @ residual) / np.linalg.norm(A, axis=0)
+        chosen.append(max(set(range(5)) - set(chosen), key=lambda i: match[i]))
+        weights = np.linalg.lstsq(A[:, chosen], y)[0]
+        residual = y - A[:, chosen] @ weights
+        inputs = dict(zip(NAMES, torch.tensor(A[:, :4].T), strict=True))
+        np.testing.assert_allclose(equation.evaluate(inputs), A[:, chosen] @ weights, atol=1e-9)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-6])
@@ -117,10 +149,14 @@ def test_wide_data_of_wild_scales_does_not_break_an_engine(engine):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"engine": "magic"}, EngineError, "unknown engine 'magic'; known engines: operon, pysr, linear"),
+        ({"engine": "magic"}, EngineError, "unknown engine 'magic'; known: operon, pysr, linear"),
+        ({"engine": "operan"}, EngineError, "unknown engine 'operan'; did you mean 'operon'"),
         ({"time_limit": 0}, ConfigError, "time_limit"),
         ({"time_limit": float("nan")}, ConfigError, "time_limit"),
         ({"max_complexity": 0}, ConfigError, "max_complexity"),
+        ({"seed": -1}, ConfigError, "seed must be a whole number, 0 or more, not -1"),
+        ({"split_seed": 0.5}, ConfigError, "split_seed must be a whole number"),
+        ({"y": None}, DataError, "need targets y"),
         ({"y": np.ones(600)}, DataError, "nothing to explain"),
         ({"y": np.full(600, np.nan)}, DataError, "0 usable rows"),
         ({"X": np.ones((600, 4))}, DataError, "every input column is constant"),

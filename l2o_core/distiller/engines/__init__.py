@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from ...errors import EngineError
+from ...errors import EngineError, did_you_mean
 from ...expressions import Expression
 from ..problem import Problem
 from .linear import Linear
@@ -37,5 +37,5 @@ def get(engine: str | Engine) -> Engine:
     if not isinstance(engine, str):
         return engine
     if engine not in _ENGINES:
-        raise EngineError(f"unknown engine {engine!r}; known engines: {', '.join(names())}")
+        raise EngineError(f"unknown engine {engine!r}; {did_you_mean(engine, names())}")
     return _ENGINES[engine]()
