@@ -100,9 +100,7 @@ def check(options: argparse.Namespace) -> None:
     if options.seed < 0:
         raise ConfigError(f"--seed must be 0 or more, not {options.seed}")
     if options.huber is not None and not options.huber > 0:
-        raise ConfigError(
-            f"--huber must be a positive number of standard deviations, not {options.huber:g}"
-        )
+        raise ConfigError(f"--huber must be a positive number of standard deviations, not {options.huber:g}")
 
 
 def report(front: ParetoFront, linear: ParetoFront) -> str:

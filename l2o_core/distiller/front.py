@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 GAIN = 1e-3
 """A more complex equation stays on the front only if it lowers the loss by this fraction."""
 KNEE_RATIO, KNEE_FRACTION = 1.5, 1e-3
-"""The knee's loss, at most: so many times the lowest loss, plus this fraction of the shortest entry's loss."""
+"""The knee's loss is at most so many times the lowest, plus this fraction of the shortest entry's."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class ParetoFront:
     Example:
         >>> from l2o_core.expressions import parse
         >>> losses = {"x": 0.5, "2 * x + y": 0.1, "2 * x + y + tanh(x)": 0.09}
-        >>> front = ParetoFront.of([Entry(parse(t), loss, 1 - loss) for t, loss in losses.items()], "linear", 0.1)
+        >>> entries = [Entry(parse(text), loss, r2=1 - loss) for text, loss in losses.items()]
+        >>> front = ParetoFront.of(entries, engine="linear", seconds=0.1)
         >>> [entry.complexity for entry in front]
         [1, 5, 8]
         >>> str(front.at(complexity=5).equation), str(front.knee.equation), str(front.best.equation)
@@ -125,7 +126,7 @@ class ParetoFront:
 
     @property
     def knee(self) -> Entry:
-        """The suggested entry: the shortest that leaves at most half as much again unexplained as `best` does.
+        """The suggested entry: the shortest that leaves at most half as much again unexplained as `best`.
 
         Its loss is at most 1.5 times the lowest on the front, plus 0.001 times that of the shortest entry
         (nearly always a constant, whose loss is the variance of the targets), so that an equation with an R2

@@ -49,9 +49,7 @@ def to_html(front: ParetoFront) -> str:
     return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>{notes}"
 
 
-def plot(
-    front: ParetoFront, ax: Axes | None, color: str | None, linestyle: str, label: str | None
-) -> Axes:
+def plot(front: ParetoFront, ax: Axes | None, color: str | None, linestyle: str, label: str | None) -> Axes:
     """Held-out R2 against complexity; the y axis reaches as low as any front on it, but not below -1."""
     if ax is None:
         import matplotlib.pyplot as plt

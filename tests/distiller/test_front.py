@@ -115,7 +115,15 @@ def test_fronts_are_drawn_on_one_axis(front):
     assert ax.get_ylim() == (-1, 1.03)
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"engine": "a", "seconds": 0, "notes": [], "entries": []}', '{"entries": [{"equation": "__import__(1)"}]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        '{"engine": "a", "seconds": 0, "notes": [], "entries": []}',
+        '{"entries": [{"equation": "__import__(1)"}]}',
+    ],
+)
 def test_a_damaged_file_is_refused(tmp_path, text):
     path = tmp_path / "front.json"
     path.write_text(text)

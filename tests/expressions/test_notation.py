@@ -28,4 +28,7 @@ def test_conventions_are_those_of_arguments_that_may_be_negative(text, operators
 
 def test_equations_printed_together_share_their_conventions():
     both = conventions(parse("log(x)"), parse("sqrt(x)"), parse("2 * sqrt(x)"))
-    assert [convention.text for convention in both] == ["sqrt(x) means sign(x) sqrt|x|", "log(x) means log|x|"]
+    assert [convention.text for convention in both] == [
+        "sqrt(x) means sign(x) sqrt|x|",
+        "log(x) means log|x|",
+    ]

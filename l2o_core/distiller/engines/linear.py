@@ -42,7 +42,7 @@ class Linear:
 
 
 def _pursuit(A: np.ndarray, y: np.ndarray, terms: int) -> np.ndarray:
-    """Weights [k, d] of the best 1, 2, ..., at most `terms` columns of A [n, d]; fewer once the fit is exact."""
+    """Weights [k, d] of the best 1, 2, ..., `terms` columns of A [n, d]; fewer once the fit is exact."""
     from sklearn.linear_model import orthogonal_mp
 
     norms = np.linalg.norm(A, axis=0)
