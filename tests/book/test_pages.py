@@ -1,4 +1,4 @@
-"""The code that prose shows runs as it stands, from top to bottom of a page, and prints what the page says."""
+"""The code that prose shows runs as it stands, from top to bottom of a page, and prints what it says."""
 
 import doctest
 import re
