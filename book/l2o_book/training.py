@@ -72,7 +72,7 @@ def fit(
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build().to(device, memory_format=torch.channels_last)
+        network = build().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = len(train) // batch
     trainer = optimizer(network.parameters())
     pace = (
@@ -165,7 +165,7 @@ class _Loop:
 
     def states(self) -> dict[str, Any]:
         """All that the next epoch depends on."""
-        parts = {"network": self.network, "trainer": self.trainer, "scheduler": self.scheduler}
+        parts: dict[str, Any] = {"network": self.network, "trainer": self.trainer, "scheduler": self.scheduler}
         states = {name: part.state_dict() for name, part in parts.items()}
         return states | {"generator": self.generator.get_state()}
 
