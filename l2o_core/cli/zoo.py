@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     defaults = ", ".join(f"{key}={value}" for key, value in entry.defaults.items())
     lines = {"equation": str(entry.equation), "source": entry.source, "note": entry.note}
     lines["defaults"] = defaults
-    lines["to be given"] = ", ".join(entry.open)
+    lines["to be given"] = ", ".join(entry.unpublished)
     for label, text in lines.items():
         if text:
             body = textwrap.fill(str(text), WIDTH, subsequent_indent=" " * 13, break_long_words=False)
