@@ -71,8 +71,8 @@ def entries() -> list[str]:
     for name in zoo.names():
         entry = zoo.get(name)
         facts = f"{entry.source}. Defaults: " + ", ".join(f"`{k}={v}`" for k, v in entry.defaults.items())
-        if entry.unpublished:
-            facts += f". To be given: {len(entry.unpublished)} coefficients, `{entry.unpublished[0]}` to `{entry.unpublished[-1]}`"
+        if missing := entry.unpublished:
+            facts += f". To be given: {len(missing)} coefficients, `{missing[0]}` to `{missing[-1]}`"
         formula = SUMS.get(name) or entry.equation.latex()
         lines += [f"`{name}`", ": ```{math}", f"  {formula}", "  ```", "", f"  {facts}.", ""]
     return lines

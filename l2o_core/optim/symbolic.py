@@ -56,8 +56,8 @@ class SymbolicOptimizer(torch.optim.Optimizer):
     they read 0), the hyper-parameters beta1, beta2, eps, weight_decay and total_steps, and coefficients,
     which take their values by keyword. Options that are None have the zoo's value for the rule, else the
     default. Parameter groups can have hyper-parameters and coefficients of their own, and all can be changed
-    at any time. Changing one does not rewrite stored history: tanh(g[3] / c) keeps the c of the step at which that
-    gradient arrived, and pre-computed sums may be a few steps older.
+    at any time. Changing one does not rewrite stored history: tanh(g[3] / c) keeps the c of the step at which
+    that gradient arrived, and pre-computed sums may be a few steps older.
 
     Use it to optimize with a fixed rule. To train the constants of a rule, use `models.Equation`.
 
