@@ -95,9 +95,10 @@ def _plus(x: Combination, y: Combination) -> Combination:
 
 def _split(x: Combination) -> tuple[float, Expression]:
     """(c, part) with x = c part; the largest coefficient inside a part that is a sum is 1."""
-    if len(x) == 1 and None not in x:
+    if len(x) == 1:
         ((part, c),) = x.items()
-        return c, part
+        if part is not None:
+            return c, part
     c = max((c for part, c in x.items() if part is not None), key=abs)
     return c, assemble(_times(x, 1 / c))
 
@@ -106,14 +107,14 @@ def _multiply(x: Combination, y: Combination) -> Combination:
     if _is_number(x) or _is_number(y):
         x, y = (x, y) if _is_number(x) else (y, x)
         return _times(y, x.get(None, 0.0))
-    (c, x), (d, y) = _split(x), _split(y)
-    if x == y:
-        return _times(_square({x: 1.0}), c * d)
-    if x.root == "/" and x.arguments[0].root == 1.0:  # (1 / a) * y = y / a
-        return {y / x.arguments[1]: c * d}
-    if y.root == "/" and y.arguments[0].root == 1.0:
-        return {x / y.arguments[1]: c * d}
-    return {x * y: c * d}
+    (c, p), (d, q) = _split(x), _split(y)
+    if p == q:
+        return _times(_square({p: 1.0}), c * d)
+    if p.root == "/" and p.arguments[0].root == 1.0:  # (1 / a) * q = q / a
+        return {q / p.arguments[1]: c * d}
+    if q.root == "/" and q.arguments[0].root == 1.0:
+        return {p / q.arguments[1]: c * d}
+    return {p * q: c * d}
 
 
 def _divide(x: Combination, y: Combination) -> Combination:
@@ -121,11 +122,11 @@ def _divide(x: Combination, y: Combination) -> Combination:
         return _times(x, 1 / y[None]) if y and math.isfinite(1 / y[None]) else {}
     if not x:
         return {}
-    d, y = _split(y)
+    d, q = _split(y)
     if _is_number(x):
-        return {1.0 / y: x[None] / d}
-    c, x = _split(x)
-    return {x / y: c / d}
+        return {1.0 / q: x[None] / d}
+    c, p = _split(x)
+    return {p / q: c / d}
 
 
 def _square(x: Combination) -> Combination:

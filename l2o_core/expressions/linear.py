@@ -24,22 +24,22 @@ def total(parts: Iterable[tuple[float, Form]]) -> Form:
     return {term: coefficient for term, coefficient in result.items() if coefficient}
 
 
-def apply(operator: str, x: Form, y: Form | None = None) -> Form:
+def apply(operator: str, *operands: Form) -> Form:
     """A unit of SOL (Sec. 4) on one form or two."""
-    match operator:
-        case "identical":
+    match operator, operands:
+        case "identical", (x,):
             return x
-        case "neg":
+        case "neg", (x,):
             return total([(-1.0, x)])
-        case "+":
+        case "+", (x, y):
             return total([(1.0, x), (1.0, y)])
-        case "-":
+        case "-", (x, y):
             return total([(1.0, x), (-1.0, y)])
-        case "*" if x.keys() <= {ONE}:
+        case "*", (x, y) if x.keys() <= {ONE}:
             return total([(x.get(ONE, 0.0), y)])
-        case "*" if y.keys() <= {ONE}:
+        case "*", (x, y) if y.keys() <= {ONE}:
             return total([(y.get(ONE, 0.0), x)])
-    value = call(operator, *(expression(form) for form in (x, y) if form is not None)).simplify()
+    value = call(operator, *map(expression, operands)).simplify()
     return total([(value.root, {ONE: 1.0}) if isinstance(value.root, float) else (1.0, {value: 1.0})])
 
 
