@@ -89,9 +89,9 @@ def test_linear_units_are_gathered_into_one_sum():
 )
 def test_forms_stay_as_small_as_they_can(operator, x, y, want):
     def form(terms):
-        return terms and {expressions.parse(term): value for term, value in terms.items()}
+        return {expressions.parse(term): value for term, value in terms.items()}
 
-    got = forms.expression(forms.apply(operator, form(x), form(y)))
+    got = forms.expression(forms.apply(operator, *(form(terms) for terms in (x, y) if terms is not None)))
     inputs = {name: torch.tensor([0.3, -1.7]) for name in ("g", "m")}
     torch.testing.assert_close(got.evaluate(inputs), expressions.parse(want).evaluate(inputs))
     assert got.complexity <= expressions.parse(want).complexity
