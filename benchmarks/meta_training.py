@@ -10,7 +10,8 @@ coordinates, batch 32, unrolls of 20 steps).
 
 - `published` has the structure of the published code: a loop over parameter tensors, the unroll kept in one
   graph, and traversed again at every step. `naive` is the reference of the tests: the same, traversed once.
-- `adjoint` is what `meta_train` does, `compact` the same with `compact=True`, `pes` evolution strategies.
+- `adjoint` is what `meta_train` does, `float16 state` the same with `state_dtype=torch.float16`, `pes`
+  evolution strategies.
 - `ordinary` is training by torch.optim.Adam, without a learned optimizer.
 """
 
@@ -100,9 +101,9 @@ def naive_unroll(optimizer, task, instances):
     return lambda: naive(optimizer, task, seed=0, instances=instances, steps=STEPS, weights=weights)
 
 
-def our_unroll(optimizer, task, instances, kind, fraction, steps=STEPS, compact=False):
+def our_unroll(optimizer, task, instances, kind, fraction, steps=STEPS, state_dtype=None):
     trainer = torch.optim.Adam(optimizer.parameters(), lr=1e-3)
-    runs = kind(optimizer, task, 0, instances, fraction, compact=compact)
+    runs = kind(optimizer, task, 0, instances, fraction, state_dtype=state_dtype)
 
     def unroll():
         trainer.zero_grad()
@@ -154,9 +155,17 @@ def measure(problem, name, how, fraction, threads):
             if how == "compiled":
                 optimizer.compile()
             kind = PES if how == "pes" else TBPTT
-            unroll = our_unroll(optimizer, task, instances, kind, fraction, steps, how == "compact")
+            unroll = our_unroll(
+                optimizer,
+                task,
+                instances,
+                kind,
+                fraction,
+                steps,
+                torch.float16 if how == "float16 state" else None,
+            )
     seconds = []
-    slow = how in ("published", "naive", "ordinary", "compact")
+    slow = how in ("published", "naive", "ordinary", "float16 state")
     for _ in range(2 if problem == "resnet50" else 3 if slow else 6):
         started = time.perf_counter()
         unroll()
@@ -183,8 +192,8 @@ def main():
     ours = [("naive", 1.0), ("adjoint", 1.0), ("adjoint", 0.1), ("adjoint", 0.05), ("pes", 1.0)]
     ours += [("compiled", 1.0), ("compiled", 0.05)] if options.compile else []
     plan = [("p2", options.models, [("published", 1.0), *ours]), ("p1", ["DM"], ours)]
-    plan += [("resnet18", ["RP"], [("ordinary", 1.0), ("compact", 0.01)])] if options.resnet else []
-    plan += [("resnet50", ["Eq. 6"], [("ordinary", 1.0), ("compact", 0.01)])] if options.tune else []
+    plan += [("resnet18", ["RP"], [("ordinary", 1.0), ("float16 state", 0.01)])] if options.resnet else []
+    plan += [("resnet50", ["Eq. 6"], [("ordinary", 1.0), ("float16 state", 0.01)])] if options.tune else []
     for problem, names, hows in plan:
         for name in names:
             baseline = None

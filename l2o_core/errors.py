@@ -4,7 +4,8 @@ A message says what was wrong, where, and what to do about it. Each class also d
 built-in exception that a caller would expect, so generic handlers keep working.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -40,16 +41,28 @@ class DivergenceError(L2OError, ArithmeticError):
     """A training run that produced NaN or infinity and could not be rolled back."""
 
 
-def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
-    """The end of a message about an unknown name: the nearest known name, or else all of them.
-
-    `otherwise` takes the place of a list that would be too long, such as "`l2o zoo` lists them".
-    """
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known name, or else all of them."""
     known = list(known)
     near = get_close_matches(name, known, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"known: {', '.join(known) or 'none'}" if otherwise is None else otherwise
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+
+
+@contextmanager
+def optional_import(purpose: str, extra: str) -> Iterator[None]:
+    """For the import of a package that comes with an extra: the error names the extra where it is missing.
+
+    Example:
+        >>> with optional_import("the crystal ball", extra="distill"):
+        ...     import crystal_ball
+        Traceback (most recent call last):
+        l2o_core.errors.ConfigError: the crystal ball needs crystal_ball: pip install 'l2o_core[distill]'
+    """
+    try:
+        yield
+    except ImportError as error:
+        missing = error.name.partition(".")[0] if error.name else error
+        raise ConfigError(f"{purpose} needs {missing}: pip install 'l2o_core[{extra}]'") from error
 
 
 def _pointer(text: str | None, position: int) -> str:

@@ -24,6 +24,8 @@ from torch import Tensor
 
 from .errors import CheckpointError, ConfigError
 
+__all__ = ["NO_CACHE", "TENSORS", "Cache", "Checkpoint", "Format", "Slot", "describe", "digest", "replacing"]
+
 T = TypeVar("T")
 
 
@@ -56,7 +58,7 @@ def describe(value: Any) -> Any:
     """A key as plain JSON values: tensors and arrays by type, shape and digest, dataclasses by their fields.
 
     Raises:
-        ConfigError: for anything that has no such description, so that nothing is told apart by accident.
+        ConfigError: For anything that has no such description, so that nothing is told apart by accident.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -125,8 +127,8 @@ class Checkpoint:
     """The file from which a killed run continues to the same result.
 
     Args:
-        path: the file; it need not exist.
-        identity: plain values that tell this run from others, by name.
+        path: The file; it need not exist.
+        identity: Plain values that tell this run from others, by name.
     """
 
     def __init__(self, path: str | Path, identity: Mapping[str, Any]):
@@ -136,7 +138,7 @@ class Checkpoint:
         """The content last saved by the same run, or None where there is no file; reading changes nothing.
 
         Raises:
-            CheckpointError: if the file is damaged or its identity differs, naming the fields that do.
+            CheckpointError: If the file is damaged or its identity differs, naming the fields that do.
         """
         if not self.path.exists():
             return None
@@ -184,8 +186,8 @@ class Cache:
     may use one folder: the worst that happens is that a result is computed twice.
 
     Args:
-        folder: where results are; None stores nothing and computes always.
-        code: a digest or version of the code that makes the results, part of every key.
+        folder: Where results are; None stores nothing and computes always.
+        code: A digest or version of the code that makes the results, part of every key.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -214,14 +216,14 @@ class Cache:
         """The stored result of that kind and key, else what `compute()` returns, stored from now on.
 
         Args:
-            kind: the sub-folder.
-            key: everything that the result depends on; see `describe` for what it may hold.
-            compute: makes the result.
-            form: the format of the file.
+            kind: The sub-folder.
+            key: Everything that the result depends on; see `describe` for what it may hold.
+            compute: Makes the result.
+            form: The format of the file.
 
         Raises:
-            ConfigError: if the key holds what cannot be described.
-            L2OError: of the format, for a damaged file.
+            ConfigError: If the key holds what cannot be described.
+            L2OError: Of the format, for a damaged file.
         """
         slot = self.slot(kind, key, form)
         found = slot.load()

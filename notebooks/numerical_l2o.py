@@ -106,11 +106,9 @@ def mlp(hidden: tuple[int, ...], half: int, low: float = -0.5) -> tasks.MLP:
 def recipe(name: str, **training) -> meta.recipes.Recipe:
     """A teacher's recipe on this run's data set, shortened as this run asks."""
     found = meta.recipes.load(name)
-    options = found.training | {
-        "epochs": max(1, found.training["epochs"] // shorten)
-    }
+    options = {"epochs": max(1, found.training.epochs // shorten)} | training
     task = {"name": "p2" if dataset == "mnist" else dataset, "half": 0}
-    return replace(found, task=task, training=options | training)
+    return replace(found, task=task, training=replace(found.training, **options))
 
 
 where = records.kept(folder, profile) or tempfile.mkdtemp(prefix="teachers-")
@@ -262,7 +260,8 @@ for label, options in {
 }.items():
     options |= {"validate_every": max(1, options["epochs"] // 20)}
     name = f"rp_small_extra/p1_{label.lower()}"
-    ways[label] = replace(base, name=name, training=base.training | options)
+    training = replace(base.training, **options)
+    ways[label] = replace(base, name=name, training=training)
 raced = meta.train_teachers(
     list(ways.values()), seeds, where, workers, progress=False
 )

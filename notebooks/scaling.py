@@ -307,9 +307,7 @@ own["memory"] = {
     "its Eq. 6": kept_bytes(of(rule, one())),
     "the past in bfloat16": kept_bytes(of(rule, one(), history_dtype="bfloat16")),
     **{
-        f"lags within {100 * share:g} %": kept_bytes(
-            of(rule, one(), lag_tolerance=share)
-        )
+        f"lags within {100 * share:g} %": kept_bytes(of(rule, one(), compact=share))
         for share in TOLERANCES
     },
     "Adam": kept_bytes(Adam(one())),
@@ -318,7 +316,7 @@ own["memory"] = {
 own["compacted"] = {
     f"{100 * share:g} %": [
         {"lags": part.lags, "sums": len(part.decays), "error": part.error}
-        for part in of(rule, one(), lag_tolerance=share).replaced_lags
+        for part in of(rule, one(), compact=share).compaction
     ]
     for share in TOLERANCES
 }
@@ -538,7 +536,7 @@ plots.table(
 # ## Memory
 #
 # Twenty lags of three features are 57 past values for each parameter, far more than Adam's two. In half precision
-# they take half of that. Where the weights fall smoothly, a few running sums stand in for the lags (`lag_tolerance`):
+# they take half of that. Where the weights fall smoothly, a few running sums stand in for the lags (`compact`):
 # the error stated is the worst case for inputs of any sign, as a share of the largest update the lags can make.
 # Even the LSTM, small as it is, keeps less than all these lags.
 

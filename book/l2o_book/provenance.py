@@ -40,7 +40,7 @@ def commit() -> dict | None:
     changed = _git(
         package, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"
     )
-    return {"sha": head, "dirty": bool(changed)} if head else None
+    return head and {"sha": head, "dirty": bool(changed)}
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

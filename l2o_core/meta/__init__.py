@@ -1,10 +1,11 @@
-"""Training optimizers: unrolls, their meta-gradient, and the loop around them."""
+"""Meta-training: unrolls, their meta-gradient, the training loop around them, and evaluation."""
 
 from . import recipes
+from .config import TrainingConfig
 from .evaluation import evaluate
 from .history import History
 from .many import train_teachers
 from .training import meta_train
 from .tuning import tune
 
-__all__ = ["History", "evaluate", "meta_train", "recipes", "train_teachers", "tune"]
+__all__ = ["History", "TrainingConfig", "evaluate", "meta_train", "recipes", "train_teachers", "tune"]

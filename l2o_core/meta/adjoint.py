@@ -1,12 +1,13 @@
-"""The meta-gradient of an unrolled optimization, without a graph through the optimizee.
+r"""The meta-gradient of an unrolled optimization, without a graph through the optimizee.
 
 Updates u_s(phi) move x_{s+1} = x_s + u_s. With gradients entering the optimizer detached, the gradient of
 the meta-loss (SymL2O Eq. 1) is that of a function linear in the updates:
 
     d/dphi sum_{t=1..T} w_t f(x_t) = sum_{s=0..T-1} < G_s , du_s/dphi >,    G_s = sum_{t>s} w_t g_t
 
-So an unroll is played forward first (`play`), only collecting gradients, and then differentiated through the
-optimizer alone (`backward`). The sum runs over coordinates too, so a random sample of them is enough.
+So the optimization is first run forward (`unroll`), only collecting gradients, and then differentiated
+through the optimizer alone (`backward`). The sum runs over coordinates too, so a random sample of them is
+enough.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from ..features import State
 from ..models.base import LearnedOptimizer, detach, select
-from .rollout import Run
+from .rollout import Rollout
 from .sampling import Sample
 
 BLOCK = 4096  # coordinates differentiated together: bounds memory, still fills the cores
@@ -27,10 +28,14 @@ BLOCK = 4096  # coordinates differentiated together: bounds memory, still fills 
 
 @dataclass
 class Unroll:
-    """What a played unroll of T steps leaves behind for the K coordinates of `sample`.
+    """T steps of a rollout with I instances, for the K coordinates of a sample.
 
-    `gradients` [T + 1, K], the last one taken after the last update; `updates` [T, K]; `losses` [T + 1, I];
-    `state`: before the first step.
+    Attributes:
+        sample: The coordinates.
+        gradients: `[T + 1, K]`, the last one taken after the last update.
+        updates: `[T, K]`.
+        losses: `[T + 1, I]`.
+        state: The optimizer's state before the first step.
     """
 
     sample: Sample
@@ -40,15 +45,15 @@ class Unroll:
     state: State
 
 
-def play(optimizer: LearnedOptimizer, run: Run, steps: int, sample: Sample) -> Unroll:
-    """Optimize for some steps without a graph; `run` moves on, ready for the next unroll."""
+def unroll(optimizer: LearnedOptimizer, rollout: Rollout, steps: int, sample: Sample) -> Unroll:
+    """Take some steps without a graph; the rollout moves on, ready for the next unroll."""
     chosen = sample.coordinates
-    state, losses = select(run.state, chosen, run.gradient.dtype), [run.loss]
-    gradients, updates = [run.gradient[chosen]], []
+    state, losses = select(rollout.state, chosen, rollout.gradient.dtype), [rollout.loss]
+    gradients, updates = [rollout.gradient[chosen]], []
     for _ in range(steps):
-        updates.append(run.move(optimizer)[chosen])
-        gradients.append(run.gradient[chosen])
-        losses.append(run.loss)
+        updates.append(rollout.step(optimizer)[chosen])
+        gradients.append(rollout.gradient[chosen])
+        losses.append(rollout.loss)
     return Unroll(sample, torch.stack(gradients), torch.stack(updates), torch.stack(losses), state)
 
 
@@ -57,30 +62,32 @@ def suffix_sums(gradients: Tensor, weights: Tensor) -> Tensor:
     return (weights[:, None] * gradients[1:]).flip(0).cumsum(0).flip(0)
 
 
-def backward(optimizer: LearnedOptimizer, unroll: Unroll, weights: Tensor) -> None:
+def backward(optimizer: LearnedOptimizer, unrolled: Unroll, weights: Tensor) -> None:
     """Add d/dphi of sum_t w_t f(x_t), `weights` [T] = w_1..w_T, to the `.grad` of the optimizer's parameters.
 
     Exact where the sample holds every coordinate; else unbiased, by the weights of the sample.
     """
-    G = suffix_sums(unroll.gradients, weights) * unroll.sample.weights
-    replay(optimizer, unroll, unroll.state, lambda s, block, update: (G[s, block] * update).sum())
+    G = suffix_sums(unrolled.gradients, weights) * unrolled.sample.weights
+    backprop_through_optimizer(
+        optimizer, unrolled.gradients, unrolled.state, lambda s, block, update: (G[s, block] * update).sum()
+    )
 
 
-def replay(
+def backprop_through_optimizer(
     optimizer: LearnedOptimizer,
-    unroll: Unroll,
+    gradients: Tensor,
     state: State,
     cost: Callable[[int, slice, Tensor], Tensor],
 ) -> State:
-    """Let the optimizer see the gradients again, now with a graph, and back-propagate what its updates cost.
+    """Run the optimizer on recorded gradients [T + 1, K] again, with a graph, and back-propagate its costs.
 
     `cost(step, block, update)` is a scalar; costs are summed. Starts from `state` and returns the last one.
     """
     ends = []
-    for first in range(0, unroll.gradients.shape[1], BLOCK):
+    for first in range(0, gradients.shape[1], BLOCK):
         block = slice(first, first + BLOCK)
-        now, total = detach(select(state, block, unroll.gradients.dtype)), 0.0
-        for step, g in enumerate(unroll.gradients[:-1, block]):
+        now, total = detach(select(state, block, gradients.dtype)), gradients.new_zeros(())
+        for step, g in enumerate(gradients[:-1, block]):
             update, now = optimizer(g, now)
             total = total + cost(step, block, update)
         total.backward()

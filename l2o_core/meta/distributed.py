@@ -18,12 +18,12 @@ def rank_of_world() -> tuple[int, int]:
     return 0, 1
 
 
-def averaged(model: nn.Module, loss: float) -> float:
-    """Average the gradients of `model` over all processes, in place, and `loss`: a nan anywhere is a nan."""
+def average_gradients(module: nn.Module, loss: float) -> float:
+    """Average the gradients of a module over all processes, in place; the mean loss, nan if any is."""
     world = rank_of_world()[1]
     if world == 1:
         return loss
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
     together = torch.cat([*(g.flatten() for g in gradients), gradients[0].new_tensor([loss])])
     dist.all_reduce(together)
     together /= world

@@ -1,4 +1,4 @@
-"""How well an optimizer does on instances it has never seen."""
+"""Evaluation of an optimizer on instances it has never seen."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor
 from ..models.base import LearnedOptimizer
 from ..storage import NO_CACHE, Cache
 from ..tasks.base import Task
-from .adjoint import play
-from .rollout import Run
-from .sampling import nothing
+from .adjoint import unroll
+from .rollout import Rollout
+from .sampling import no_coordinates
 
 
 def evaluate(
@@ -21,17 +21,38 @@ def evaluate(
     seed: int = 0,
     cache: Cache = NO_CACHE,
 ) -> Tensor:
-    """Losses [I, steps + 1] along the way; the same seed gives every optimizer the same instances.
+    """Optimize fresh instances of a task and return the losses along the way.
 
-    With a `cache`, the losses are stored there under a key made from the optimizer, the instances and the
-    options; what is there already is read back. Raises CheckpointError for a damaged file.
+    Args:
+        optimizer: The learned optimizer, or equation.
+        task: The optimizee.
+        steps: Optimizee steps.
+        instances: Instances of the task, optimized at once.
+        seed: Of starting points and batches; the same seed gives every optimizer the same instances.
+        cache: Where losses are stored and found again, by optimizer, instances and options.
+
+    Returns:
+        Losses `[instances, steps + 1]`, the first before any step; each on the batch of its step.
+
+    Raises:
+        CheckpointError: For a damaged file in the cache.
+
+    Example:
+        >>> from l2o_core import models, tasks
+        >>> losses = evaluate(models.Equation("-0.01 * m_hat"), tasks.load("p1"), steps=50, instances=8)
+        >>> losses.shape, bool(losses[:, -1].mean() < losses[:, 0].mean())
+        (torch.Size([8, 51]), True)
     """
-    run = Run.start(optimizer, task, seed, instances)
+    rollout = Rollout.start(optimizer, task, seed, instances)
     key = {
         "optimizer": optimizer.identity,
         "task": task.name,
-        "instances": [run.params, run.loss, run.gradient],
+        "instances": [rollout.params, rollout.loss, rollout.gradient],
         "seed": seed,
         "steps": steps,
     }
-    return cache.call("losses", key, lambda: play(optimizer, run, steps, nothing(run.gradient)).losses.T)
+
+    def losses() -> Tensor:
+        return unroll(optimizer, rollout, steps, no_coordinates(rollout.gradient)).losses.T
+
+    return cache.call("losses", key, losses)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
 @dataclass
 class History:
-    """Losses are means over instances and steps; `seconds` covers all parts of an interrupted run.
+    """The course of a meta-training; losses are means over instances and steps.
 
-    `losses`: training, nan where the epoch diverged. `validation`: (epochs trained, loss on held-out
-    instances). `diverged`, `imitated`: epochs that were rolled back, or spent following the teacher.
-    `stages`: (epochs trained, horizon) at which each horizon of the curriculum began.
+    Attributes:
+        losses: Training loss of each epoch, nan where it diverged.
+        validation: Pairs (epochs trained, loss on held-out instances).
+        diverged: Epochs that were rolled back.
+        imitated: Epochs spent following the teacher.
+        stages: Pairs (epochs trained, horizon): when each horizon of the curriculum began.
+        seconds: Wall time, of all parts of an interrupted run.
+
+    Example:
+        >>> history = History(losses=[2.0, 1.0], validation=[(0, 3.0), (2, 1.5)], stages=[(0, 100)])
+        >>> history.best
+        (2, 1.5)
     """
 
     losses: list[float] = field(default_factory=list)
@@ -27,14 +36,14 @@ class History:
         """The validation entries since the present horizon began; losses before it are on other horizons."""
         begun = self.stages[-1][0]
         later = [entry for entry in self.validation if entry[0] >= begun]
-        # the last judgement of the stage before bears the same epoch as the first of this one
+        # the last validation of the stage before bears the same epoch as the first of this one
         return later[1:] if len(self.stages) > 1 else later
 
     @property
     def best(self) -> tuple[int, float]:
-        """Epochs trained and validation loss of the weights that were kept."""
+        """Epochs trained and validation loss of the best weights."""
         return min(self.stage, key=lambda entry: entry[1])
 
     def summary(self) -> dict[str, Any]:
         """Everything, as plain values for a record."""
-        return vars(self) | {"best": self.best}
+        return asdict(self) | {"best": self.best}

@@ -1,21 +1,19 @@
-"""Many teachers at once, one core each: twenty steps of one LSTM are too little work to share a core pair."""
+"""Many trainings side by side, one core each: twenty steps of one LSTM are too little work for two cores."""
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import torch
-from tqdm.auto import tqdm
 
 from .. import models
+from ..errors import L2OError, optional_import
 from ..models.base import LearnedOptimizer
 from .history import History
 from .recipes import Recipe
 
-Trained = tuple[LearnedOptimizer, History]
+Job = tuple[str, int]
 
 
 def train_teachers(
@@ -24,23 +22,38 @@ def train_teachers(
     folder: str | Path,
     workers: int = 2,
     progress: bool = True,
-) -> dict[str, list[Trained]]:
-    """Follow every recipe with every seed; the trained models and their histories by name, in seeds' order.
+) -> dict[str, list[tuple[LearnedOptimizer, History]]]:
+    """Follow every recipe with every seed, each in a process of its own with one thread.
 
-    `workers` processes of one thread each. Everything is kept in `folder`: what was trained there before is
-    read back, what was stopped goes on. Raises what `Recipe.train` raises, once the others have ended.
+    Args:
+        recipes: Those to be followed; their names must differ.
+        seeds: Of each recipe.
+        folder: Where weights and checkpoints are: a finished training is read back, a stopped one goes on.
+        workers: Processes side by side.
+        progress: Show a progress bar of the trainings.
+
+    Returns:
+        By recipe, the trained optimizers and their histories, in the order of the seeds.
+
+    Raises:
+        L2OError: As `Recipe.train` does, once the other trainings have ended.
     """
-    jobs = [(recipe, seed) for seed in seeds for recipe in recipes]
-    histories: dict[tuple[str, int], History] = {}
-    context = multiprocessing.get_context("spawn")  # forking a process with running threads can hang
-    with (
-        ProcessPoolExecutor(workers, context, torch.set_num_threads, (1,)) as pool,
-        tqdm(total=len(jobs), unit="teacher", disable=not progress) as bar,
-    ):
-        running = {pool.submit(_train, recipe, seed, folder): (recipe.name, seed) for recipe, seed in jobs}
-        for done in as_completed(running):
-            histories[running[done]] = done.result()
-            bar.update()
+    with optional_import("training side by side", extra="distill"):
+        from joblib import Parallel, delayed, parallel_config
+        from tqdm.auto import tqdm
+
+    jobs = [delayed(_train)(recipe, seed, folder) for seed in seeds for recipe in recipes]
+    histories: dict[Job, History] = {}
+    errors: list[L2OError] = []
+    with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+        ended = Parallel(return_as="generator_unordered")(jobs)
+        for job, outcome in tqdm(ended, total=len(jobs), unit="teacher", disable=not progress):
+            if isinstance(outcome, L2OError):
+                errors.append(outcome)
+            else:
+                histories[job] = outcome
+    for error in errors:
+        raise error
     return {
         recipe.name: [
             (models.load(recipe.path(folder, seed)), histories[recipe.name, seed]) for seed in seeds
@@ -49,5 +62,9 @@ def train_teachers(
     }
 
 
-def _train(recipe: Recipe, seed: int, folder: str | Path) -> History:
-    return recipe.train(seed, folder, progress=False)[1]
+def _train(recipe: Recipe, seed: int, folder: str | Path) -> tuple[Job, History | L2OError]:
+    torch.set_num_threads(1)
+    try:
+        return (recipe.name, seed), recipe.train(seed, folder, progress=False)[1]
+    except L2OError as error:
+        return (recipe.name, seed), error

@@ -1,4 +1,4 @@
-"""Put the best of several trained teachers among the pretrained models (`l2o publish`)."""
+"""Publishing: the best of several trained teachers becomes a pretrained model (`l2o publish`)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,23 @@ from . import recipes
 
 
 def publish(name: str, seeds: Sequence[int], folder: str | Path, target: str | Path = PRETRAINED) -> Path:
-    """Copy the best seed to `target`, with a model card; the path of its weights.
+    """Copy the best seed of a recipe to the pretrained models, with a model card.
 
-    Best is what came farthest in the curriculum, then the lowest validation loss. Validation instances are
-    drawn from the training problem, so the choice uses nothing that results are reported on. Raises
-    ConfigError where a seed has not been trained, CheckpointError where its file is damaged.
+    Best is what came farthest in the curriculum, then what had the lowest validation loss. Validation
+    instances are drawn from the training problem, so the choice uses nothing that results are reported on.
+
+    Args:
+        name: Of the recipe.
+        seeds: Those that were trained.
+        folder: The folder in which they were trained.
+        target: The folder of the pretrained models.
+
+    Returns:
+        The file with the weights; the card lies beside it.
+
+    Raises:
+        ConfigError: Where a seed has not been trained.
+        CheckpointError: Where its file is damaged.
     """
     recipe = recipes.load(name)
     paths = {seed: recipe.path(folder, seed) for seed in seeds}
@@ -24,6 +36,6 @@ def publish(name: str, seeds: Sequence[int], folder: str | Path, target: str | P
     stages = {seed: len(training["history"]["stages"]) for seed, training in trained.items()}
     best = min(losses, key=lambda seed: (-stages[seed], losses[seed]))
     chosen = trained[best] | {"candidates": losses}
-    path = models.write(Path(target) / f"{name}.safetensors", models.load(paths[best]), chosen)
-    path.with_suffix(".md").write_text(models.card(path))
+    path = models.save(Path(target) / f"{name}.safetensors", models.load(paths[best]), chosen)
+    path.with_suffix(".md").write_text(models.card(path), encoding="utf-8")
     return path

@@ -1,8 +1,9 @@
-"""The teachers, by name, and how to train them again: `recipes.yml` read and followed."""
+"""The teachers by name and how to train them again: `recipes.yml`, read and followed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,75 +12,115 @@ import torch
 import yaml
 
 from .. import models, tasks
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..models.base import LearnedOptimizer
+from .config import TrainingConfig
 from .history import History
-from .training import meta_train
+from .training import train
 
 FILE = Path(__file__).with_suffix(".yml")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A teacher to be: `model` and `task` with their options, `training` for `meta_train`."""
+    """All that it takes to train a teacher, but the seed.
+
+    Attributes:
+        name: Such as "rp/p2": architecture and problem.
+        model: The architecture and its options.
+        task: The name of the optimizee and its options.
+        training: The options of `meta_train`.
+    """
 
     name: str
-    model: dict[str, Any]
-    task: dict[str, Any]
-    training: dict[str, Any]
+    model: Mapping[str, Any]
+    task: Mapping[str, Any]
+    training: TrainingConfig
 
     def train(
         self, seed: int = 0, folder: str | Path | None = None, progress: bool = True, **changes: Any
     ) -> tuple[LearnedOptimizer, History]:
-        """Meta-train from scratch; `changes` replace options of `meta_train`.
+        """Meta-train from scratch.
 
-        With a folder, a killed run continues (`<name>-<seed>.pt`), and the trained weights are left in
-        `<name>-<seed>.safetensors`. Raises what `meta_train` raises, and DataError without the data set.
+        Args:
+            seed: Of the initial weights and the training.
+            folder: Where the weights are left (`<name>-<seed>.safetensors`), and a checkpoint from which a
+                killed training continues (`<name>-<seed>.pt`); None writes no file.
+            progress: Show a progress bar.
+            changes: Other values for options of `training`.
+
+        Returns:
+            The trained optimizer and the course of its training.
+
+        Raises:
+            DataError: Without the data set.
+            L2OError: As `meta_train` does.
         """
         torch.manual_seed(seed)
-        model = build(**self.model)
+        optimizer = build(**self.model)
         task = tasks.load(**self.task)
-        options = self.training | changes
+        config = replace(self.training, seed=seed, **changes)
         path = self.path(folder, seed) if folder else None
         checkpoint = path and path.with_suffix(".pt")
-        history = meta_train(model, task, seed=seed, checkpoint=checkpoint, progress=progress, **options)
+        history = train(optimizer, task, config, checkpoint=checkpoint, progress=progress)
         if path:
-            training = {"recipe": self.name, "seed": seed, "task": self.task, "dataset": task.dataset}
-            training |= options | {"history": history.summary()}
-            models.write(path, model, training)
-        return model, history
+            record = {"recipe": self.name, "task": dict(self.task), "dataset": task.dataset}
+            models.save(path, optimizer, record | config.plain() | {"history": history.summary()})
+        return optimizer, history
 
     def path(self, folder: str | Path, seed: int) -> Path:
-        """Where `train` leaves the weights."""
+        """The file in which `train` leaves the weights."""
         return Path(folder) / f"{self.name}-{seed}.safetensors"
 
 
 def build(architecture: str, **options: Any) -> LearnedOptimizer:
-    """An untrained model of the named architecture."""
+    """An untrained model of the named architecture (see `models.ARCHITECTURES`).
+
+    Example:
+        >>> build("RP", hidden=10).hidden
+        10
+    """
     return models.ARCHITECTURES[architecture](**options)
 
 
 @cache
 def names() -> tuple[str, ...]:
-    """The teachers that can be trained by name."""
+    """The teachers that can be trained by name.
+
+    Example:
+        >>> "rp/p2" in names()
+        True
+    """
     return tuple(name for name in _read() if name != "defaults")
 
 
 def load(name: str) -> Recipe:
-    """The recipe of that name. Raises ConfigError where there is none."""
+    """The recipe of that name.
+
+    Raises:
+        ConfigError: Where there is none.
+
+    Example:
+        >>> load("rp/p2").training.epochs
+        80
+    """
     if name not in names():
-        raise ConfigError(f"unknown teacher {name!r}; known teachers: {', '.join(names())}")
+        raise ConfigError(f"unknown teacher {name!r}; {did_you_mean(name, names())}")
     recipe = _read()[name]
-    training = _read()["defaults"]["training"] | recipe["training"]
+    training = TrainingConfig.from_plain(_read()["defaults"]["training"] | recipe["training"])
     return Recipe(name, recipe["model"], recipe["task"], training)
 
 
 def teacher(name: str, seed: int = 0, folder: str | Path | None = None) -> LearnedOptimizer:
-    """A trained teacher by its recipe's name: of this seed where `folder` has it, else the pretrained one."""
+    """A trained teacher by its recipe's name: of this seed where `folder` has it, else the pretrained one.
+
+    Raises:
+        L2OError: As `models.load` does.
+    """
     path = load(name).path(folder, seed) if folder else None
     return models.load(path if path and path.exists() else name)
 
 
 @cache
 def _read() -> dict[str, dict[str, Any]]:
-    return yaml.safe_load(FILE.read_text())
+    return yaml.safe_load(FILE.read_text(encoding="utf-8"))

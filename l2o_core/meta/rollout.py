@@ -1,4 +1,4 @@
-"""Optimizees in the middle of being optimized."""
+"""The state of an optimization in progress: instances of a task, and an optimizer at work on them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,19 @@ from ..tasks.base import Task
 
 
 @dataclass
-class Run:
-    """I instances of a task, and everything their next step needs.
+class Rollout:
+    """I instances of a task with n parameters each, and all that their next step needs.
 
-    `loss` [I] and `gradient` [N] are those at `params` [I, n] on the latest batch. With random scaling the
-    optimizer works on y = x / scale, so it sees `scale` times the gradient.
+    With random scaling the optimizer works on y = x / scale, so it sees `scale` times the gradient.
+
+    Attributes:
+        task: The optimizee.
+        params: Where the instances are, `[I, n]`.
+        scale: The factors of random scaling, `[I, n]`, or None.
+        state: The optimizer's state, for N = I * n coordinates.
+        batches: What the loss will see at the coming steps.
+        loss: The loss at `params` on the latest batch, `[I]`.
+        gradient: Its gradient, `[N]`.
     """
 
     task: Task
@@ -38,35 +46,40 @@ class Run:
         seed: int,
         instances: int,
         scaling: float = 0.0,
-        compact: bool = False,
-    ) -> Run:
-        """Fresh instances; everything random about them follows from `seed`.
+        state_dtype: torch.dtype | None = None,
+    ) -> Rollout:
+        """Fresh instances with their first gradient; everything random about them follows from `seed`.
 
-        `scaling`: every coordinate is scaled by exp(U(-scaling, scaling)) (random scaling, Lv et al. 2017).
-        `compact`: between steps, the optimizer's memory is kept in float16.
+        Args:
+            optimizer: The optimizer that will take the steps.
+            task: The optimizee.
+            seed: Of the starting points, batches and scales.
+            instances: The number I of instances.
+            scaling: Every coordinate is scaled by exp(U(-scaling, scaling)) (Lv et al. 2017).
+            state_dtype: See `LearnedOptimizer.init_state`.
         """
         generator = torch.Generator().manual_seed(seed)
         params = task.init(generator, instances).clone()
         flat = params.view(-1)
         batches = task.batches(generator, instances)
-        state = optimizer.init_compact(flat) if compact else optimizer.init_state(flat)
-        run = cls(task, params, None, state, batches, flat, flat)
-        run.look()
+        state = optimizer.init_state(flat, state_dtype)
+        rollout = cls(task, params, None, state, batches, flat, flat)
+        rollout.evaluate_gradient()
         if scaling:
             powers = scaling * (2 * torch.rand(params.shape, generator=generator) - 1)
-            run.scale = powers.exp().to(params)
-            run.gradient = run.gradient * run.scale.view(-1)
-        return run
+            rollout.scale = powers.exp().to(params)
+            rollout.gradient = rollout.gradient * rollout.scale.view(-1)
+        return rollout
 
-    def look(self) -> None:
-        """Loss and gradient on the next batch, without moving."""
+    def evaluate_gradient(self) -> None:
+        """Evaluate loss and gradient on the next batch; the parameters stay."""
         self.loss, gradient = self.task.loss_and_gradient(self.params, next(self.batches))
         self.gradient = (gradient if self.scale is None else self.scale * gradient).view(-1)
 
-    def move(self, optimizer: LearnedOptimizer) -> Tensor:
-        """One step of the optimizer, and a look at where it led; the update [N]."""
+    def step(self, optimizer: LearnedOptimizer) -> Tensor:
+        """Apply one update, then evaluate the next batch; returns the update `[N]`."""
         update, self.state = optimizer.advance(self.gradient, self.state)
-        step = update.view_as(self.params)
-        self.params += step if self.scale is None else self.scale * step
-        self.look()
+        change = update.view_as(self.params)
+        self.params += change if self.scale is None else self.scale * change
+        self.evaluate_gradient()
         return update

@@ -1,4 +1,4 @@
-"""Which coordinates carry the meta-gradient."""
+"""Choice of the coordinates that carry the meta-gradient."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Sample:
     weights: Tensor
 
 
-def nothing(like: Tensor) -> Sample:
-    """No coordinate at all: for runs that are only watched."""
+def no_coordinates(like: Tensor) -> Sample:
+    """An empty sample, for rollouts of which only losses are wanted."""
     return Sample(torch.empty(0, dtype=torch.long, device=like.device), like.new_empty(0))
 
 

@@ -5,7 +5,7 @@ from .cards import card
 from .equation import Equation
 from .recurrent import DM, RP, Recurrent, RPSmall, RPSmallExtra
 from .sol import SOL
-from .store import ARCHITECTURES, describe, load, pretrained, write
+from .store import ARCHITECTURES, describe, load, pretrained, save
 
 __all__ = [
     "ARCHITECTURES",
@@ -21,5 +21,5 @@ __all__ = [
     "describe",
     "load",
     "pretrained",
-    "write",
+    "save",
 ]

@@ -1,4 +1,4 @@
-"""What every optimizer that can be meta-trained has in common."""
+"""The interface of every optimizer that can be meta-trained."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..features import Features, State
+from .extra import ExtraFeatures
 
 BLOCK = 8192  # coordinates advanced together: temporaries stay in the cache, however many there are
 
@@ -16,44 +17,60 @@ BLOCK = 8192  # coordinates advanced together: temporaries stay in the cache, ho
 class LearnedOptimizer(nn.Module, ABC):
     """An update rule shared by all coordinates: gradients [N] in, updates [N] out.
 
-    `x_{t+1} = x_t + update_t`: the update is what is added, sign and step size included. The state is a
-    tuple of tensors, each [N, ...] or a scalar; it starts with the state of the features. `options` build
-    the same model again.
+    The update is what is added, sign and step size included: :math:`x_{t+1} = x_t + u_t`. The state is a
+    tuple of tensors, each `[N, ...]` or a scalar; it starts with the state of the features.
+
+    Attributes:
+        features: What the rule sees of a coordinate's gradients.
+        options: The arguments that build the same architecture again.
+
+    Example:
+        >>> from l2o_core import models
+        >>> optimizer = models.Equation("-0.1 * g")
+        >>> gradient = torch.tensor([1.0, -2.0])
+        >>> update, state = optimizer(gradient, optimizer.init_state(gradient))
+        >>> update
+        tensor([-0.1000,  0.2000], grad_fn=<ExpandBackward0>)
     """
 
-    options: dict
+    features: Features | ExtraFeatures
+    options: dict[str, Any]
 
-    def __init__(self, features: Features):
+    def __init__(self, features: Features | ExtraFeatures):
         super().__init__()
         self.features = features
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that its updates depend on: architecture, options and weights; a key for `storage.Cache`."""
+        """All that the updates depend on: architecture, options and weights; a key for `storage.Cache`."""
         return {
             "architecture": type(self).__name__,
             "options": self.options,
             "weights": self.state_dict(),
         }
 
-    def init_state(self, like: Tensor) -> State:
-        """The state before the first gradient, for coordinates shaped like `like` [N]."""
-        return self.features.init(like) + self.init_memory(like)
+    def init_state(self, like: Tensor, state_dtype: torch.dtype | None = None) -> State:
+        """The state before the first gradient.
 
-    def init_compact(self, like: Tensor) -> State:
-        """The same state with its wide parts [N, ...] in float16, for very many coordinates."""
+        Args:
+            like: A tensor with the shape, precision and device of the gradients, `[N]`.
+            state_dtype: Precision of the state's wide parts `[N, k]`, such as `torch.float16` for very many
+                coordinates; None: that of `like`. What has one number a coordinate stays as it is.
+        """
+        if state_dtype is None:
+            return self.features.init(like) + self.init_memory(like)
 
-        def spread(part: Tensor) -> Tensor:
+        def repeat(part: Tensor) -> Tensor:
             if part.dim() == 0:
                 return part
-            dtype = part.dtype if part.dim() == 1 else torch.float16
+            dtype = part.dtype if part.dim() == 1 else state_dtype
             repeated = torch.empty(*part.shape[1:], len(like), dtype=dtype, device=like.device)
             return repeated.copy_(part.movedim(0, -1)).movedim(-1, 0)
 
-        return tuple(spread(part) for part in self.init_state(like[:1]))  # all coordinates start alike
+        return tuple(repeat(part) for part in self.init_state(like[:1]))  # all coordinates start alike
 
     def forward(self, g: Tensor, state: State) -> tuple[Tensor, State]:
-        """One step: gradient [N] and state in, update [N] and next state out."""
+        """One step: gradient `[N]` and state in, update `[N]` and next state out."""
         split = len(self.features.buffers)
         inputs, seen = self.features.step(g, state[:split])
         update, memory = self.update(inputs, state[split:])
@@ -76,20 +93,20 @@ class LearnedOptimizer(nn.Module, ABC):
             if part.dim():
                 part[block] = value
 
-    def draw(self, generator: torch.Generator | None) -> None:
-        """Settle what is random in the rule, until the next call; without a generator, at its mean."""
+    def sample_gates(self, generator: torch.Generator | None) -> None:
+        """Sample stochastic gates and hold them until the next call; None selects their expected value."""
 
     def penalty(self) -> Tensor | None:
-        """What training adds to the loss for the size of the rule, a scalar with a graph."""
+        """Differentiable sparsity penalty that is added to the meta-loss, or None."""
         return None
 
     @abstractmethod
     def init_memory(self, like: Tensor) -> State:
-        """What the rule itself remembers, before the first step."""
+        """The rule's own part of the state before the first step, beside that of the features."""
 
     @abstractmethod
     def update(self, inputs: Tensor, memory: State) -> tuple[Tensor, State]:
-        """The rule: features [N, F] and memory in, update [N] and next memory out."""
+        """The rule: features `[N, F]` and memory in, update `[N]` and next memory out."""
 
 
 def select(state: State, coordinates: Tensor | slice, dtype: torch.dtype) -> State:
@@ -102,7 +119,7 @@ def detach(state: State) -> State:
     return tuple(part.detach() for part in state)
 
 
-def parameters_match(model: nn.Module, tensors: dict[str, Tensor]) -> bool:
-    """Whether the tensors have the names and shapes of the model's own."""
-    own = model.state_dict()
+def parameters_match(module: nn.Module, tensors: dict[str, Tensor]) -> bool:
+    """Whether the tensors have the names and shapes of the module's own."""
+    own = module.state_dict()
     return own.keys() == tensors.keys() and all(own[k].shape == torch.Size(tensors[k].shape) for k in own)

@@ -1,4 +1,4 @@
-"""Model cards: what a model's own file says of it, for a reader."""
+"""Model cards: how a model was trained and what to use it for, from the header of its own file."""
 
 from __future__ import annotations
 
@@ -9,27 +9,44 @@ from .store import describe
 CARD = """\
 # {title}
 
-{architecture} with {weights:,} weights; reads {features}. Load it with `models.load("{title}")`.
+{architecture} with {weights:,} weights; it reads {features}. Load it with `models.load("{title}")`.
 
 ## Training
 
-Meta-trained on {dataset}: problem `{task}`, {epochs} epochs of {steps} steps, seed {seed}, recipe `{recipe}`.
+Meta-trained on {dataset} (problem `{task}`) for {epochs} epochs of {steps} steps with seed {seed},
+by the recipe `{recipe}`.
 {chosen}
 {options}
-The weights kept are those of epoch {best_epoch}, with a mean loss of {best_loss:.4g} on held-out instances of
-the training problem. Meta-training took {minutes:.1f} minutes on one core{trouble}.
+These are the weights after epoch {best_epoch}, which had the lowest mean loss on held-out instances of the
+training problem: {best_loss:.4g}. Meta-training took {minutes:.1f} minutes on one CPU core{trouble}.
 
 ## Use
 
-Meant for distillation and for comparisons. It was trained on this problem alone: expect less elsewhere, and
-expect its inputs and initialisations to matter. Licence: that of the library; no data set is contained.
+Made for distillation and for comparisons. It has seen this problem only: on other problems, inputs or
+initialisations expect it to do worse. It has the library's licence and contains no data.
 """
 
-CHOSEN = "Of several seeds, the one farthest in its curriculum, then with the lowest validation loss: {}.\n"
+CHOSEN = (
+    "Of the seeds tried, it got farthest in the curriculum and then had the lowest validation loss ({}).\n"
+)
 
 
 def card(name: str | Path) -> str:
-    """The model card of a trained model, as Markdown. Raises what `load` raises."""
+    """The model card of a trained model.
+
+    Args:
+        name: A file, or one of `pretrained()`.
+
+    Returns:
+        Markdown.
+
+    Raises:
+        L2OError: As `load` does.
+
+    Example:
+        >>> print(card("rp/p2").splitlines()[0])
+        # rp/p2
+    """
     described = describe(name)
     training = described["training"]
     history, task = training["history"], dict(training["task"])
@@ -39,7 +56,7 @@ def card(name: str | Path) -> str:
     if len(task) > 1:
         options.append("| problem | " + _listed({k: v for k, v in task.items() if k != "name"}) + " |")
     candidates = training.get("candidates", {})
-    others = ", ".join(f"seed {seed} {loss:.4g}" for seed, loss in candidates.items())
+    others = ", ".join(f"seed {seed}: {loss:.4g}" for seed, loss in candidates.items())
     steps = training["steps"]
     best_epoch, best_loss = history["best"]
     rolled_back = len(history["diverged"])

@@ -19,18 +19,44 @@ from .extra import ExtraFeatures
 class Equation(LearnedOptimizer):
     """The update is the value of an equation over features and their lags; its constants are parameters.
 
-    `coefficients` are parameters too, with names: each name in the rule that is no feature takes the value
-    given, however often it occurs, as gamma does in SymL2O's Eq. 6. `moments`: options of `Features` (beta1,
-    beta2, eps, bias_correction, total_steps). A name without a lag means now; before the first step, lags
-    read 0. With `n_hat`, the six numbers of that feature are parameters as well.
+    A name without a lag means now; before the first step, lags read 0. With `n_hat`, the six numbers of that
+    feature are parameters as well. Use it where a rule is meta-trained or evaluated on tasks;
+    `optim.SymbolicOptimizer` runs the same rule on the parameters of any module.
 
-    Raises ConfigError for a name without a value, and for other features beside `n_hat` than m_hat and g_hat.
+    Args:
+        rule: The equation; its value is added to the parameters, sign and step size included.
+        coefficients: Values of names in the rule that are no features. They are parameters too: a name takes
+            one value however often it occurs, as gamma does in SymL2O Eq. 6.
+        beta1: Decay rate of the first moment.
+        beta2: Decay rate of the second moment.
+        eps: Added to sqrt(v), in units of the gradient.
+        bias_correction: Whether moments are divided by `1 - beta^t`.
+        total_steps: Steps over which the features `ld` and `cd` decay.
+
+    Raises:
+        ConfigError: For a name without a value, and beside `n_hat` for other features than m_hat and g_hat or
+            other options than beta1 and beta2.
+
+    Example:
+        >>> rule = Equation("-lr * m_hat", {"lr": 0.1}, beta1=0.9, beta2=0.999, eps=1e-8)  # Adam
+        >>> str(rule.equation)
+        '-0.1 * m_hat'
     """
 
     def __init__(
-        self, rule: str | Expression, coefficients: Mapping[str, float] | None = None, **moments: Any
+        self,
+        rule: str | Expression,
+        coefficients: Mapping[str, float] | None = None,
+        *,
+        beta1: float = 0.95,
+        beta2: float = 0.95,
+        eps: float = 1e-12,
+        bias_correction: bool = True,
+        total_steps: int | None = None,
     ):
         rule = expressions.parse(rule) if isinstance(rule, str) else rule
+        moments: dict[str, Any] = {"beta1": beta1, "beta2": beta2}
+        others = {"eps": eps, "bias_correction": bias_correction, "total_steps": total_steps}
         given = dict(coefficients or {})
         named = tuple(dict.fromkeys(variable.name for variable in rule.variables))
         names = tuple(name for name in named if name not in given)
@@ -38,6 +64,10 @@ class Equation(LearnedOptimizer):
             raise ConfigError(
                 f"beside n_hat, a trainable equation can name {', '.join(ExtraFeatures.names)}, not {names}"
             )
+        if "n_hat" not in names:
+            moments |= others
+        elif others != {"eps": 1e-12, "bias_correction": True, "total_steps": None}:
+            raise ConfigError("a trainable equation of n_hat takes beta1 and beta2, no other option")
         super().__init__(ExtraFeatures(**moments) if "n_hat" in names else Features(names, **moments))
         self.rule, self.options = rule, {"rule": str(rule), **moments}
         if given:
@@ -57,7 +87,7 @@ class Equation(LearnedOptimizer):
         teacher: LearnedOptimizer,
         coefficients: Mapping[str, float] | None = None,
     ) -> Equation:
-        """An equation distilled from a teacher, over its inputs, which are computed as the teacher does."""
+        """An equation distilled from a teacher; its inputs are computed as the teacher computes them."""
         seen = teacher.features
         equation = cls(rule, coefficients, beta1=seen.beta1, beta2=seen.beta2)
         if isinstance(equation.features, ExtraFeatures) and isinstance(seen, ExtraFeatures):
@@ -77,7 +107,7 @@ class Equation(LearnedOptimizer):
         return tuple(like.new_zeros(*like.shape, len(self.features.names)) for _ in range(self.horizon))
 
     def update(self, inputs: Tensor, memory: State) -> tuple[Tensor, State]:
-        """Features [N, F] and their past to the equation's value [N]; the past moves on without a copy."""
+        """Features `[N, F]` and their history to the equation's value `[N]`; the history is not copied."""
         window = (inputs, *memory)
         column = {name: index for index, name in enumerate(self.features.names)}
         values = {str(v): window[v.lag or 0][..., column[v.name]] for v in self._seen}
@@ -90,11 +120,11 @@ class Equation(LearnedOptimizer):
         """`forward` without a graph: the newest features overwrite the oldest, which become the first row."""
         update, state = super().advance(g, state)
         split = len(self.features.buffers)
-        seen, past = state[:split], state[split:]
-        return update, seen + past[-1:] + past[:-1]
+        seen, history = state[:split], state[split:]
+        return update, seen + history[-1:] + history[:-1]
 
     def overwrite(self, state: State, block: slice, new: State) -> None:
-        """Put the next state of a block where its state was, of the past only what is new."""
+        """Put the next state of a block where its state was; of the history only what is new."""
         split = len(self.features.buffers)
         super().overwrite(state[:split], block, new[:split])
         if self.horizon:

@@ -15,21 +15,21 @@ LOW, HIGH = -0.1, 1.1  # the gate's range before it is cut to [0, 1]: both ends 
 class GatedLinear(nn.Module):
     """x [D, N] -> W x + B k [O, N], every entry of (W, B) times a gate between 0 and 1.
 
-    `constants` k [C] are fixed numbers that enter beside x; (1,) makes B an ordinary bias. While gates are
-    drawn (`draw`), each is a hard-concrete random number, so that a weight can be missing; otherwise it is
-    what that distribution's location maps to. `spread`: standard deviation of the first weights.
+    `constants` k [C] are fixed numbers that enter beside x; (1,) makes B an ordinary bias. Once sampled
+    (`sample_gates`), each gate is a hard-concrete random number, so that a weight can be missing; otherwise
+    it is what `log_alpha` maps to. `std`: standard deviation of the initial weights.
     """
 
-    def __init__(self, inputs: int, outputs: int, constants: Sequence[float], spread: float):
+    def __init__(self, inputs: int, outputs: int, constants: Sequence[float], std: float):
         super().__init__()
         self.constants = tuple(constants)
         shape = (outputs, inputs + len(self.constants))
-        self.weight = nn.Parameter(spread * torch.randn(shape))
-        self.location = nn.Parameter(torch.zeros(shape))  # 0: as likely dropped as not, before the cut
+        self.weight = nn.Parameter(std * torch.randn(shape))
+        self.log_alpha = nn.Parameter(torch.zeros(shape))  # 0: as likely open as shut, before the cut
         self.noise: Tensor | None = None
 
-    def draw(self, generator: torch.Generator | None) -> None:
-        """Draw the gates, until the next call; without a generator they are at their mean."""
+    def sample_gates(self, generator: torch.Generator | None) -> None:
+        """Sample the gates and hold them until the next call; None selects their expected value."""
         if generator is None:
             self.noise = None
             return
@@ -40,15 +40,15 @@ class GatedLinear(nn.Module):
     def gated(self) -> Tensor:
         """The weights as they act now, [O, D + C]."""
         if self.noise is None:
-            gate = self.location.sigmoid()
+            gate = self.log_alpha.sigmoid()
         else:
-            gate = ((self.noise + self.location) / TEMPERATURE).sigmoid()
+            gate = ((self.noise + self.log_alpha) / TEMPERATURE).sigmoid()
         return self.weight * (gate * (HIGH - LOW) + LOW).clamp(0, 1)
 
     @property
-    def chances(self) -> Tensor:
-        """The probability that a drawn gate is not 0, [O, D + C]."""
-        return (self.location - TEMPERATURE * math.log(-LOW / HIGH)).sigmoid()
+    def open_probability(self) -> Tensor:
+        """The probability that a sampled gate is not 0, [O, D + C]."""
+        return (self.log_alpha - TEMPERATURE * math.log(-LOW / HIGH)).sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
         """[D, N] to [O, N]."""

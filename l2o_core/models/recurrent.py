@@ -14,8 +14,12 @@ from .extra import ExtraFeatures
 class Recurrent(LearnedOptimizer):
     """Stacked LSTM cells between an input map and a linear read-out, shared by all coordinates.
 
-    `inputs`: width of what `encode` gives the first cell; `hidden`: width of the cells, `layers` of them;
-    `scale`: the read-out is multiplied by it, in parameter units.
+    Args:
+        features: What the input map sees.
+        inputs: Width of what `encode` gives the first cell.
+        hidden: Width of the cells.
+        layers: Number of cells.
+        scale: Factor of the read-out, in units of the parameters.
     """
 
     def __init__(
@@ -30,30 +34,38 @@ class Recurrent(LearnedOptimizer):
             parameter.data *= 0.1  # large steps, before it has learned, kill the optimizee's units for good
 
     def init_memory(self, like: Tensor) -> State:
-        """Hidden and cell state of every layer, (h, c, h, c, ...), each [N, hidden]."""
+        """Hidden and cell state of every layer, (h, c, h, c, ...), each `[N, hidden]`."""
         return tuple(like.new_zeros(self.hidden, len(like)).T for _ in range(2 * len(self.cells)))
 
     def update(self, inputs: Tensor, memory: State) -> tuple[Tensor, State]:
-        """Features [N, F] through the cells to the update [N]."""
-        signal, kept = self.encode(inputs), []
+        """Features `[N, F]` through the cells to the update `[N]`."""
+        signal, new = self.encode(inputs), []
         for cell, h, c in zip(self.cells, memory[::2], memory[1::2], strict=True):
             signal, c = cell(signal, h, c)
-            kept += [signal, c]
-        return self.scale * self.decode(self.readout(signal).squeeze(-1)), tuple(kept)
+            new += [signal, c]
+        return self.scale * self.decode(self.readout(signal).squeeze(-1)), tuple(new)
 
     def encode(self, inputs: Tensor) -> Tensor:
-        """Features [N, F] to what the first cell reads."""
+        """Features `[N, F]` to the inputs of the first cell."""
         return inputs
 
     def decode(self, output: Tensor) -> Tensor:
-        """The read-out's shape, before scaling."""
+        """The read-out, reshaped before it is scaled."""
         return output
 
 
 class DM(Recurrent):
-    """The LSTM optimizer of Andrychowicz et al. (2016): two layers of 20 reading the gradient.
+    """The LSTM optimizer of Andrychowicz et al. (2016): two layers of 20 that read the gradient.
 
-    `k` is the range of the log-and-sign preprocessing (their App. A): gradients below e^-k enter linearly.
+    Args:
+        hidden: Width of the LSTM cells.
+        layers: Number of LSTM cells.
+        k: Range of the log-and-sign preprocessing (their App. A): gradients below e^-k enter linearly.
+        scale: Factor of the read-out, in units of the parameters.
+
+    Example:
+        >>> DM(hidden=5, layers=1).features.names
+        ('g',)
     """
 
     def __init__(self, hidden: int = 20, layers: int = 2, k: float = 10.0, scale: float = 0.01):
@@ -62,14 +74,24 @@ class DM(Recurrent):
         self.options = {"hidden": hidden, "layers": layers, "k": k, "scale": scale}
 
     def encode(self, inputs: Tensor) -> Tensor:
-        """Log magnitude and sign of the gradient, [N, 2]."""
+        """Log magnitude and sign of the gradient, `[N, 2]`."""
         return log_and_sign(inputs[..., 0], self.k)
 
 
 class RP(Recurrent):
     """RNNprop (Lv et al. 2017): m_hat and g_hat (SymL2O Eq. 5), projected, through LSTMs, squashed by tanh.
 
-    `projection`: width of the ELU layer in front of the cells.
+    Args:
+        hidden: Width of the LSTM cells.
+        layers: Number of LSTM cells.
+        projection: Width of the ELU layer in front of the cells.
+        beta1: Decay rate of the first moment.
+        beta2: Decay rate of the second moment.
+        scale: Largest update, in units of the parameters.
+
+    Example:
+        >>> RP().features.names
+        ('m_hat', 'g_hat')
     """
 
     def __init__(
@@ -81,38 +103,60 @@ class RP(Recurrent):
         beta2: float = 0.95,
         scale: float = 0.01,
     ):
-        features = self.observe(beta1, beta2)
+        features = self.make_features(beta1, beta2)
         super().__init__(features, inputs=projection, hidden=hidden, layers=layers, scale=scale)
         self.projection = nn.Linear(len(features.names), projection)
         self.options = {"hidden": hidden, "layers": layers, "projection": projection}
         self.options |= {"beta1": beta1, "beta2": beta2, "scale": scale}
 
     @staticmethod
-    def observe(beta1: float, beta2: float) -> Features | ExtraFeatures:
+    def make_features(beta1: float, beta2: float) -> Features | ExtraFeatures:
         """The features that enter the projection."""
         return Features(("m_hat", "g_hat"), beta1=beta1, beta2=beta2)
 
     def encode(self, inputs: Tensor) -> Tensor:
-        """ELU of a linear map of the features, [N, projection]."""
+        """ELU of a linear map of the features, `[N, projection]`."""
         linear = torch.addmm(self.projection.bias[:, None], self.projection.weight, inputs.T)
         return nn.functional.elu(linear).T
 
     def decode(self, output: Tensor) -> Tensor:
-        """No coordinate moves by more than `scale` in one step."""
+        """The hyperbolic tangent: no coordinate moves by more than `scale` in one step."""
         return torch.tanh(output)
 
 
 class RPSmall(RP):
-    """RP with a projection of 6 in place of 20 and one LSTM in place of two (SymL2O 4.2), of width 7."""
+    """RP with a projection of 6 in place of 20 and one LSTM in place of two (SymL2O 4.2), of width 7.
 
-    def __init__(self, hidden: int = 7, layers: int = 1, projection: int = 6, **options: float):
-        super().__init__(hidden, layers, projection, **options)
+    Args:
+        hidden: Width of the LSTM cell.
+        layers: Number of LSTM cells.
+        projection: Width of the ELU layer in front of the cells.
+        beta1: Decay rate of the first moment.
+        beta2: Decay rate of the second moment.
+        scale: Largest update, in units of the parameters.
+    """
+
+    def __init__(
+        self,
+        hidden: int = 7,
+        layers: int = 1,
+        projection: int = 6,
+        beta1: float = 0.95,
+        beta2: float = 0.95,
+        scale: float = 0.01,
+    ):
+        super().__init__(hidden, layers, projection, beta1, beta2, scale)
 
 
 class RPSmallExtra(RPSmall):
-    """RPSmall that also sees n_hat, a feature with six learnable numbers of its own (SymL2O 4.3)."""
+    """RPSmall that also sees n_hat, a feature with six learnable numbers of its own (SymL2O 4.3).
+
+    Example:
+        >>> RPSmallExtra().features.names
+        ('m_hat', 'g_hat', 'n_hat')
+    """
 
     @staticmethod
-    def observe(beta1: float, beta2: float) -> ExtraFeatures:
+    def make_features(beta1: float, beta2: float) -> ExtraFeatures:
         """m_hat, g_hat and n_hat."""
         return ExtraFeatures(beta1, beta2)

@@ -38,12 +38,23 @@ class SOL(LearnedOptimizer):
         c = W h + b;   h' = (f_1(c_1), f_2(c_2), ..., f_n(c_{k-1}, c_k))                       (SOL Eq. 3)
         update = -scale * (W h + b)                                                            (SOL Eq. 1)
 
-    h is at first the inputs and the constants 1 and 2 (SOL Sec. 4). `total_steps`: the T of the decays ld and
-    cd. `hidden`: layers of operators; `copies`: of every operator in a layer. `scale`: in parameter units.
-    Every weight has a gate (`gates`), drawn anew for each unroll of meta-training; `sparsity` is what it
-    costs, in units of the loss, to have all of them open. Moments are those of `torch.optim.Adam`.
+    h is at first the inputs and the constants 1 and 2 (SOL Sec. 4). Every weight has a gate (Louizos et al.
+    2018), sampled anew for each unroll of meta-training. Moments are those of `torch.optim.Adam`.
 
-    Raises ConfigError for counts below 1 and a negative price.
+    Args:
+        total_steps: The T of the decays `ld` and `cd`.
+        hidden: Layers of operators.
+        copies: Units of each operator in a layer.
+        scale: Factor of the read-out, in units of the parameters.
+        sparsity: Penalty for all gates being open, in units of the loss.
+
+    Raises:
+        ConfigError: For counts below 1 and a negative penalty.
+
+    Example:
+        >>> optimizer = SOL(total_steps=100)
+        >>> sorted(str(variable) for variable in optimizer.equation.variables)[:3]
+        ['ad', 'ag', 'cd']
     """
 
     def __init__(
@@ -64,10 +75,10 @@ class SOL(LearnedOptimizer):
         units, components = copies * len(UNITS), copies * sum(ARITY.values())
         widths = [len(INPUTS)] + [units] * (hidden - 1)
         self.layers = nn.ModuleList(
-            GatedLinear(width, components, (1.0,) if number else CONSTANTS, spread=width**-0.5)
+            GatedLinear(width, components, (1.0,) if number else CONSTANTS, std=width**-0.5)
             for number, width in enumerate(widths)
         )
-        self.readout = GatedLinear(units, 1, (1.0,), spread=0.1 * units**-0.5)  # small steps at first
+        self.readout = GatedLinear(units, 1, (1.0,), std=0.1 * units**-0.5)  # small steps at first
         self.options = {"total_steps": total_steps, "hidden": hidden, "copies": copies}
         self.options |= {"scale": scale, "sparsity": sparsity}
 
@@ -76,11 +87,11 @@ class SOL(LearnedOptimizer):
         return [*self.layers, self.readout]
 
     def init_memory(self, like: Tensor) -> State:
-        """Nothing: all memory is in the features."""
+        """An empty tuple: all memory is in the features."""
         return ()
 
     def update(self, inputs: Tensor, memory: State) -> tuple[Tensor, State]:
-        """Features [N, 12] through the layers to the update [N]."""
+        """Features `[N, 12]` through the layers to the update `[N]`."""
         h = inputs.T
         for layer in self.layers:
             h = self._units(layer(h))
@@ -92,21 +103,22 @@ class SOL(LearnedOptimizer):
         named = zip(UNITS.items(), parts, strict=True)
         return torch.cat([unit(*part.chunk(ARITY[name])) for (name, unit), part in named])
 
-    def draw(self, generator: torch.Generator | None) -> None:
-        """Draw all gates."""
+    def sample_gates(self, generator: torch.Generator | None) -> None:
+        """Sample the gates of all layers; see `LearnedOptimizer.sample_gates`."""
         for layer in self._maps:
-            layer.draw(generator)
+            layer.sample_gates(generator)
 
     def penalty(self) -> Tensor:
-        """`sparsity` times the expected share of open gates."""
-        chances = [layer.chances.flatten() for layer in self._maps]
-        return self.sparsity * torch.cat(chances).mean()
+        """`sparsity` times the expected fraction of open gates."""
+        probabilities = [layer.open_probability.flatten() for layer in self._maps]
+        return self.sparsity * torch.cat(probabilities).mean()
 
     @property
     def equation(self) -> Expression:
         """The update written out over the inputs, with the gates as they are (the end of SOL's Alg. 1).
 
-        Raises ExpressionError where that would be too long: several layers of many units, not yet sparse.
+        Raises:
+            ExpressionError: Where that would be too long: several layers of many units, not yet sparse.
         """
         signals: list[Form] = [{var(name): 1.0} for name in self.features.names]
         for layer in self.layers:
@@ -126,20 +138,26 @@ class SOL(LearnedOptimizer):
         return signals
 
     @torch.no_grad()
-    def pruned(self, inputs: Tensor, share: float) -> SOL:
-        """A copy with only the weights that matter.
+    def pruned(self, inputs: Tensor, fraction: float) -> SOL:
+        """A copy without the weights that hardly matter.
 
-        A weight goes where what it carries, its size times the root mean square of its signal over `inputs`
-        [n, 12], is less than `share` of the most that any weight carries to the same component. Raises
-        ConfigError for a share outside [0, 1).
+        A weight w[i, j] is set to 0 if |w[i, j]| * RMS(h[j]) is below `fraction` of the largest such product
+        in row i.
+
+        Args:
+            inputs: Features over which the root mean squares are taken, `[n, 12]`.
+            fraction: The threshold, in [0, 1).
+
+        Raises:
+            ConfigError: For a fraction outside [0, 1).
         """
-        if not 0 <= share < 1:
-            raise ConfigError(f"share must lie in [0, 1), not {share}")
+        if not 0 <= fraction < 1:
+            raise ConfigError(f"fraction must lie in [0, 1), not {fraction}")
         small, h = copy.deepcopy(self), inputs.T
         for layer in small._maps:
             fixed = h.new_tensor(layer.constants)[:, None].expand(-1, h.shape[1])
             carried = layer.gated.abs() * torch.cat([h, fixed]).square().mean(1).sqrt()
-            layer.weight[carried < share * carried.amax(1, keepdim=True)] = 0
+            layer.weight[carried < fraction * carried.amax(1, keepdim=True)] = 0
             h = small._units(layer(h)) if layer is not small.readout else h
         return small
 

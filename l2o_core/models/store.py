@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError, ConfigError, did_you_mean
 from ..storage import replacing
 from .base import LearnedOptimizer, parameters_match
 from .equation import Equation
@@ -20,54 +21,94 @@ from .sol import SOL
 ARCHITECTURES: dict[str, type[LearnedOptimizer]] = {
     model.__name__: model for model in (DM, RP, RPSmall, RPSmallExtra, SOL, Equation)
 }
+"""The classes that can be saved and loaded, by name."""
 PRETRAINED = Path(__file__).resolve().parent.parent / "pretrained"
 
 
-def write(path: str | Path, model: LearnedOptimizer, training: dict[str, Any] | None = None) -> Path:
-    """Save a model with its architecture and training record; the file appears whole or not at all."""
+def save(path: str | Path, optimizer: LearnedOptimizer, training: Mapping[str, Any] | None = None) -> Path:
+    """Write a model with its architecture and training record; the file appears whole or not at all.
+
+    Args:
+        path: The file, by custom `.safetensors`.
+        optimizer: The model; its class must be one of `ARCHITECTURES`.
+        training: JSON values that say how it was trained.
+
+    Returns:
+        The path.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = save(f"{folder}/rule.safetensors", Equation("-0.1 * m_hat"))
+        ...     print(load(path).equation)
+        -0.1 * m_hat
+    """
     path = Path(path)
     header = {
-        "architecture": type(model).__name__,
-        "options": json.dumps(model.options),
-        "features": json.dumps(list(model.features.names)),
+        "architecture": type(optimizer).__name__,
+        "options": json.dumps(optimizer.options),
+        "features": json.dumps(list(optimizer.features.names)),
         "training": json.dumps(training or {}),
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in optimizer.state_dict().items()}
     with replacing(path) as draft:
-        draft.write_bytes(save(tensors, metadata=header))
+        draft.write_bytes(to_bytes(tensors, metadata=header))
     return path
 
 
 def load(name: str | Path) -> LearnedOptimizer:
-    """A model from a file, or a pretrained one by name ("dm/p1").
+    """Read a model from a file, or a pretrained one by name.
 
-    Raises ConfigError if there is no such model, CheckpointError if the file is damaged or is no model.
+    Args:
+        name: A file, or one of `pretrained()`, such as "rp/p2".
+
+    Raises:
+        ConfigError: If there is no such model.
+        CheckpointError: If the file is damaged or is no model.
+
+    Example:
+        >>> type(load("rp_small/p1")).__name__
+        'RPSmall'
     """
     path = _find(name)
     header, tensors = _read(path)
     try:
-        model = ARCHITECTURES[header["architecture"]](**header["options"])
+        optimizer = ARCHITECTURES[header["architecture"]](**header["options"])
     except (KeyError, TypeError, ConfigError) as error:
         raise _damaged(path, error) from error
-    if not parameters_match(model, tensors):
+    if not parameters_match(optimizer, tensors):
         raise CheckpointError(
             f"{path}: its tensors do not fit a {header['architecture']} with {header['options']}"
         )
-    model.load_state_dict(tensors)
-    return model
+    optimizer.load_state_dict(tensors)
+    return optimizer
 
 
 def describe(name: str | Path) -> dict[str, Any]:
-    """What a model's file says of it: architecture, options, features and training, the number of weights.
+    """The header of a model's file: architecture, options, features, training and the number of weights.
 
-    Raises what `load` raises.
+    Args:
+        name: A file, or one of `pretrained()`.
+
+    Raises:
+        ConfigError: If there is no such model.
+        CheckpointError: If the file is damaged or is no model.
+
+    Example:
+        >>> describe("rp/p2")["weights"]
+        6641
     """
     header, tensors = _read(_find(name))
     return header | {"weights": sum(tensor.numel() for tensor in tensors.values())}
 
 
 def pretrained() -> list[str]:
-    """Names of the models that come with the library."""
+    """Names of the models that come with the library.
+
+    Example:
+        >>> pretrained()[:3]
+        ['dm/p1', 'dm/p2', 'dm/p4']
+    """
     found = PRETRAINED.rglob("*.safetensors")
     return sorted(path.relative_to(PRETRAINED).with_suffix("").as_posix() for path in found)
 
@@ -76,8 +117,8 @@ def _find(name: str | Path) -> Path:
     for path in (Path(name), PRETRAINED / f"{name}.safetensors"):
         if path.is_file():
             return path
-    known = ", ".join(pretrained()) or "none yet"
-    raise ConfigError(f"no model file and no pretrained model named {str(name)!r}; pretrained: {known}")
+    hint = did_you_mean(str(name), pretrained())
+    raise ConfigError(f"no model file and no pretrained model named {str(name)!r}; {hint}")
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -44,7 +44,7 @@ class TestTeacher:
 
     def test_one_of_the_folder_goes_first(self, pipeline):
         mine = models.RPSmallExtra()
-        models.write(pipeline.folder / "rp_small_extra" / "p1-7.safetensors", mine)
+        models.save(pipeline.folder / "rp_small_extra" / "p1-7.safetensors", mine)
         found = pipeline.teacher("rp_small_extra", "p1", 7)
         assert all(torch.equal(a, b) for a, b in zip(mine.parameters(), found.parameters(), strict=True))
 
@@ -104,7 +104,7 @@ class TestRace:
 class TestKeptRuns:
     def test_a_run_is_found_again(self, pipeline, problem, monkeypatch):
         first = pipeline.evaluate([SGD], problem, 5, 4, seed=1)[0]
-        monkeypatch.setattr(EVALUATE, "play", no_run)
+        monkeypatch.setattr(EVALUATE, "unroll", no_run)
         assert torch.equal(pipeline.evaluate([SGD], problem, 5, 4, seed=1)[0], first)
 
     @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ class TestKeptRuns:
     def test_another_run_is_run(self, pipeline, problem, monkeypatch, changes):
         options = {"optimizer": SGD, "steps": 5, "seed": 1, "instances": 4}
         meta.evaluate(task=problem, cache=pipeline.cache, **options)
-        monkeypatch.setattr(EVALUATE, "play", no_run)
+        monkeypatch.setattr(EVALUATE, "unroll", no_run)
         with pytest.raises(AssertionError, match="run again"):
             meta.evaluate(task=problem, cache=pipeline.cache, **(options | changes))
 
@@ -122,7 +122,7 @@ class TestKeptRuns:
         meta.evaluate(teacher, problem, steps=2, instances=2, cache=pipeline.cache)
         with torch.no_grad():
             next(teacher.parameters()).mul_(1.01)
-        monkeypatch.setattr(EVALUATE, "play", no_run)
+        monkeypatch.setattr(EVALUATE, "unroll", no_run)
         with pytest.raises(AssertionError, match="run again"):
             meta.evaluate(teacher, problem, steps=2, instances=2, cache=pipeline.cache)
 

@@ -5,7 +5,7 @@ import torch
 
 from l2o_core import models, tasks
 from l2o_core.meta import adjoint
-from l2o_core.meta.rollout import Run
+from l2o_core.meta.rollout import Rollout
 from l2o_core.meta.sampling import Sample, stratified
 
 
@@ -28,10 +28,10 @@ def naive_meta_gradient(optimizer, task, *, seed, instances, steps, weights):
 
 def adjoint_meta_gradient(optimizer, task, *, seed, instances, steps, weights, sample=None):
     optimizer.zero_grad()
-    run = Run.start(optimizer, task, seed, instances)
+    rollout = Rollout.start(optimizer, task, seed, instances)
     if sample is None:
-        sample = stratified(task, instances, 1.0, torch.Generator(), run.gradient)
-    adjoint.backward(optimizer, adjoint.play(optimizer, run, steps, sample), weights)
+        sample = stratified(task, instances, 1.0, torch.Generator(), rollout.gradient)
+    adjoint.backward(optimizer, adjoint.unroll(optimizer, rollout, steps, sample), weights)
     return [p.grad.clone() for p in optimizer.parameters()]
 
 
@@ -79,13 +79,13 @@ def test_sampled_gradients_average_to_the_exact_one():
         torch.testing.assert_close(mean, want, rtol=1e-4, atol=1e-4 * want.abs().max().item() + 1e-7)
 
 
-def test_playing_in_pieces_is_playing_at_once():
+def test_unrolling_in_pieces_is_unrolling_at_once():
     """State and gradient are carried over the truncation."""
     optimizer, task = optimizers()["rp"], tasks.load("p1")
-    runs = [Run.start(optimizer, task, 5, 3) for _ in range(2)]
-    everything = stratified(task, 3, 1.0, torch.Generator(), runs[0].gradient)
-    whole = adjoint.play(optimizer, runs[0], 12, everything)
-    first, second = (adjoint.play(optimizer, runs[1], 6, everything) for _ in range(2))
+    rollouts = [Rollout.start(optimizer, task, 5, 3) for _ in range(2)]
+    everything = stratified(task, 3, 1.0, torch.Generator(), rollouts[0].gradient)
+    whole = adjoint.unroll(optimizer, rollouts[0], 12, everything)
+    first, second = (adjoint.unroll(optimizer, rollouts[1], 6, everything) for _ in range(2))
     assert torch.equal(torch.cat([first.losses, second.losses[1:]]), whole.losses)
     assert torch.equal(torch.cat([first.gradients, second.gradients[1:]]), whole.gradients)
 
@@ -93,13 +93,13 @@ def test_playing_in_pieces_is_playing_at_once():
 def test_random_scaling_is_the_same_problem_in_other_units():
     """Plain gradient descent on y = x / c moves x by c^2 times its gradient."""
     optimizer, task = models.Equation("-0.001 * g"), tasks.load("p1")
-    run, plain = Run.start(optimizer, task, 0, 2, scaling=1.0), Run.start(optimizer, task, 0, 2)
-    c, start = run.scale.clone(), run.params.clone()
+    rollout, plain = Rollout.start(optimizer, task, 0, 2, scaling=1.0), Rollout.start(optimizer, task, 0, 2)
+    c, start = rollout.scale.clone(), rollout.params.clone()
     assert torch.equal(start, plain.params)
     assert c.log().abs().max() <= 1.0
-    run.move(optimizer)
-    plain.move(optimizer)
-    torch.testing.assert_close(run.params - start, c**2 * (plain.params - start), rtol=1e-3, atol=1e-6)
+    rollout.step(optimizer)
+    plain.step(optimizer)
+    torch.testing.assert_close(rollout.params - start, c**2 * (plain.params - start), rtol=1e-3, atol=1e-6)
 
 
 def test_suffix_sums_are_the_definition():

@@ -7,7 +7,7 @@ import torch
 from torch import distributed as dist
 
 from l2o_core import meta, tasks
-from l2o_core.meta.distributed import averaged, rank_of_world
+from l2o_core.meta.distributed import average_gradients, rank_of_world
 from l2o_core.models import Equation
 
 OPTIONS = {"epochs": 3, "steps": 20, "instances": 4, "validation_instances": 4, "progress": False}
@@ -22,7 +22,7 @@ def trained(rank: int, folder: str, wanted: float) -> None:
     )
     model = Equation("-0.1 * g")
     model.constants.grad = torch.tensor([1.0 + 2 * rank])
-    loss = averaged(model, wanted if rank else 1.0)
+    loss = average_gradients(model, wanted if rank else 1.0)
     found = {"constants": tuned.constants.detach(), "losses": history.losses, "rank": rank_of_world()}
     torch.save(found | {"mean": (model.constants.grad, loss)}, os.path.join(folder, f"{rank}.pt"))
     dist.destroy_process_group()

@@ -27,7 +27,7 @@ def test_imitation_pulls_by_the_difference_to_the_teacher():
     torch.testing.assert_close(gradient, torch.tensor([-1 / 0.01]), rtol=1e-4, atol=0)
 
 
-def test_imitation_plays_the_teachers_trajectory():
+def test_imitation_follows_the_teachers_trajectory():
     learner = models.DM(hidden=3, layers=1)
     losses, _ = gradients(Imitation(learner, P1, seed=4, instances=3), 5, 5)
     want = evaluate(estimators.adam(0.01), P1, steps=10, instances=3, seed=4)[:, 1:]

@@ -17,7 +17,7 @@ def trained(folder, seed, loss, stages=1):
     history["stages"] = [(0, 100)] * stages
     training = {"recipe": "rp_small/p2", "seed": seed, "task": {"name": "p2", "half": 0}, "dataset": "MNIST"}
     training |= {"epochs": 2, "steps": [100, 200], "lr": 0.003, "history": history}
-    models.write(recipes.load("rp_small/p2").path(folder, seed), model, training)
+    models.save(recipes.load("rp_small/p2").path(folder, seed), model, training)
     return model
 
 
@@ -29,8 +29,8 @@ def test_the_seed_with_the_lowest_validation_loss_is_published(tmp_path):
         torch.equal(a, b) for a, b in zip(again.parameters(), models_by_seed[1].parameters(), strict=True)
     )
     card = path.with_suffix(".md").read_text()
-    assert "seed 0 0.9, seed 1 0.7, seed 2 0.8" in card
-    assert "2 epochs of 100 → 200 steps, seed 1" in card
+    assert "seed 0: 0.9, seed 1: 0.7, seed 2: 0.8" in card
+    assert "2 epochs of 100 → 200 steps with seed 1" in card
     assert "1.5 minutes" in card
 
 

@@ -67,18 +67,18 @@ def test_the_decay_of_the_learning_rate_survives_a_kill_too(tmp_path):
         meta.meta_train(fresh(), Killed(epoch=3), epochs=6, checkpoint=path, decay=True, **SETTING)
     train(resumed, 6, checkpoint=path, decay=True)
     assert same(resumed, whole)
-    with pytest.raises(CheckpointError, match="decay: 6 there, 8 here"):
+    with pytest.raises(CheckpointError, match="epochs: 6 there, 8 here"):
         train(fresh(), 8, checkpoint=path, decay=True)
 
 
 def test_the_learning_rate_falls_along_half_a_cosine(monkeypatch):
     rates, epoch = [], training._epoch
 
-    def watched(runs, trainer, *rest):
-        rates.append(trainer.param_groups[0]["lr"])
-        return epoch(runs, trainer, *rest)
+    def recorded(estimator, meta_optimizer, *rest):
+        rates.append(meta_optimizer.param_groups[0]["lr"])
+        return epoch(estimator, meta_optimizer, *rest)
 
-    monkeypatch.setattr(training, "_epoch", watched)
+    monkeypatch.setattr(training, "_epoch", recorded)
     train(fresh(), 4, decay=True, lr=0.1)
     assert rates == pytest.approx([0.1, 0.0853553, 0.05, 0.0146447], rel=1e-5)
 

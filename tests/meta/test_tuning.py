@@ -57,7 +57,7 @@ def test_the_powers_of_n_hat_are_tuned_too(tmp_path):
     tuned, _ = meta.tune(rule, P1, lr=0.1, **FEW)
     for name in ("k", "l", "alpha"):
         assert not torch.equal(getattr(tuned.features, name), getattr(rule.features, name))
-    again = models.load(models.write(tmp_path / "rule.safetensors", tuned))
+    again = models.load(models.save(tmp_path / "rule.safetensors", tuned))
     assert loss(again) == loss(tuned)
 
 

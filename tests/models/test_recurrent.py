@@ -119,12 +119,12 @@ def test_advancing_in_blocks_is_one_step_at_once(gradients, monkeypatch):
             torch.testing.assert_close(a, b)
 
 
-def test_a_compact_memory_is_the_same_memory_in_float16(gradients):
+def test_a_state_in_float16_is_the_same_state(gradients):
     model = models.RPSmallExtra()
-    exact, compact = model.init_state(gradients[0]), model.init_compact(gradients[0])
+    exact, half = model.init_state(gradients[0]), model.init_state(gradients[0], torch.float16)
     for g in gradients:
         want, exact = model.advance(g, exact)
-        update, compact = model.advance(g, compact)
+        update, half = model.advance(g, half)
         torch.testing.assert_close(update, want, rtol=0.01, atol=1e-5)
-    assert [part.dtype for part in compact] == [torch.float32] * 5 + [torch.float16] * 2
-    assert [part.shape for part in compact] == [part.shape for part in exact]
+    assert [part.dtype for part in half] == [torch.float32] * 5 + [torch.float16] * 2
+    assert [part.shape for part in half] == [part.shape for part in exact]

@@ -12,14 +12,14 @@ MODELS = [models.DM(k=5.0), models.RP(projection=3), models.RPSmall(), models.RP
 
 @pytest.mark.parametrize("model", [*MODELS, models.Equation("-0.1 * m[1]", beta1=0.5)])
 def test_round_trip(tmp_path, model):
-    path = models.write(tmp_path / "rp.safetensors", model, training={"task": "p2"})
+    path = models.save(tmp_path / "rp.safetensors", model, training={"task": "p2"})
     again = models.load(path)
     assert again.options == model.options
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters(), strict=True))
 
 
 def test_a_file_cut_short_is_refused(tmp_path):
-    path = models.write(tmp_path / "dm.safetensors", models.DM())
+    path = models.save(tmp_path / "dm.safetensors", models.DM())
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match="damaged"):
         models.load(path)

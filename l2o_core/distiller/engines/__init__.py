@@ -1,4 +1,4 @@
-"""Engines: what proposes equations for a `Problem`. All take the same data, and all give expressions."""
+"""Engines: what proposes equations for a `Problem`. All take the same data, and all give `Expression`s."""
 
 from __future__ import annotations
 

@@ -102,10 +102,8 @@ def _watch(folder: Path, names: tuple[str, ...], deadline: float) -> Iterator[li
     with (folder / "errors.txt").open("wb") as errors:
         # -P: else this folder comes first, and this module would be taken for PySR itself
         command = [sys.executable, "-P", str(CHILD), str(folder)]
-        nothing = subprocess.DEVNULL
-        child = subprocess.Popen(
-            command, stdin=nothing, stdout=nothing, stderr=errors, start_new_session=True
-        )
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": errors}
+        child = subprocess.Popen(command, **streams, start_new_session=True)
     try:
         while True:
             ended = child.poll() is not None

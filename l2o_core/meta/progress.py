@@ -1,0 +1,53 @@
+"""The state of a meta-training between epochs, in memory and on disk."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict
+
+import torch
+
+from ..models.base import LearnedOptimizer
+from ..storage import Checkpoint
+from .history import History
+
+
+class Progress:
+    """The weights so far, the best of them, what happened, and the file that holds it all."""
+
+    def __init__(
+        self,
+        optimizer: LearnedOptimizer,
+        meta_optimizer: torch.optim.Optimizer,
+        checkpoint: Checkpoint | None,
+    ):
+        self.optimizer, self.meta_optimizer, self.checkpoint = optimizer, meta_optimizer, checkpoint
+        self.history, self.best = History(), copy.deepcopy(optimizer.state_dict())
+        if checkpoint and (content := checkpoint.load()):
+            self.restore((content["optimizer"], content["meta_optimizer"]))
+            self.history, self.best = History(**content["history"]), content["best"]
+
+    def snapshot(self) -> tuple[dict, dict]:
+        """The weights and the moments of their Adam, copied."""
+        return copy.deepcopy((self.optimizer.state_dict(), self.meta_optimizer.state_dict()))
+
+    def restore(self, snapshot: tuple[dict, dict]) -> None:
+        """Go back to a snapshot."""
+        self.optimizer.load_state_dict(snapshot[0])
+        self.meta_optimizer.load_state_dict(snapshot[1])
+
+    def remember_best(self) -> None:
+        """Copy the weights if the last validation was the best of its stage."""
+        if self.history.validation[-1] == self.history.best:
+            self.best = copy.deepcopy(self.optimizer.state_dict())
+
+    def restore_best(self) -> None:
+        """Go back to the best weights, with Adam's moments as they are."""
+        self.optimizer.load_state_dict(self.best)
+
+    def save(self) -> None:
+        """Write the checkpoint, if there is to be one."""
+        if self.checkpoint:
+            weights, moments = self.snapshot()
+            content = {"optimizer": weights, "meta_optimizer": moments, "best": self.best}
+            self.checkpoint.save(content | {"history": asdict(self.history)})
