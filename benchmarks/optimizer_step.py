@@ -1,18 +1,18 @@
-"""How long does a step of an optimizer take, and what does it keep? Every ratio is from one run.
+"""How long does a step of an optimizer take, and how much does it store? Every ratio is from one run.
 
     python benchmarks/optimizer_step.py [--millions 1 8 25] [--width 512] [--lines Adam] [--device cpu]
 
 The parameters are square matrices and biases. Rounds of all optimizers take turns, and a line is the median
-over rounds, so that a busy moment of the machine meets all alike.
+over rounds, so that a busy moment of the machine affects all alike.
 
 - `moved` is how many bytes one step reads and writes for each number, on average: parameter, gradient,
-  moments, running sums, and what its phase needs of the past. `direct` is the same if every step read all of
-  the past. Each has its floor: the time that it takes at the bandwidth of x.add_(y), measured in the same
-  rounds on tensors four times as large as the parameters. (Reading alone, x.sum(), may be slower per byte.)
+  moments, running sums, and the past values that its phase needs. `direct` is the same if every step read
+  all of the past. Each has its floor: the time that it takes at the bandwidth of x.add_(y), measured in the
+  same rounds on tensors four times as large as the parameters. (Reading alone, x.sum(), may be slower.)
 - `first` is the first step, which makes the state and the kernel (of the first phase).
-- `state` is what is kept between steps, in bytes for each number.
+- `state` is what is stored between steps, in bytes for each number.
 - `Eq. 6` has 20 lags of three features, its weights falling as in this book's equations;
-  `compact` replaces them by running sums within 1 %, `bfloat16` keeps the past in half precision.
+  `running sums` replaces them by running sums within 1 %, `bfloat16` stores the past in half precision.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import torch
 from torch import nn
 
 from l2o_core.optim import SymbolicOptimizer
-from l2o_core.optim._compile.plan import plan
+from l2o_core.optim._compile.plan import make_plan
 
 EQ6 = {f"{letter}{lag}": scale * decay**lag for letter, scale, decay in
        (("a", 0.5, 0.7), ("c", 0.3, 0.5), ("d", 0.2, 0.6)) for lag in range(20)} | {"gamma": 0.1}  # fmt: skip
@@ -62,19 +62,22 @@ def optimizers() -> dict:
             lambda p: ours(p, "syml2o_eq6", compile=True, history_dtype=torch.bfloat16, **EQ6),
             None,
         ),
-        "Eq. 6, compact": (lambda p: ours(p, "syml2o_eq6", compile=True, compact=0.01, **EQ6), None),
+        "Eq. 6, running sums": (
+            lambda p: ours(p, "syml2o_eq6", compile=True, lag_tolerance=0.01, **EQ6),
+            None,
+        ),
     }
 
 
 def traffic(optimizer: SymbolicOptimizer) -> tuple[float, float]:
     """Bytes that a step moves for each number: on average, and if it read all of the past."""
     group = optimizer.param_groups[0]
-    followed = plan(group)
+    plan = make_plan(optimizer.rule, group)
     past = 2 if group["history_dtype"] else NUMBER
-    always = NUMBER * (3 + 2 * len(followed.moments) + 2 * len(followed.sums))
-    newest = sum(depth > 0 for depth in followed.depths.values())
-    phases = [len(phase.past) + len(phase.prepared) + newest for phase in followed.phases]
-    return always + past * statistics.mean(phases), always + past * (len(followed.past) + newest)
+    always = NUMBER * (3 + 2 * len(plan.moments) + 2 * len(plan.sums))
+    newest = sum(count > 0 for count in plan.history_length.values())
+    phases = [len(phase.reads) + len(phase.prepared) + newest for phase in plan.phases]
+    return always + past * statistics.mean(phases), always + past * (len(plan.history) + newest)
 
 
 def parameters(count: float, width: int, device: str) -> list[nn.Parameter]:
@@ -100,8 +103,8 @@ def timed(action, device: str, times: int = 1) -> float:
 
 
 def state_bytes(optimizer: torch.optim.Optimizer, numbers: int) -> float:
-    """Bytes that are kept for each number of the parameters."""
-    tensors = (value for kept in optimizer.state.values() for value in kept.values())
+    """Bytes that are stored for each number of the parameters."""
+    tensors = (value for stored in optimizer.state.values() for value in stored.values())
     return sum(t.numel() * t.element_size() for t in tensors if torch.is_tensor(t) and t.ndim) / numbers
 
 

@@ -41,11 +41,16 @@ class DivergenceError(L2OError, ArithmeticError):
     """A training run that produced NaN or infinity and could not be rolled back."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest known name, or else all of them."""
+def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """The end of a message about an unknown name: the nearest known name, or else all of them.
+
+    `otherwise` takes the place of a list that would be too long, such as "`l2o zoo` lists them".
+    """
     known = list(known)
     near = get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known: {', '.join(known) or 'none'}" if otherwise is None else otherwise
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What an update rule may look at, computed coordinate by coordinate from the stream of gradients.
+"""Features that an update rule may look at, computed coordinate by coordinate from the stream of gradients.
 
 =========  ============================================================================  ==============
 name       value at step t (t = 1 at the first gradient)                                 source
@@ -12,8 +12,8 @@ s          sum of squared gradients                                             
 sg, sm     sign of g, sign of m                                                          SOL Sec. 4
 g2, g3     square and cube of g                                                          SOL Sec. 4
 ag         log-preprocessed gradient                                                     SOL Sec. 4
-ad, rs     Adam's and RMSprop's directions: the same numbers as m_hat and g_hat          SOL Sec. 4
-n_hat      m_hat of two sums of powers of g, in the place of g and g^2 (`powers`)        SymL2O 4.3
+ad, rs     directions of Adam and RMSprop: the same numbers as m_hat and g_hat           SOL Sec. 4
+n_hat      m_hat with two sums of powers of g in place of g and g^2 (`powers`)           SymL2O 4.3
 t          step count                                                                    SymL2O Eq. 2
 ld, cd     linear and cosine decay from 1 to 0 over `total_steps`                        SOL Sec. 4
 =========  ============================================================================  ==============
@@ -27,31 +27,54 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+from .errors import ConfigError, did_you_mean
 
-from .errors import ConfigError
+if TYPE_CHECKING:  # imported where tensors are made: the names of features are read without PyTorch
+    from torch import Tensor
 
 NAMES = (
     *("g", "m", "v", "m_hat", "g_hat", "b", "s", "sg", "sm", "g2", "g3", "ag"),
     *("ad", "rs", "n_hat", "t", "ld", "cd"),
 )
+"""Names of all features."""
+OPTIONS = ("beta1", "beta2", "eps", "bias_correction", "total_steps")
+"""Options that features are computed with."""
+POWERS = ("k1", "k2", "l1", "l2", "alpha1", "alpha2")
+"""Names of the six numbers in `n_hat`, in the order of `Features.powers`."""
 
 _NEEDS_M = {"m", "m_hat", "sm", "ad"}
 _NEEDS_V = {"v", "m_hat", "g_hat", "ad", "rs"}
 _NEEDS_TIME = {"t", "ld", "cd"}
 
-State = tuple[Tensor, ...]
+State = tuple["Tensor", ...]
 
 
 @dataclass(frozen=True)
 class Features:
-    """The chosen features of a stream of gradients.
+    """Chosen features of a stream of gradients, as a function from gradient and state to features and state.
 
-    `names`: any of `NAMES`. `beta1`, `beta2`: decay rates of the moments. `eps` is added to sqrt(v)
-    (gradient units). `bias_correction` divides the moments by `1 - beta^t`. `total_steps` is the
-    horizon of the decays `ld` and `cd`. `powers`: k1, k2, l1, l2, alpha1, alpha2 of `n_hat`.
+    Args:
+        names: The features to compute, in order: any of `NAMES`.
+        beta1: Decay rate of the first moment, in [0, 1).
+        beta2: Decay rate of the second moment, in [0, 1).
+        eps: Added to sqrt(v), in units of the gradient.
+        bias_correction: Whether moments are divided by `1 - beta^t`.
+        total_steps: Steps over which `ld` and `cd` decay; required by these two.
+        powers: k1, k2, l1, l2, alpha1, alpha2 of `n_hat` (see `power_sums`): six floats, or a tensor [6].
+
+    Raises:
+        ConfigError: For an unknown feature, a decay rate outside [0, 1), `ld` or `cd` without `total_steps`,
+            or other than six powers.
+
+    Example:
+        >>> import torch
+        >>> features = Features(("g", "m"), beta1=0.5)
+        >>> state = features.init(torch.zeros(2))
+        >>> values, state = features.step(torch.tensor([1.0, -2.0]), state)
+        >>> values.tolist()
+        [[1.0, 1.0], [-2.0, -2.0]]
     """
 
     names: tuple[str, ...]
@@ -60,20 +83,20 @@ class Features:
     eps: float = 1e-12
     bias_correction: bool = True
     total_steps: int | None = None
-    powers: tuple[float, ...] = (0.5, 0.5, 0.5, 0.5, 0.2, 0.2)
+    powers: Sequence[float] | Tensor = (0.5, 0.5, 0.5, 0.5, 0.2, 0.2)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
         for name in self.names:
             if name not in NAMES:
-                raise ConfigError(f"unknown feature {name!r}; known features: {', '.join(NAMES)}")
+                raise ConfigError(f"unknown feature {name!r}; {did_you_mean(name, NAMES)}")
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
         if {"ld", "cd"} & set(self.names) and not self.total_steps:
             raise ConfigError("features ld and cd decay over total_steps: give total_steps > 0")
-        if len(self.powers) != 6:
-            raise ConfigError(f"powers are k1, k2, l1, l2, alpha1, alpha2: six numbers, not {self.powers}")
+        if len(self.powers) != len(POWERS):
+            raise ConfigError(f"powers are {', '.join(POWERS)}: six numbers, not {self.powers}")
 
     @property
     def buffers(self) -> tuple[str, ...]:
@@ -85,15 +108,21 @@ class Features:
         timed = used & _NEEDS_TIME or (self.bias_correction and moments)
         return (*(name for name, needed in needs.items() if needed), *(("t",) if timed else ()))
 
+    def hyperparameters(self) -> dict[str, Any]:
+        """Options by name, and with `n_hat` its six numbers: keywords of `optim.SymbolicOptimizer`."""
+        values = {name: getattr(self, name) for name in OPTIONS}
+        if "n_hat" in self.names:
+            values |= zip(POWERS, map(float, self.powers), strict=True)
+        return values
+
     def init(self, like: Tensor) -> State:
         """The state before the first gradient, for coordinates shaped like `like` [N]."""
-        return tuple(
-            torch.zeros((), dtype=like.dtype, device=like.device) if name == "t" else torch.zeros_like(like)
-            for name in self.buffers
-        )
+        return tuple(like.new_zeros(() if name == "t" else like.shape) for name in self.buffers)
 
     def step(self, g: Tensor, state: State) -> tuple[Tensor, State]:
         """Take one gradient `g` [N]; return features [N, F] and the next state."""
+        import torch
+
         values, state = self.step_dict(g, state)
         if not values:
             return g.new_empty(*g.shape, 0), state
@@ -103,51 +132,56 @@ class Features:
         """Like `step`, but features by name, each [N] or a scalar (t, ld, cd)."""
         old = dict(zip(self.buffers, state, strict=True))
         now = {"t": old.pop("t") + 1} if "t" in old else {}
-        values, new = self.advance(g, old, self.clock(now["t"]) if now else {})
+        values, new = self.advance(g, old, self.step_scalars(now["t"]) if now else {})
         new |= now
         return values, tuple(new[name] for name in self.buffers)
 
-    def clock(self, t: Tensor | float) -> dict[str, Tensor | float]:
-        """The scalars of step `t` (1 is the first): t, what moments are multiplied by, and the decays."""
+    def step_scalars(self, t: Tensor | float) -> dict[str, Tensor | float]:
+        """Numbers of step `t` (1 is the first) that all coordinates share: t, bias corrections, decays."""
         scalars = {"t": t}
         if self.bias_correction:
-            scalars |= {"unbias1": 1 / (1 - self.beta1**t), "unbias2": 1 / (1 - self.beta2**t)}
+            scalars |= {"correction1": 1 / (1 - self.beta1**t), "correction2": 1 / (1 - self.beta2**t)}
+            if "n_hat" in self.names:
+                scalars |= {"bias1": 1 - self.beta1**t, "bias2": 1 - self.beta2**t}
         if self.total_steps:
-            cos = torch.cos if isinstance(t, Tensor) else math.cos
-            scalars |= {"ld": 1 - t / self.total_steps, "cd": 0.5 * (1 + cos(math.pi * t / self.total_steps))}
+            angle = math.pi * t / self.total_steps
+            cosine = math.cos(angle) if isinstance(angle, float) else angle.cos()
+            scalars |= {"ld": 1 - t / self.total_steps, "cd": 0.5 * (1 + cosine)}
         return scalars
 
     def advance(
-        self, g: Tensor, old: Mapping[str, Tensor], clock: Mapping[str, Tensor]
+        self, g: Tensor, old: Mapping[str, Tensor], scalars: Mapping[str, Tensor | float]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Features by name and the new moments, from the gradient, the old moments and the step's scalars."""
+        """Features and new moments by name, from the gradient, the old moments and `step_scalars`."""
         new: dict[str, Tensor] = {}
         if "m" in old:
-            new["m"] = torch.lerp(g, old["m"], self.beta1)
+            new["m"] = g.lerp(old["m"], self.beta1)
         if "v" in old:
-            new["v"] = torch.lerp(g * g, old["v"], self.beta2)
+            new["v"] = (g * g).lerp(old["v"], self.beta2)
         if "b" in old:
             new["b"] = self.beta1 * old["b"] + g
         if "s" in old:
             new["s"] = old["s"] + g * g
         if "n_m" in old:
             first, second = power_sums(g, self.powers[:2], self.powers[2:4], self.powers[4:])
-            new["n_m"] = torch.lerp(first, old["n_m"], self.beta1)
-            new["n_v"] = torch.lerp(second, old["n_v"], self.beta2)
-        return self._derive(g, new, clock), new
+            new["n_m"] = first.lerp(old["n_m"], self.beta1)
+            new["n_v"] = second.lerp(old["n_v"], self.beta2)
+        return self._derive(g, new, scalars), new
 
-    def _derive(self, g: Tensor, new: Mapping[str, Tensor], clock: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _derive(
+        self, g: Tensor, new: Mapping[str, Tensor], scalars: Mapping[str, Tensor | float]
+    ) -> dict[str, Tensor]:
         wanted = set(self.names)
         out = {"g": g} | {name: new[name] for name in ("b", "s") if name in new}
-        out |= {name: clock[name] for name in ("t", "ld", "cd") if name in clock}
-        unbias1, unbias2 = clock.get("unbias1", 1.0), clock.get("unbias2", 1.0)
+        out |= {name: scalars[name] for name in ("t", "ld", "cd") if name in scalars}
         if "m" in new:
-            out["m"] = new["m"] * unbias1
+            out["m"] = new["m"] * scalars.get("correction1", 1.0)
         if "v" in new:
-            out["v"] = new["v"] * unbias2
+            out["v"] = new["v"] * scalars.get("correction2", 1.0)
             scale = out["v"].sqrt() + self.eps
         if "n_m" in new:
-            out["n_hat"] = new["n_m"] * unbias1 / root(new["n_v"] * unbias2)
+            n_m, n_v = new["n_m"] / scalars.get("bias1", 1.0), new["n_v"] / scalars.get("bias2", 1.0)
+            out["n_hat"] = n_m / n_hat_denominator(n_v)
         if wanted & {"m_hat", "ad"}:
             out["m_hat"] = out["ad"] = out["m"] / scale
         if wanted & {"g_hat", "rs"}:
@@ -168,33 +202,73 @@ class Features:
 def power_sums(
     g: Tensor, k: Sequence[float] | Tensor, ell: Sequence[float] | Tensor, alpha: Sequence[float] | Tensor
 ) -> tuple[Tensor, Tensor]:
-    """`k1 g^(1+a1) + k2 g^(1-a1)` and `l1 g^(2+a2) + l2 g^(2-a2)` of g [N], two numbers each (SymL2O 4.3).
+    r"""The two sums of powers inside `n_hat` (SymL2O Sec. 4.3).
+
+    .. math::
+        k_1 g^{1+\alpha_1} + k_2 g^{1-\alpha_1}, \qquad l_1 g^{2+\alpha_2} + l_2 g^{2-\alpha_2}
 
     Powers keep the sign of g in the first sum and drop it in the second, which stands in for g^2.
+
+    Args:
+        g: Gradients [N].
+        k: Two weights of the first sum.
+        ell: Two weights of the second sum.
+        alpha: Two exponents, of the first and the second sum.
+
+    Returns:
+        Both sums, [N] each.
     """
-    size = g.abs().clamp_min(1e-20)
-    log = size.log()
-    up1, up2 = (alpha[0] * log).exp(), (alpha[1] * log).exp()  # size^alpha, cheaper than four powers
+    magnitude = g.abs().clamp_min(1e-20)
+    log = magnitude.log()
+    up1, up2 = (alpha[0] * log).exp(), (alpha[1] * log).exp()  # |g|^alpha, cheaper than four powers
     first = g * (k[0] * up1 + k[1] / up1)
-    return first, size * size * (ell[0] * up2 + ell[1] / up2)
+    return first, magnitude * magnitude * (ell[0] * up2 + ell[1] / up2)
 
 
-def root(n_v: Tensor) -> Tensor:
-    """What n_hat's first sum is divided by: l1 and l2 may be negative, so of the size, and never by 0."""
+def n_hat_denominator(n_v: Tensor) -> Tensor:
+    """Denominator of `n_hat`: `sqrt(|n_v|)`, at least 1e-12; absolute, since l1 and l2 may be negative."""
     return n_v.abs().clamp_min(1e-24).sqrt()
 
 
 def log_preprocess(g: Tensor, p: float = 10.0, eps: float = 1e-6) -> Tensor:
-    """SOL's `ag`: `log(|g| + eps) / p` where `|g| > e^-p`, else -1 (SOL Sec. 4, as printed)."""
+    r"""SOL's feature `ag`: :math:`\log(|g| + \epsilon) / p` where :math:`|g| > e^{-p}`, else -1 (SOL Sec. 4).
+
+    Args:
+        g: Gradients [N].
+        p: Scale of the logarithm.
+        eps: Added to `|g|`, in units of the gradient.
+
+    Returns:
+        The preprocessed gradients [N].
+
+    Example:
+        >>> import torch
+        >>> log_preprocess(torch.tensor([1.0, 0.0])).tolist()
+        [0.0, -1.0]
+    """
     large = (g.abs() > math.exp(-p)).to(g.dtype)
-    return torch.log(g.abs() + eps) / p * large - (1 - large)
+    return (g.abs() + eps).log() / p * large - (1 - large)
 
 
 def log_and_sign(g: Tensor, k: float = 10.0) -> Tensor:
-    """Two bounded views of a gradient [N] -> [N, 2] (Andrychowicz et al. 2016, App. A).
+    r"""Two bounded views of a gradient (Andrychowicz et al. 2016, App. A).
 
-    `(log|g| / k, sign g)` where `|g| >= e^-k`, else `(-1, e^k g)`.
+    :math:`(\log|g| / k, \operatorname{sign} g)` where :math:`|g| \ge e^{-k}`, else :math:`(-1, e^k g)`.
+
+    Args:
+        g: Gradients [N].
+        k: Scale of the logarithm.
+
+    Returns:
+        Both views [N, 2].
+
+    Example:
+        >>> import torch
+        >>> log_and_sign(torch.tensor([1.0, 0.0])).tolist()
+        [[0.0, 1.0], [-1.0, 0.0]]
     """
+    import torch
+
     large = g.abs() >= math.exp(-k)
     magnitude = torch.where(large, g.abs().clamp_min(1e-38).log() / k, -1.0)
     direction = torch.where(large, g.sign(), math.exp(k) * g)

@@ -16,7 +16,7 @@ _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
-_libraries = []  # a torch library unregisters its operators when it is collected
+_libraries: list[torch.library.Library] = []  # a torch library unregisters its operators when it is collected
 
 
 def torchvision(submodule: str) -> ModuleType:

@@ -307,7 +307,9 @@ own["memory"] = {
     "its Eq. 6": kept_bytes(of(rule, one())),
     "the past in bfloat16": kept_bytes(of(rule, one(), history_dtype="bfloat16")),
     **{
-        f"lags within {100 * share:g} %": kept_bytes(of(rule, one(), compact=share))
+        f"lags within {100 * share:g} %": kept_bytes(
+            of(rule, one(), lag_tolerance=share)
+        )
         for share in TOLERANCES
     },
     "Adam": kept_bytes(Adam(one())),
@@ -316,7 +318,7 @@ own["memory"] = {
 own["compacted"] = {
     f"{100 * share:g} %": [
         {"lags": part.lags, "sums": len(part.decays), "error": part.error}
-        for part in of(rule, one(), compact=share).compaction
+        for part in of(rule, one(), lag_tolerance=share).replaced_lags
     ]
     for share in TOLERANCES
 }
@@ -536,7 +538,7 @@ plots.table(
 # ## Memory
 #
 # Twenty lags of three features are 57 past values for each parameter, far more than Adam's two. In half precision
-# they take half of that. Where the weights fall smoothly, a few running sums stand in for the lags (`compact`):
+# they take half of that. Where the weights fall smoothly, a few running sums stand in for the lags (`lag_tolerance`):
 # the error stated is the worst case for inputs of any sign, as a share of the largest update the lags can make.
 # Even the LSTM, small as it is, keeps less than all these lags.
 

@@ -3,9 +3,14 @@
 import importlib
 import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType, ModuleType
 
 import pytest
+from docutils.core import publish_doctree
+from docutils.utils import SystemMessage
+from sphinx.ext.napoleon import Config, GoogleDocstring
 
 ROOT = Path(__file__).parents[1]
 SOURCES = {
@@ -14,6 +19,11 @@ SOURCES = {
 }
 PUBLIC = [name for name, path in SOURCES.items() if "__all__ =" in path.read_text(encoding="utf-8")]
 NAMES = [(module, name) for module in PUBLIC for name in importlib.import_module(module).__all__]
+DOCUMENTED = [  # a constant has no docstring: its page describes it
+    (module, name)
+    for module, name in NAMES
+    if isinstance(getattr(importlib.import_module(module), name), type | FunctionType | ModuleType)
+]
 REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "book" / "api").glob("*.md"))
 
 
@@ -28,8 +38,24 @@ def test_a_public_name_is_on_a_page_of_the_reference(module, name):
     assert re.search(rf"^\.\. (auto\w+|py:data):: {name}$", page, re.MULTILINE), "without an entry"
 
 
-@pytest.mark.parametrize(("module", "name"), NAMES)
+def docstrings(thing: object) -> Iterator[str]:
+    """The docstring of a public thing, and of a class's public methods."""
+    yield inspect.getdoc(thing) or ""
+    if inspect.isclass(thing):
+        yield from (inspect.getdoc(part) or "" for name, part in vars(thing).items() if name[0] != "_")
+
+
+@pytest.mark.parametrize(("module", "name"), DOCUMENTED)
+def test_a_docstring_is_valid_markup(module, name):
+    for docstring in docstrings(getattr(importlib.import_module(module), name)):
+        text = f".. default-role:: literal\n\n{GoogleDocstring(docstring, Config(napoleon_use_rtype=False))}"
+        try:
+            publish_doctree(text, settings_overrides={"halt_level": 2, "report_level": 5})
+        except SystemMessage as problem:
+            pytest.fail(f"{problem}\n{docstring}")
+
+
+@pytest.mark.parametrize(("module", "name"), DOCUMENTED)
 def test_a_public_name_has_a_docstring_that_begins_with_a_sentence(module, name):
-    thing = getattr(importlib.import_module(module), name)
-    if inspect.isclass(thing) or inspect.isfunction(thing) or inspect.ismodule(thing):
-        assert re.match(r"[^\n]+(\n[^\n]+)*\.(\n\n|$)", inspect.getdoc(thing) or "")
+    docstring = inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
+    assert re.match(r"[^\n]+(\n[^\n]+)*\.(\n\n|$)", docstring)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def rule(name: str, lr: float, **hyperparameters: float | bool | None) -> Equati
     Hyper-parameters are the zoo's, then PyTorch's defaults (betas 0.9 and 0.999, eps 1e-8).
     """
     entry = zoo.get(name)
-    values = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, **entry.defaults, **hyperparameters}
+    values: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, **entry.defaults, **hyperparameters}
     equation = entry.equation.substitute({key: float(values[key]) for key in ("beta1", "beta2", "eps")})
     options = {key: values[key] for key in FEATURE_OPTIONS if key in values}
     return Equation((const(lr) * equation).simplify(), **options)

@@ -85,9 +85,10 @@ def stage(root: Path, runs: Sequence[reproduce.Run], site: Path) -> None:
     shutil.copytree(root / "book", site / "book", ignore=ours)
     (site / "book" / "static").mkdir(exist_ok=True)
     copy_mathjax(site / "book" / "static" / "mathjax")
+    repository = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
     for run in runs:
         executed = nbformat.read(run.path, as_version=4)
-        page = staging.page(executed, site / "notebooks" / "figures")
+        page = staging.page(executed, site / "notebooks" / "figures", repository)
         nbformat.write(page, site / "notebooks" / f"{run.name}.ipynb")
 
 

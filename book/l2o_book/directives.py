@@ -71,18 +71,18 @@ def entries() -> list[str]:
     for name in zoo.names():
         entry = zoo.get(name)
         facts = f"{entry.source}. Defaults: " + ", ".join(f"`{k}={v}`" for k, v in entry.defaults.items())
-        if entry.open:
-            facts += f". To be given: {len(entry.open)} coefficients, `{entry.open[0]}` to `{entry.open[-1]}`"
+        if missing := entry.unpublished:
+            facts += f". To be given: {len(missing)} coefficients, `{missing[0]}` to `{missing[-1]}`"
         formula = SUMS.get(name) or entry.equation.latex()
         lines += [f"`{name}`", ": ```{math}", f"  {formula}", "  ```", "", f"  {facts}.", ""]
     return lines
 
 
-def stored(entry: zoo.Entry) -> int:
+def stored(entry: zoo.Rule) -> int:
     """The numbers that `SymbolicOptimizer` stores for each parameter when it follows this rule."""
     size = 100
     parameter = torch.nn.Parameter(torch.ones(size))
-    options: dict[str, Any] = dict.fromkeys(entry.open, 1.0)
+    options: dict[str, Any] = dict.fromkeys(entry.unpublished, 1.0)
     if {"ld", "cd"} & {variable.name for variable in entry.equation.variables}:
         options["total_steps"] = 10
     optimizer = SymbolicOptimizer([parameter], entry.name, **options)

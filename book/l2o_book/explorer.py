@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from l2o_core.errors import ConfigError
 
-from . import plots
+from . import mime, plots, svg
+from .palette import DASHES, LIGHT, Look, looks
 
 if TYPE_CHECKING:
     import ipywidgets
+    from matplotlib.figure import Figure
 
-MIME = "application/vnd.l2o.explorer+json"
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-FORMATS = {"line": "-", "dash": "--", "points": "o"}
+STYLES = ("line", "dash", "points")
 
 Limits = tuple[float, float]
 
@@ -32,7 +32,8 @@ Limits = tuple[float, float]
 class Curve:
     """Points (x[i], y[i]), drawn as a line, a dashed line or dots.
 
-    Without a colour, the optimizers' names have theirs; other labels get one each, the same in all frames.
+    Without a colour, the optimizers' names have the look of the palette; other labels get a colour each, the
+    same in all frames.
     """
 
     label: str
@@ -50,6 +51,14 @@ class Frame:
     facts: Mapping[str, str] = field(default_factory=dict)
     latex: str | None = None
     curves: Sequence[Curve] = ()
+
+
+@dataclass(frozen=True)
+class _Drawn(Curve):
+    """A curve as it is drawn: rounded, with a colour (hexadecimal) and the dashes of its line, if any."""
+
+    color: str = ""
+    dashes: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -78,28 +87,32 @@ def explorer(
     xlim: Limits | None = None,
     ylim: Limits | None = None,
     start: int = 0,
+    alt: str | None = None,
+    record: Mapping[str, Any] | None = None,
 ) -> None:
     """Show frames with a slider named `control`; a mapping of frames adds a select box named `choice`.
 
-    `start` is the position seen first, of the first choice. Labels, facts and axis names are plain text (R²,
-    not $R^2$). Points that are not finite, or not positive on a log axis, are left out; numbers keep 4
-    significant digits. Axes span all frames unless `xlim` or `ylim` say otherwise. ConfigError if there are
-    no frames or curves, a curve has nothing to draw, or `name` does not begin with "fig-".
+    `start` is the position seen first, of the first choice; `alt` and `record` are as for `plots.figure`.
+    Labels, facts and axis names are plain text (R², not $R^2$). Points that are not finite, or not
+    positive on a log axis, are left out; numbers keep 4 significant digits. Axes span all frames unless
+    `xlim` or `ylim` say otherwise. ConfigError if there are no frames or curves, a curve has nothing to
+    draw, or `name` does not begin with "fig-".
     """
+    from matplotlib import rc_context
+
     groups = dict(frames) if isinstance(frames, Mapping) else {"": frames}
     if not groups or not all(groups.values()):
         raise ConfigError(f"explorer {name!r} needs at least one frame to show, for each choice")
     first = next(iter(groups))
     if not 0 <= start < len(groups[first]):
         raise ConfigError(f"explorer {name!r} cannot start at frame {start} of {len(groups[first])}")
-    colors = _colors(curve.label for group in groups.values() for frame in group for curve in frame.curves)
-    groups = {
-        label: [
-            replace(frame, curves=[_drawable(curve, logx, logy, colors) for curve in frame.curves])
-            for frame in group
-        ]
-        for label, group in groups.items()
-    }
+    found = looks(curve.label for group in groups.values() for frame in group for curve in frame.curves)
+
+    def drawable(frame: Frame) -> Frame:
+        curves = [_drawable(curve, logx, logy, found[curve.label]) for curve in frame.curves]
+        return replace(frame, curves=curves)
+
+    groups = {label: [drawable(frame) for frame in group] for label, group in groups.items()}
     drawn = [curve for group in groups.values() for frame in group for curve in frame.curves]
     if not drawn:
         raise ConfigError(f"explorer {name!r} has no curve in any frame")
@@ -111,28 +124,31 @@ def explorer(
 
     @cache
     def picture(group: str, position: int) -> tuple[str, int]:
-        return _picture(groups[group][position], axes)
+        with rc_context(plots.STYLE):
+            return plots.png(_picture(groups[group][position], axes))
 
-    content, width = picture(first, start)
+    with rc_context(plots.STYLE):
+        still = _picture(groups[first][start], axes)
+        drawn_still = svg.drawn(still, name)
     data = {
-        MIME: {"control": control, "choice": choice, "start": start} | _packed(groups, axes),
-        "image/png": content,
+        mime.EXPLORER: {"control": control, "choice": choice, "start": start} | _packed(groups, axes),
+        mime.SVG: drawn_still,
         "text/plain": f"<explorer {name}>",
     }
     if _live():
         # One output with both: a front end shows the widget if it can, or else the picture.
         widget = _widget(groups, picture, control=control, choice=choice, start=start)
-        data[WIDGET_VIEW] = widget._repr_mimebundle_()[WIDGET_VIEW]
-    plots.show("explorer", name, "fig-", caption, data, width)
+        data[mime.WIDGET_VIEW] = widget._repr_mimebundle_()[mime.WIDGET_VIEW]
+    mime.mark("explorer", name, data, caption, alt=alt or plots.description(still), record=record)
 
 
-def _drawable(curve: Curve, logx: bool, logy: bool, colors: Mapping[str, str]) -> Curve:
-    """The curve with its colour, rounded, without the points that its axes cannot show."""
+def _drawable(curve: Curve, logx: bool, logy: bool, look: Look) -> _Drawn:
+    """The curve with its look, rounded, without the points that its axes cannot show."""
     from matplotlib.colors import to_hex
 
-    if curve.style not in FORMATS:
+    if curve.style not in STYLES:
         raise ConfigError(
-            f"curve {curve.label!r} cannot be drawn as {curve.style!r}: use {', '.join(FORMATS)}"
+            f"curve {curve.label!r} cannot be drawn as {curve.style!r}: use {', '.join(STYLES)}"
         )
     if len(curve.x) != len(curve.y):
         raise ConfigError(f"curve {curve.label!r} has {len(curve.x)} x but {len(curve.y)} y")
@@ -146,23 +162,16 @@ def _drawable(curve: Curve, logx: bool, logy: bool, colors: Mapping[str, str]) -
         raise ConfigError(f"curve {curve.label!r} has no point that can be drawn: all are infinite or NaN, "
                           "or not positive on a log axis")  # fmt: skip
     try:
-        color = to_hex(curve.color or colors[curve.label])
+        color = to_hex(curve.color or LIGHT[look.color])
     except ValueError:
         raise ConfigError(f"curve {curve.label!r} has no valid colour: {curve.color!r}") from None
     x, y = zip(*points, strict=True)
-    return replace(curve, x=x, y=y, color=color)
+    dashes = {"line": DASHES[look.dash], "dash": DASHES["dash"], "points": ()}[curve.style]
+    return _Drawn(curve.label, x, y, style=curve.style, color=color, dashes=dashes)
 
 
 def _rounded(value: float) -> float:
     return float(f"{float(value):.4g}")
-
-
-def _colors(labels: Iterable[str]) -> dict[str, str]:
-    """A colour for each label: the optimizer's own, or the next of the cycle."""
-    labels = dict.fromkeys(labels)
-    others = [label for label in labels if plots.color(label) is None]
-    cycled = {label: plots.CYCLE[i % len(plots.CYCLE)] for i, label in enumerate(others)}
-    return {label: plots.color(label) or cycled[label] for label in labels}
 
 
 def _limits(values: Iterable[float], log: bool, given: Limits | None) -> Limits:
@@ -185,9 +194,10 @@ def _packed(groups: Mapping[str, Sequence[Frame]], axes: _Axes) -> dict[str, Any
     """Frames as JSON; curves name x and y by position in `arrays`: many are the same in all frames."""
     arrays: dict[tuple[float, ...], int] = {}
 
-    def curve(of: Curve) -> dict[str, Any]:
+    def curve(of: _Drawn) -> dict[str, Any]:
         x, y = (arrays.setdefault(tuple(values), len(arrays)) for values in (of.x, of.y))
-        return {"label": of.label, "x": x, "y": y, "color": of.color, "style": of.style}
+        look = {"color": of.color, "dashes": list(of.dashes), "points": of.style == "points"}
+        return {"label": of.label, "x": x, "y": y, **look}
 
     def frame(of: Frame) -> dict[str, Any]:
         facts = [[str(name), str(value)] for name, value in of.facts.items()]
@@ -202,29 +212,33 @@ def _latex(frame: Frame) -> str | None:
     return plots.broken(" ".join(frame.latex.strip().strip("$").split())) if frame.latex else None
 
 
-def _picture(frame: Frame, axes: _Axes) -> tuple[str, int]:
-    """A frame's curves, titled with its label and facts, as PNG in base64 and its width."""
-    import matplotlib as mpl
+def _picture(frame: Frame, axes: _Axes) -> Figure:
+    """A frame's curves, titled with its label and facts."""
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(plots.STYLE):
-        fig = Figure(figsize=(6.4, 3.6))
-        ax = fig.add_subplot(
-            xscale="log" if axes.logx else "linear",
-            yscale="log" if axes.logy else "linear",
-            xlim=axes.xlim,
-            ylim=axes.ylim,
-        )
-        for curve in frame.curves:
-            dots = {"ms": 3.5, "mew": 0, "alpha": 0.6} if curve.style == "points" else {}
-            ax.plot(curve.x, curve.y, FORMATS[curve.style], color=curve.color, label=curve.label, **dots)
-        ax.set_xlabel(axes.x, parse_math=False)
-        ax.set_ylabel(axes.y, parse_math=False)
-        ax.set_title(textwrap.fill(_words(frame), 80), parse_math=False)
-        if ax.get_legend_handles_labels()[0]:
-            for text in ax.legend().get_texts():
-                text.set_parse_math(False)
-        return plots.png(fig)
+    fig = Figure(figsize=plots.figure_size())
+    ax = fig.add_subplot(
+        xscale="log" if axes.logx else "linear",
+        yscale="log" if axes.logy else "linear",
+        xlim=axes.xlim,
+        ylim=axes.ylim,
+    )
+    for curve in frame.curves:
+        ax.plot(curve.x, curve.y, color=curve.color, label=curve.label, **_marks(curve))
+    ax.set_xlabel(axes.x, parse_math=False)
+    ax.set_ylabel(axes.y, parse_math=False)
+    ax.set_title(textwrap.fill(_words(frame), 80), parse_math=False)
+    if ax.get_legend_handles_labels()[0]:
+        for text in ax.legend().get_texts():
+            text.set_parse_math(False)
+    return fig
+
+
+def _marks(curve: _Drawn) -> dict[str, Any]:
+    """Dots, or a line with its dashes, as arguments of `ax.plot`."""
+    if curve.style == "points":
+        return {"linestyle": "", "marker": "o", "ms": 3.5, "mew": 0, "alpha": 0.6}
+    return {"linestyle": (0, tuple(curve.dashes)) if curve.dashes else "-"}
 
 
 def _words(frame: Frame) -> str:

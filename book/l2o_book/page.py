@@ -9,7 +9,7 @@ from typing import Any
 
 from l2o_core.errors import ConfigError
 
-from . import plots, profiles, records
+from . import mime, plots, profiles, records
 from .checkout import book_root, cache_dir
 from .records import Record
 from .threads import one_thread
@@ -71,19 +71,17 @@ class Page:
 
     def _announce(self, record: Record, recorded: bool) -> None:
         """Say which run the page shows; the book puts this under the page's title."""
-        from IPython.display import display
-
         kind = "the recorded run" if recorded else "this run"
         text = f"This page shows {kind}: {record.source}, {record.day}."
-        mark = {
-            "kind": "record",
-            "name": self.name,
-            "source": record.source,
-            "path": f"results/{record.profile}/{self.name}.json" if recorded else None,
-            "commit": record.sha,
-            "date": record.date,
-            "profile": record.profile,
-            "seconds": record.wall_time_s,
-            "hardware": record.hardware,
-        }
-        display({"text/markdown": text, "text/plain": text}, raw=True, metadata={"l2o": mark})
+        mime.mark(
+            "record",
+            self.name,
+            {"text/markdown": text, "text/plain": text},
+            source=record.source,
+            path=f"results/{record.profile}/{self.name}.json" if recorded else None,
+            commit=record.sha,
+            date=record.date,
+            profile=record.profile,
+            seconds=record.wall_time_s,
+            hardware=record.hardware,
+        )

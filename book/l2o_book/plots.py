@@ -10,81 +10,79 @@ import base64
 import io
 import math
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from l2o_core.errors import ConfigError, DataError
+from l2o_core.errors import DataError
+
+from . import mime, svg
+from .palette import COLORS, CYCLE, INK, color, line_style, look
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from l2o_core.distiller import Entry, ParetoFront
 
-INK = "#7b7b7b"  # text and axes: contrast above 4 on white and on the dark page (#121212) alike
-
-COLORS = {
-    "teacher": "#9a6bd6",
-    "equation": "#d33b4b",
-    "sgd": "#8b8b8b",
-    "momentum": "#0a9a74",
-    "nesterov": "#1795a6",
-    "rmsprop": "#cf5fa5",
-    "adamw": "#a67c00",
-    "adam": "#0f8ad6",
-    "lion": "#e0641a",
-    "linear": "#b58900",
-}
-"""The colour that an optimizer has on every page; each reads well on white and on #121212."""
-
-CYCLE = ["#0f8ad6", "#d33b4b", "#0a9a74", "#9a6bd6", "#e0641a", "#cf5fa5", "#a67c00", "#8b8b8b"]
+__all__ = ["COLORS", "CYCLE", "INK", "band", "color", "equation", "figure", "figure_size", "fronts",
+           "line_style", "png", "table", "use_style"]  # fmt: skip
 
 STYLE = {
-    "figure.figsize": (6.4, 3.8),
-    "figure.dpi": 100,
+    "figure.figsize": (svg.WIDTH, 3.6),
+    "figure.dpi": 96,  # inches as CSS has them
     "figure.facecolor": "none",
     "figure.constrained_layout.use": True,
     "savefig.facecolor": "none",
-    "savefig.transparent": True,
     "axes.facecolor": "none",
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.titlecolor": INK,
-    "axes.titlesize": "medium",
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "axes.linewidth": 0.7,
     "grid.color": INK,
-    "grid.alpha": 0.25,
+    "grid.alpha": 0.2,
     "grid.linewidth": 0.6,
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
     "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "legend.handlelength": 2.8,
     "legend.labelcolor": INK,
     "lines.linewidth": 1.8,
+    "lines.dash_capstyle": "butt",
     "patch.edgecolor": INK,
-    "font.size": 11,
+    "font.size": 10,
+    "mathtext.fontset": "cm",
     "image.cmap": "viridis",
 }
 
 
 def use_style() -> None:
-    """Set the book's matplotlib style: transparent, mid-grey ink, colours that survive both themes."""
+    """Set the book's matplotlib style: the page's width, readable text, colours of the palette."""
     import matplotlib.pyplot as plt
     from cycler import cycler
 
     plt.rcParams.update(STYLE | {"axes.prop_cycle": cycler(color=CYCLE)})
 
 
-def color(label: str) -> str | None:
-    """The fixed colour of the optimizer that `label` begins with ("Adam (lr 0.01)"); None if unknown."""
-    return next((COLORS[name] for name in COLORS if label.lower().startswith(name)), None)
+def figure_size(rows: int = 1, columns: int = 1, *, height: float | None = None) -> tuple[float, float]:
+    """Width and height, in inches, of a figure as wide as the page with a grid of panels.
+
+    `height` is that of one row; without it, panels are a little wider than high.
+    """
+    panel = svg.WIDTH / columns
+    return svg.WIDTH, rows * (height or min(3.4, max(2.2, 0.85 * panel)))
 
 
 def band(ax: Axes, curves: Any, label: str, *, x: Any = None, **line: Any) -> None:
@@ -92,7 +90,11 @@ def band(ax: Axes, curves: Any, label: str, *, x: Any = None, **line: Any) -> No
 
     For normal spread that is mean ± standard deviation, but it stays inside the data on a log axis. Curves
     that diverge (any value not finite) are left out and counted in the legend; DataError if none is left.
+    An optimizer of the palette has its own colour, dashes and marker, where `line` does not say otherwise.
     """
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
+
     curves = np.atleast_2d(np.asarray(curves, dtype=float))
     kept = curves[np.isfinite(curves).all(axis=1)]
     if len(kept) == 0:
@@ -100,11 +102,10 @@ def band(ax: Axes, curves: Any, label: str, *, x: Any = None, **line: Any) -> No
     lost = len(curves) - len(kept)
     low, middle, high = np.quantile(kept, [0.16, 0.5, 0.84], axis=0)
     steps = np.arange(curves.shape[1]) if x is None else np.asarray(x)
-    if "color" not in line and (own := color(label)):
-        line["color"] = own
+    line = (line_style(label) if look(label) else {}) | normalize_kwargs(line, Line2D)
     legend = f"{label} ({lost} of {len(curves)} diverged)" if lost else label
     (drawn,) = ax.plot(steps, middle, label=legend, **line)
-    ax.fill_between(steps, low, high, color=drawn.get_color(), alpha=0.2, linewidth=0)
+    ax.fill_between(steps, low, high, color=drawn.get_color(), alpha=0.15, linewidth=0)
 
 
 def fronts(ax: Axes, fronts: Mapping[str, ParetoFront], chosen: Entry | None = None) -> None:
@@ -117,33 +118,62 @@ def fronts(ax: Axes, fronts: Mapping[str, ParetoFront], chosen: Entry | None = N
     ax.legend()
 
 
-def figure(fig: Figure, *, name: str, caption: str) -> None:
-    """Show a figure, transparent and at twice the screen's resolution, with its caption below; close it."""
+def figure(
+    fig: Figure,
+    *,
+    name: str,
+    caption: str,
+    alt: str | None = None,
+    record: Mapping[str, Any] | None = None,
+) -> None:
+    """Show a figure with its caption below, and close it.
+
+    `alt` says in words what the picture shows, to those who cannot see it (default: its axes and curves);
+    `record` is the mark of the record that its numbers come from. Raises ConfigError for text below 9 points
+    at the width of a page.
+    """
     import matplotlib.pyplot as plt
 
-    data, width = png(fig)
+    picture = svg.drawn(fig, name)
+    alt = alt or description(fig)
     plt.close(fig)
-    show("figure", name, "fig-", caption, {"image/png": data, "text/plain": f"<figure {name}>"}, width)
+    data = {mime.SVG: picture, "text/plain": f"<figure {name}>"}
+    mime.mark("figure", name, data, caption, alt=" ".join(alt.split()), record=record)
+
+
+def description(fig: Figure) -> str:
+    """A figure in words: what is drawn against what in each panel, and the curves of its legends."""
+    panels, curves = [], []
+    for ax in fig.axes:
+        drawn = f"{ax.get_ylabel()} against {ax.get_xlabel()}"
+        axes = drawn if ax.get_ylabel() and ax.get_xlabel() else ax.get_ylabel() or ax.get_xlabel()
+        panels.append(": ".join(part for part in (ax.get_title(), axes) if part))
+        curves += ax.get_legend_handles_labels()[1]
+    named = [panel for panel in dict.fromkeys(panels) if panel]
+    count = f"Chart of {len(fig.axes)} panels" if len(fig.axes) > 1 else "Chart"
+    text = count + (f": {'; '.join(named)}" if named else "")
+    text += f". Curves: {', '.join(dict.fromkeys(curves))}." if curves else "."
+    return re.sub(r"\\(?:mathrm|mathbf|hat|text)|[${}\\]", "", text)
 
 
 def png(fig: Figure) -> tuple[str, int]:
-    """A figure as a transparent PNG in base64, and the width in pixels to show it at, half its own."""
+    """A figure on white as PNG in base64, for widgets, and the width in pixels at which to show it."""
     file = io.BytesIO()
-    fig.savefig(file, format="png", dpi=2 * fig.dpi, transparent=True)
+    fig.savefig(file, format="png", dpi=2 * fig.dpi, facecolor="white")
     data = file.getvalue()
     return base64.b64encode(data).decode(), int.from_bytes(data[16:20], "big") // 2  # from the PNG header
 
 
-def table(frame: pd.DataFrame, *, name: str, caption: str) -> None:
+def table(frame: pd.DataFrame, *, name: str, caption: str, record: Mapping[str, Any] | None = None) -> None:
     """Show a frame as a table with its caption; cells may hold Markdown and $math$, floats keep 3 digits."""
     text = {"text/markdown": markdown(frame), "text/plain": frame.to_string(index=False)}
-    show("table", name, "tab-", caption, text)
+    mime.mark("table", name, text, caption, record=record)
 
 
 def equation(latex: str, *, name: str) -> None:
     """Show LaTeX as a displayed equation, long sums over several lines; in the book it is numbered."""
     latex = broken(" ".join(latex.strip().strip("$").split()))
-    show("equation", name, "eq-", None, {"text/latex": f"$$\n{latex}\n$$", "text/plain": latex})
+    mime.mark("equation", name, {"text/latex": f"$$\n{latex}\n$$", "text/plain": latex})
 
 
 def broken(latex: str, width: int = 160) -> str:
@@ -163,36 +193,9 @@ def broken(latex: str, width: int = 160) -> str:
 
 def markdown(frame: pd.DataFrame) -> str:
     """A frame as a Markdown table, numeric columns to the right; the index is not shown."""
-    rows = [[str(column) for column in frame.columns]]
-    rows.append(["---:" if _numeric(frame.iloc[:, i]) else ":---" for i in range(frame.shape[1])])
-    rows += [[_cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
-    rule = rows.pop(1)
-    lines = [" | ".join(" ".join(cell.replace("|", r"\|").split()) for cell in row) for row in rows]
-    return "\n".join(f"| {line} |" for line in [lines[0], " | ".join(rule), *lines[1:]])
-
-
-def show(
-    kind: str, name: str, prefix: str, caption: str | None, data: dict, width: int | None = None
-) -> None:
-    """Display `data` marked for the book, and the caption below it, which the book drops.
-
-    `data` maps MIME types to contents, `width` is that of its picture in pixels. ConfigError unless `name`
-    is `prefix` followed by small letters, digits or dashes.
-    """
-    from IPython.display import display
-
-    if not re.fullmatch(rf"{prefix}[a-z0-9-]+", name):
-        raise ConfigError(
-            f"this {kind} cannot be named {name!r}: use {prefix} and small letters, digits or '-'"
-        )
-    mark = {"kind": kind, "name": name}
-    if caption is not None:
-        mark["caption"] = " ".join(caption.split())
-    size = {} if width is None else {"image/png": {"width": width}}
-    display(data, raw=True, metadata={"l2o": mark, **size})
-    if caption is not None:
-        below = {"text/markdown": f"*{mark['caption']}*", "text/plain": mark["caption"]}
-        display(below, raw=True, metadata={"l2o": {"kind": "caption", "name": name}})
+    sides = ["right" if _numeric(frame.iloc[:, i]) else "left" for i in range(frame.shape[1])]
+    cells = frame.map(_cell).rename(columns=_cell)
+    return cells.to_markdown(index=False, colalign=sides, disable_numparse=True)
 
 
 def _numeric(column: pd.Series) -> bool:
@@ -201,8 +204,9 @@ def _numeric(column: pd.Series) -> bool:
 
 
 def _cell(value: Any) -> str:
+    """The text of a cell: no cell is blank, and none ends where a bar stands in it."""
     if value is None or value != value:
         return "–"
     if isinstance(value, float | np.floating):
         return f"{value:.3g}" if math.isfinite(value) else "diverged"
-    return str(value)
+    return " ".join(str(value).replace("|", r"\|").split()) or "–"

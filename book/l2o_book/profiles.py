@@ -25,7 +25,7 @@ def settings(root: Path, name: str, profile: str, changes: Mapping[str, Any]) ->
         ) from None
     own = path.parent / profile / f"{name}.yml"
     values = _read(path) | (_read(own) if own.is_file() else {})
-    values |= {"profile": profile} | changes
+    values |= {"profile": profile, **changes}
     return {key: value for key, value in values.items() if key in accepted}
 
 
@@ -37,9 +37,11 @@ def defaults(source: str) -> dict[str, Any]:
         if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", []):
             found = {}
             for statement in ast.parse(cell.source).body:
-                targets = getattr(statement, "targets", [getattr(statement, "target", None)])
-                if isinstance(targets[0], ast.Name):
-                    found[targets[0].id] = ast.literal_eval(statement.value)
+                if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
+                    continue
+                target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+                if isinstance(target, ast.Name):
+                    found[target.id] = ast.literal_eval(statement.value)
             return found
     return {}
 

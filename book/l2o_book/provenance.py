@@ -40,7 +40,7 @@ def commit() -> dict | None:
     changed = _git(
         package, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"
     )
-    return head and {"sha": head, "dirty": bool(changed)}
+    return {"sha": head, "dirty": bool(changed)} if head else None
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -1,87 +1,170 @@
-"""From an executed notebook to a page of the book: marked outputs become numbered, papermill's traces go."""
+"""From an executed notebook to a page of the book: marked outputs become numbered, papermill's traces go.
+
+Conventions for the authors of notebooks
+----------------------------------------
+*Which code a reader sees.* A cell that computes stays open. A cell that only draws or tabulates is tagged
+`draw` (`# %% tags=["draw"]`) and folded to one line, "Show the code"; so is, without a tag, a cell of more
+than 12 lines of which nothing comes but marked outputs (`plots.figure`, `plots.table`, `plots.equation`,
+`explorer`), unless it is tagged `open`. The cell tagged `parameters` is folded as "Parameters". A cell
+tagged `remove-cell` does not reach the page, nor do its outputs. Helpers that only `draw` cells need are
+tagged `draw`, too.
+
+*Figures.* `fig, axes = plt.subplots(1, 2, figsize=plots.figure_size(1, 2))` makes rows and columns of
+panels as wide as the page; no `fontsize` is below 9. Curves of optimizers are drawn by `plots.band(ax,
+curves, label)`, or `ax.plot(x, y, label=label, **plots.line_style(label))`; others take the colours of
+`plots.CYCLE` by themselves. There are no other colours: those of the palette change with the page's theme.
+`alt=` says in a sentence what there is to see, where axes and legend do not say it.
+
+*Where numbers come from.* `page.record(...)` marks the record that a page shows, and the line below the
+title names it and links to it. `plots.figure(..., record=mark)` and `plots.table(..., record=mark)` do so
+for one caption; a mark has the keys `name`, `source`, `path`, `commit`, `date`.
+
+*The first cell.* A notebook installs nothing and sets no paths: `l2o_book.sync` puts a cell before the
+first code cell of each .ipynb that installs the packages where they are missing (Colab).
+"""
 
 from __future__ import annotations
 
-import base64
 import json
 import re
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-EXPLORER = "application/vnd.l2o.explorer+json"
+from . import mime
+from .palette import themed
+
+LONG = 12  # lines; a longer cell of which only marked outputs come is folded
+FOLDED = {"parameters": "Parameters", "draw": "Show the code"}  # tags, and what stands in the code's place
+KEPT = ("tags", "mystnb")  # metadata of a cell
+LEFT_OUT = {"injected-parameters", "remove-cell", "papermill-error-cell-tag"}  # tags
 
 
-def page(executed: NotebookNode, figures: Path) -> NotebookNode:
+def page(executed: NotebookNode, figures: Path, repository: Mapping[str, str] | None = None) -> NotebookNode:
     """The notebook as the book shows it; figures are written to the folder `figures` beside the page.
 
     Left out: the injected parameters and the error notes of papermill, its paths and times, widgets (they
-    need a kernel) and what went to stderr.
+    need a kernel) and what went to stderr. `repository` is that of _config.yml: links to records lead there.
     """
     run = executed.metadata.get("l2o", {})
-    cells = []
+    cells: list[NotebookNode] = []
+    records: list[Mapping[str, Any]] = []
     for cell in deepcopy(executed.cells):
         tags = cell.metadata.get("tags", [])
-        if "injected-parameters" in tags or any("papermill-error" in tag for tag in tags):
+        if {"injected-parameters", "remove-cell"} & set(tags) or any(
+            "papermill-error" in tag for tag in tags
+        ):
             continue
-        cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k in ("tags", "mystnb")})
-        if "parameters" in tags:
-            cell.metadata |= {"tags": [*tags, "hide-input"], "mystnb": {"code_prompt_show": "Parameters"}}
+        cell.metadata = NotebookNode({key: value for key, value in cell.metadata.items() if key in KEPT})
+        if prompt := folded(cell):
+            cell.metadata |= {"tags": [*tags, "hide-input"], "mystnb": {"code_prompt_show": prompt}}
         cells.append(cell)
-        if cell.cell_type == "code":
-            cell.execution_count = None
-            marked = [output for output in cell.outputs if "l2o" in output.get("metadata", {})]
-            cell.outputs = [output for output in cell.outputs if _shown(output)]
-            for output in marked:
-                if source := directive(output, figures):
-                    cells.append(new_markdown_cell(source, id=f"{output.metadata.l2o.name}"))
+        if cell.cell_type != "code":
+            continue
+        cell.execution_count = None
+        marked = [output for output in cell.outputs if mime.marked(output)]
+        cell.outputs = [output for output in cell.outputs if _shown(output)]
+        for output in marked:
+            mark = mime.marked(output)
+            if mark["kind"] == "record":
+                records += [mark] if mark.get("path") else []  # a run of the page's own needs no line
+            elif source := directive(output, figures, repository):
+                cells.append(new_markdown_cell(source, id=mark["name"]))
+    if run:
+        cells = _below_title(cells, note(run, records, repository))
     notebook = NotebookNode(executed | {"cells": cells})
     notebook.metadata = NotebookNode({k: v for k, v in executed.metadata.items() if k == "kernelspec"})
-    if run:
-        cells.insert(_after_title(cells), new_markdown_cell(note(run), id="l2o-run"))
     return notebook
 
 
-def directive(output: NotebookNode, figures: Path) -> str | None:
+def folded(cell: NotebookNode) -> str | None:
+    """What stands in the place of a cell's code; None if the code is shown."""
+    tags = cell.metadata.get("tags", [])
+    if named := [FOLDED[tag] for tag in tags if tag in FOLDED]:
+        return named[0]
+    if cell.cell_type != "code" or "open" in tags or not cell.outputs:
+        return None
+    long = cell.source.count("\n") >= LONG
+    return FOLDED["draw"] if long and not any(_shown(output) for output in cell.outputs) else None
+
+
+def directive(output: NotebookNode, figures: Path, repository: Mapping[str, str] | None = None) -> str | None:
     """The numbered MyST directive of one marked output (None for a caption: the directive carries it)."""
-    mark, data = output.metadata.l2o, output.data
-    if mark.kind in ("figure", "explorer"):
+    mark, data = mime.marked(output), output.data
+    caption = mark.get("caption", "")
+    if record := mark.get("record"):
+        caption += f" Source: {cited(record, repository)}."
+    if mark["kind"] in ("figure", "explorer"):
         figures.mkdir(parents=True, exist_ok=True)
-        (figures / f"{mark.name}.png").write_bytes(base64.b64decode(data["image/png"]))
-        width = output.metadata.get("image/png", {}).get("width", 640)
-        alternative = re.sub(r"[${}`*\\]", "", mark.caption)
+        (figures / f"{mark['name']}.svg").write_text(data[mime.SVG], encoding="utf-8")
+        alternative = re.sub(r"[${}`*\\]", "", mark["alt"])
         picture = (
-            f"```{{figure}} {figures.name}/{mark.name}.png\n:name: {mark.name}\n:alt: {alternative}\n"
-            f":width: {width}px\n:class: l2o-figure\n\n{mark.caption}\n```"
+            f"```{{figure}} {figures.name}/{mark['name']}.svg\n:name: {mark['name']}\n:alt: {alternative}\n"
+            f":class: l2o-figure\n\n{caption}\n```"
         )
-        return f"{picture}\n\n{frames(data[EXPLORER])}" if mark.kind == "explorer" else picture
-    if mark.kind == "table":
-        return f"````{{table}} {mark.caption}\n:name: {mark.name}\n\n{data['text/markdown']}\n````"
-    if mark.kind == "equation":
-        return f"```{{math}}\n:label: {mark.name}\n\n{data['text/plain']}\n```"
+        return picture if mark["kind"] == "figure" else f"{picture}\n\n{frames(data[mime.EXPLORER])}"
+    if mark["kind"] == "table":
+        return f"````{{table}} {caption}\n:name: {mark['name']}\n\n{data['text/markdown']}\n````"
+    if mark["kind"] == "equation":
+        return f"```{{math}}\n:label: {mark['name']}\n\n{data['text/plain']}\n```"
     return None
 
 
-def frames(explorer: dict) -> str:
+def frames(explorer: Mapping[str, Any]) -> str:
     """The data of an explorer behind its static picture, which static/explorer.js replaces.
 
     They are in the page, as a page opened from disk may not fetch a file; no `<` in them can end the script.
     """
     text = json.dumps(explorer, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return f'```{{raw}} html\n<script type="application/json" class="l2o-frames">{text}</script>\n```'
+    return f'```{{raw}} html\n<script type="application/json" class="l2o-frames">{themed(text)}</script>\n```'
 
 
-def note(run: dict) -> str:
-    """The line under a page's title: at which profile it was made, with which parameters, in what time."""
+def note(
+    run: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]] = (),
+    repository: Mapping[str, str] | None = None,
+) -> str:
+    """The lines under a page's title: which run its numbers are of, and how the page itself was made.
+
+    `records` are the marks of recorded runs that the page shows in place of its own.
+    """
     if run["failure"]:
         return f"````{{error}}\nThe run that made this page failed:\n\n```text\n{run['failure']}\n```\n````"
-    settings = ", ".join(f"`{key}={value}`" for key, value in run["parameters"].items() if key != "profile")
-    changed = f" with {settings}" if settings else ""
-    text = f"Made in the **{run['profile']}** profile{changed}, in {duration(run['seconds'])}."
-    return f"```{{div}} l2o-run\n{text}\n```"
+    settings = [f"`{key}={value}`" for key, value in run["parameters"].items() if key != "profile"]
+    changed = f" with {', '.join(settings)}" if settings else ""
+    made = f"in the **{run['profile']}** profile{changed}, in {duration(run['seconds'])}"
+    names = {record["name"]: cited(record, repository) for record in records}
+    lines = [f"Shows the **recorded run**: {words}." for words in names.values()] or [f"Made {made}."]
+    if names:
+        lines.append(f"The page itself was rebuilt {made}; numbers of that run are named as such.")
+    return "```{div} l2o-run\n" + "\n\n".join(lines) + "\n```"
+
+
+def cited(record: Mapping[str, Any], repository: Mapping[str, str] | None) -> str:
+    """A record in words, with links to its file, and to the code that made it, in the repository.
+
+    The file is that of the repository's branch: a record cannot be part of the commit that made it.
+    """
+    words = [record.get("source") or record["name"], record.get("date", "")[:10]]
+    if record.get("seconds"):
+        words.append(f"{duration(record['seconds'])}{_machine(record.get('hardware') or {})}")
+    path, sha = record.get("path"), record.get("commit")
+    if path and repository:
+        words.append(f"record [{Path(path).name}]({repository['url']}/blob/{repository['branch']}/{path})")
+    if sha and repository:
+        words.append(f"code [{sha[:7]}]({repository['url']}/tree/{sha})")
+    return ", ".join(word for word in words if word)
+
+
+def _machine(hardware: Mapping[str, Any]) -> str:
+    """Where a run took its time."""
+    processor = hardware.get("gpu") or hardware.get("cpu")
+    cores = f", {hardware['cores']} cores" if hardware.get("cores") else ""
+    return f" on {processor}{cores}" if processor else ""
 
 
 def duration(seconds: float) -> str:
@@ -94,9 +177,17 @@ def duration(seconds: float) -> str:
 def _shown(output: NotebookNode) -> bool:
     if output.output_type == "stream":
         return output.name != "stderr"
-    return "l2o" not in output.get("metadata", {}) and WIDGET_VIEW not in output.get("data", {})
+    return not mime.marked(output) and mime.WIDGET_VIEW not in output.get("data", {})
 
 
-def _after_title(cells: list[NotebookNode]) -> int:
-    """Where the note goes: behind the cell with the page's title."""
-    return 1 if cells and cells[0].cell_type == "markdown" else 0
+def _below_title(cells: list[NotebookNode], text: str) -> list[NotebookNode]:
+    """The cells with a note between the page's title and what follows."""
+    inserted = new_markdown_cell(text, id="l2o-run")
+    if not cells or cells[0].cell_type != "markdown":
+        return [inserted, *cells]
+    title, _, rest = cells[0].source.strip().partition("\n")
+    if not title.startswith("# "):
+        return [cells[0], inserted, *cells[1:]]
+    cells[0].source = title
+    introduction = [new_markdown_cell(rest.strip(), id="l2o-introduction")] if rest.strip() else []
+    return [cells[0], inserted, *introduction, *cells[1:]]

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from l2o_core.errors import ConfigError, did_you_mean
 
@@ -50,7 +50,7 @@ class Published:
         return pd.DataFrame(cells)
 
 
-def mean_std(values: Sequence[float | str | None]) -> str:
+def mean_std(values: Sequence[Any]) -> str:
     """Text like "0.23 ± 0.13", mean and sample standard deviation; runs that diverged are counted apart.
 
     Both numbers have as many decimals as two digits of the deviation take, three at most.

@@ -72,7 +72,7 @@ def fit(
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build().to(device, memory_format=torch.channels_last)
+        network = build().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = len(train) // batch
     trainer = optimizer(network.parameters())
     pace = (
@@ -165,9 +165,12 @@ class _Loop:
 
     def states(self) -> dict[str, Any]:
         """All that the next epoch depends on."""
-        parts = {"network": self.network, "trainer": self.trainer, "scheduler": self.scheduler}
-        states = {name: part.state_dict() for name, part in parts.items()}
-        return states | {"generator": self.generator.get_state()}
+        return {
+            "network": self.network.state_dict(),
+            "trainer": self.trainer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "generator": self.generator.get_state(),
+        }
 
     def restore(self, states: dict[str, Any]) -> None:
         """Go on from what `states` gave."""

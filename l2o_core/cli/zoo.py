@@ -27,8 +27,9 @@ def run(options: argparse.Namespace) -> int:
         return 0
     entry = zoo.get(options.name)
     defaults = ", ".join(f"{key}={value}" for key, value in entry.defaults.items())
-    lines = {"equation": entry.equation, "source": entry.source, "note": entry.note, "defaults": defaults}
-    lines["to be given"] = ", ".join(entry.open)
+    lines = {"equation": str(entry.equation), "source": entry.source, "note": entry.note}
+    lines["defaults"] = defaults
+    lines["to be given"] = ", ".join(entry.unpublished)
     for label, text in lines.items():
         if text:
             body = textwrap.fill(str(text), WIDTH, subsequent_indent=" " * 13, break_long_words=False)

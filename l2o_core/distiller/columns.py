@@ -13,6 +13,7 @@ its nodes are counted. Two kinds:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -68,7 +69,7 @@ def transforms(problem: Problem, functions: tuple[str, ...]) -> list[Column]:
     return [column for name in functions for x in scaled for column in _column(problem, call(name, x))]
 
 
-def _compressor(problem: Problem, variables: list[Expression]):
+def _compressor(problem: Problem, variables: list[Expression]) -> Callable[[Expression], Expression]:
     scale = _median(problem, variables)
     return lambda x: call("asinh", scale * x)
 

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -42,7 +42,8 @@ class Dataset:
 
     def save(self, path: str | Path) -> Path:
         """Write the rows as a .npz file, which `l2o distill` reads too, and return the path."""
-        arrays = {"inputs": self.inputs, "targets": self.targets, "names": self.names, "groups": self.groups}
+        arrays: dict[str, Any] = {"inputs": self.inputs, "targets": self.targets}
+        arrays |= {"names": self.names, "groups": self.groups}
         arrays |= {f"memory.{index}": part.numpy() for index, part in enumerate(self.memory)}
         arrays |= {f"origin.{key}": values for key, values in self.origin.items()}
         with replacing(path) as draft, draft.open("wb") as file:
@@ -149,7 +150,7 @@ def collect(
         layers=layers[kept.numpy()],
         time=time,
     )
-    return replace(data, origin=data.origin | {"task": np.full(len(data), task.name)})
+    return replace(data, origin={**data.origin, "task": np.full(len(data), task.name)})
 
 
 def sample_windows(

@@ -141,11 +141,12 @@ def _variables(names: Sequence[str] | None, columns: int) -> tuple[Variable, ...
     if repeated:
         raise ConfigError(f"two columns share the name {', '.join(repeated)}")
     try:
-        variables = tuple(parse(name).root for name in names)
+        roots = {name: parse(name).root for name in names}
     except ExpressionError as error:
         raise ConfigError(f"a column's name must be a variable such as g[3]: {error}") from None
-    for name, variable in zip(names, variables, strict=True):
-        if not isinstance(variable, Variable):
+    variables = tuple(root for root in roots.values() if isinstance(root, Variable))
+    for name, root in roots.items():
+        if root not in variables:
             raise ConfigError(f"a column's name must be a variable such as g[3], not {name!r}")
     return variables
 

@@ -41,7 +41,7 @@ def loss(equation: Expression, rows: Rows) -> float:
     return error if math.isfinite(error) else math.inf
 
 
-def r2(y: np.ndarray, prediction: np.ndarray) -> float:
+def r2(y: np.ndarray | Tensor, prediction: np.ndarray | Tensor) -> float:
     """Coefficient of determination of predictions [n] for y [n]: 1 is perfect, 0 as good as y's mean.
 
     Minus infinity where a prediction is not finite. Raises DataError where y does not vary.

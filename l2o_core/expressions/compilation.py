@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -98,7 +98,7 @@ def _assemble(expression: Expression, free: bool) -> _Code:
     return _Code(tuple(instructions), result)
 
 
-def _run(code: _Code, registers: list) -> Tensor | float:
+def _run(code: _Code, registers: list) -> Any:
     for function, arguments, spent in code.instructions:
         values = [registers[a] if isinstance(a, int) else a for a in arguments]
         registers.append(function(*values))

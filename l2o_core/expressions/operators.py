@@ -20,13 +20,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 DENOMINATOR_CUT = 2.0**-63
 LOG_CUT = 2.0**-126
+
+Operand = Any  # a tensor; in a compiled rule one of two may be a float
 
 
 class Operator(NamedTuple):
@@ -42,7 +44,7 @@ def constant_value(name: str, *values: float) -> float:
     return OPERATORS[name].function(*tensors).item()
 
 
-def _divide(x: Tensor | float, y: Tensor | float) -> Tensor:
+def _divide(x: Operand, y: Operand) -> Tensor:
     if isinstance(y, float):
         return x * (1 / y) if abs(y) >= DENOMINATOR_CUT else torch.zeros_like(x)
     vanishing = y.abs() < DENOMINATOR_CUT
@@ -58,7 +60,7 @@ def _sqrt(x: Tensor) -> Tensor:
     return x.sign() * _magnitude(x).sqrt()
 
 
-def _pow(x: Tensor | float, y: Tensor | float) -> Tensor:
+def _pow(x: Operand, y: Operand) -> Tensor:
     if isinstance(x, float):
         return math.copysign(1.0, x) * abs(x) ** y if x else torch.zeros_like(y)
     return x.sign() * _magnitude(x) ** y
@@ -68,13 +70,13 @@ def _log(x: Tensor) -> Tensor:
     return x.abs().clamp_min(LOG_CUT).log()
 
 
-def _min(x: Tensor | float, y: Tensor | float) -> Tensor:
+def _min(x: Operand, y: Operand) -> Tensor:
     if isinstance(x, float):
         x, y = y, x
     return x.clamp_max(y) if isinstance(y, float) else torch.minimum(x, y)
 
 
-def _max(x: Tensor | float, y: Tensor | float) -> Tensor:
+def _max(x: Operand, y: Operand) -> Tensor:
     if isinstance(x, float):
         x, y = y, x
     return x.clamp_min(y) if isinstance(y, float) else torch.maximum(x, y)

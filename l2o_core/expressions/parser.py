@@ -90,7 +90,7 @@ class _Parser:
     def read_value(self) -> bool:
         """Read where a value is due; True when there is one, False when its beginning was read."""
         match = self.match(_VALUE, "expected a number, a variable or a function")
-        kind, start = match.lastgroup, match.start(match.lastgroup)
+        kind, start = match.lastgroup, match.start(match.lastgroup or 0)
         if kind == "number":
             self.program.append(self.number(match["number"], start))
         elif kind in ("variable", "lag"):
@@ -150,7 +150,7 @@ class _Parser:
 
     def number(self, text: str, position: int) -> float:
         try:
-            return const(float("".join(text.split()))).root
+            return const(float("".join(text.split()))).constants[0]
         except ExpressionError:
             self.fail("a number too large for a float", position)
 
@@ -165,6 +165,7 @@ class _Parser:
         match = pattern.match(self.text, self.position)
         if match is None:
             word = _WORD.match(self.text, self.position)
+            assert word, "it matches anything"
             self.fail(f"{expected}, found {_describe(word['word'])}", word.start("word"))
         self.check_size()
         self.position = match.end()

@@ -26,6 +26,9 @@ class _Piece(NamedTuple):
         return self.text if self.binding >= binding else template.format(self.text)
 
 
+_NOTHING = _Piece("", 0)  # the second argument of an operator that has one
+
+
 def to_text(expression: Expression) -> str:
     """As `parse` reads it: every digit, and no parenthesis that could be left out."""
     return expression.fold(lambda variable: _Piece(str(variable), _ATOM), _text_constant, _text_operator).text
@@ -36,7 +39,7 @@ def _text_constant(value: float) -> _Piece:
     return _Piece(text, _PREFIX if text.startswith("-") else _ATOM)
 
 
-def _text_operator(name: str, x: _Piece, y: _Piece | None = None) -> _Piece:
+def _text_operator(name: str, x: _Piece, y: _Piece = _NOTHING) -> _Piece:
     if name in ("+", "-"):
         return _Piece(f"{x.within(_SUM)} {name} {y.within(_PRODUCT)}", _SUM)
     if name in ("*", "/"):
@@ -48,7 +51,7 @@ def _text_operator(name: str, x: _Piece, y: _Piece | None = None) -> _Piece:
         return _Piece(f"{x.within(_ATOM)}^2", _POWER)
     if name == "pow" and y.text != "2":
         return _Piece(f"{x.within(_ATOM)}^{y.within(_PREFIX)}", _POWER)
-    return _Piece(f"{name}({x.text if y is None else f'{x.text}, {y.text}'})", _ATOM)
+    return _Piece(f"{name}({f'{x.text}, {y.text}' if y.text else x.text})", _ATOM)
 
 
 def to_latex(expression: Expression, digits: int) -> str:
@@ -71,7 +74,7 @@ def _latex_variable(variable: Variable) -> _Piece:
 
 def _symbol(name: str, lag: int | None) -> str:
     r"""m_hat, 3 -> \hat{m}_{t-3}; beta1, None -> \beta_{1}."""
-    base, hat, index = re.fullmatch(r"(.+?)(_hat)?_?(\d*)", name).groups()
+    ((base, hat, index),) = re.findall(r"^(.+?)(_hat)?_?(\d*)$", name)
     if base == "eps":
         base = "epsilon"
     if _GREEK.fullmatch(base):
@@ -97,7 +100,7 @@ def _latex_constant(value: float, digits: int) -> _Piece:
     return _Piece(rf"{mantissa} \times {power}", _PRODUCT)
 
 
-def _latex_operator(name: str, x: _Piece, y: _Piece | None = None) -> _Piece:
+def _latex_operator(name: str, x: _Piece, y: _Piece = _NOTHING) -> _Piece:
     brackets = r"\left({}\right)"
     if name in ("+", "-"):
         right = y.text if name == "+" else y.within(_PRODUCT, brackets)
@@ -126,4 +129,4 @@ def _latex_operator(name: str, x: _Piece, y: _Piece | None = None) -> _Piece:
     if name == "abs":
         return _Piece(rf"\left|{x.text}\right|", _ATOM)
     function = rf"\{name}" if name in _LATEX_FUNCTIONS else rf"\operatorname{{{name}}}"
-    return _Piece(function + brackets.format(x.text if y is None else f"{x.text}, {y.text}"), _ATOM)
+    return _Piece(function + brackets.format(f"{x.text}, {y.text}" if y.text else x.text), _ATOM)

@@ -18,8 +18,8 @@ def simplify(expression: Expression) -> Expression:
 
 def _simplified(name: str, *arguments: Expression) -> Expression:
     """`call(name, *arguments)` for arguments that are simple already."""
-    values = [_number(argument) for argument in arguments]
-    if None not in values and math.isfinite(value := constant_value(name, *values)):
+    values = [number for argument in arguments if (number := _number(argument)) is not None]
+    if len(values) == len(arguments) and math.isfinite(value := constant_value(name, *values)):
         return const(value)
     match name:
         case "neg":
@@ -30,7 +30,7 @@ def _simplified(name: str, *arguments: Expression) -> Expression:
             return _product(*arguments)
         case "/":
             return _quotient(*arguments)
-        case "pow" if values[1] == 1:
+        case "pow" if _number(arguments[1]) == 1:
             return arguments[0]
     return call(name, *arguments)
 

@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -179,7 +179,7 @@ class Expression:
         return str(self)
 
     @classmethod
-    def from_json(cls, value: object) -> Expression:
+    def from_json(cls, value: Any) -> Expression:
         """Read what `to_json` wrote; anything else raises ExpressionError."""
         from .parser import parse
 

@@ -1,4 +1,4 @@
-"""Known update rules, as equations: `zoo.yml` is the collection, this reads it."""
+"""Known update rules, as equations: `zoo.yml` is the collection, this module reads it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,27 @@ from importlib import resources
 import yaml
 
 from .. import features
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..expressions import Expression, parse
 
 HYPERPARAMETERS = ("beta1", "beta2", "eps", "weight_decay", "total_steps")
-"""Names that have a value in every rule."""
+"""Names that may stand in an equation as numbers, and have a value in every rule."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A rule: `equation` is the direction added (times lr) to the parameters.
+class Rule:
+    """A rule of the zoo: theta <- theta + lr * equation.
 
-    `defaults` are hyper-parameters for `SymbolicOptimizer`, `source` says where the rule was published,
-    `note` what to know and when not to use it. Names in the equation that are neither features nor
-    hyper-parameters are coefficients that were not published: give them by keyword.
+    Attributes:
+        name: Its name in the zoo.
+        equation: The direction that is added, times lr, to the parameters.
+        source: Where it was published.
+        note: Facts to know before use, and when not to use it.
+        defaults: Hyper-parameters for `SymbolicOptimizer`, by name.
+
+    Example:
+        >>> get("adam").equation
+        parse('-m[0] / (sqrt(v[0]) + eps)')
     """
 
     name: str
@@ -33,29 +40,54 @@ class Entry:
     defaults: Mapping[str, float | bool]
 
     @property
-    def open(self) -> tuple[str, ...]:
-        """Coefficients that were not published: what the user has to give."""
+    def unpublished(self) -> tuple[str, ...]:
+        """Coefficients in the equation whose values were not published: give them by keyword.
+
+        Example:
+            >>> get("syml2o_eq6").unpublished[:3]
+            ('gamma', 'a0', 'a1')
+        """
         names = dict.fromkeys(variable.name for variable in self.equation.variables)
         return tuple(name for name in names if name not in {*features.NAMES, *HYPERPARAMETERS})
 
 
 def names() -> tuple[str, ...]:
-    """The names of all rules."""
+    """The names of all rules.
+
+    Example:
+        >>> names()[:3]
+        ('sgd', 'momentum', 'nesterov')
+    """
     return tuple(_load())
 
 
-def get(name: str) -> Entry:
-    """The rule of that name; ConfigError names the known ones."""
+def get(name: str) -> Rule:
+    """The rule of that name.
+
+    Args:
+        name: One of `names()`.
+
+    Returns:
+        The rule: equation, source, note and default hyper-parameters.
+
+    Raises:
+        ConfigError: If the zoo has no rule of that name.
+
+    Example:
+        >>> get("lion").defaults["lr"]
+        0.0001
+    """
     try:
         return _load()[name]
     except KeyError:
-        raise ConfigError(f"no rule {name!r} in the zoo; known rules: {', '.join(names())}") from None
+        hint = did_you_mean(name, names(), "`l2o zoo` lists them")
+        raise ConfigError(f"no rule {name!r} in the zoo; {hint}") from None
 
 
 @cache
-def _load() -> dict[str, Entry]:
+def _load() -> dict[str, Rule]:
     data = yaml.safe_load(resources.files(__package__).joinpath("zoo.yml").read_text(encoding="utf-8"))
     return {
-        name: Entry(name, parse(fields["equation"]), fields["source"], fields["note"], fields["defaults"])
+        name: Rule(name, parse(fields["equation"]), fields["source"], fields["note"], fields["defaults"])
         for name, fields in data.items()
     }

@@ -24,7 +24,7 @@ def resnet(
         raise ConfigError(f"no ResNet has {depth} layers; known depths: {', '.join(map(str, _BLOCKS))}")
     if stem not in _STEMS:
         raise ConfigError(f"unknown stem {stem!r}; known stems: {', '.join(_STEMS)}")
-    stages: list[nn.Module] = []
+    stages: list[_Residual] = []
     wide = inner = width
     for stage, blocks in enumerate(_BLOCKS[depth]):
         for block in range(blocks):
@@ -72,7 +72,8 @@ class _Residual(nn.Module):
 
     def __init__(self, body: nn.Module, inputs: int, outputs: int, stride: int):
         super().__init__()
-        self.body, self.out_channels = body, outputs
+        self.body = body
+        self.out_channels: int = outputs
         same = inputs == outputs and stride == 1
         self.shortcut = nn.Identity() if same else _conv_norm(inputs, outputs, 1, stride)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+collect_ignore = ["fixture"]  # a notebook: no tests, and no examples in docstrings
 
 NOTEBOOK = """# %% [markdown]
 # # {title}

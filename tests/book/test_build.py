@@ -58,7 +58,8 @@ def test_marked_outputs_are_numbered_and_referred_to(book):
     for number in ("Fig. 1.1", "Table 1.1", "(1.1)"):
         assert page.count(number) >= 2, f"{number} should stand at the thing and in the text"
     assert "Losses of 3 seeds" in page
-    assert (book.html / "_images" / "fig-sample.png").is_file()
+    assert '<svg class="l2o-figure" role="img" aria-label="Chart: loss f(x_t) against step.' in page
+    assert (book.html / "_images" / "fig-sample.svg").is_file()
 
 
 def test_pages_load_nothing_from_elsewhere(book):

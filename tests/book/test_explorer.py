@@ -1,6 +1,5 @@
 """An explorer shares its axes, keeps its data small, says what it cannot show, and is one output."""
 
-import base64
 import json
 import math
 
@@ -9,8 +8,9 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from l2o_book import explorer as module
-from l2o_book import plots
-from l2o_book.explorer import MIME, WIDGET_VIEW, Curve, Frame, explorer
+from l2o_book import palette
+from l2o_book.explorer import Curve, Frame, explorer
+from l2o_book.mime import EXPLORER, SVG, WIDGET_VIEW
 
 from l2o_core.errors import ConfigError
 
@@ -35,15 +35,17 @@ def frame(label="12 nodes", y=(1.0, 2.0, 3.0), **more):
 def explored(shown, frames, **options):
     """The JSON of an explorer."""
     explorer(frames, **{"name": "fig-a", "caption": "Seen."} | options)
-    return shown[0][0][MIME]
+    return shown[0][0][EXPLORER]
 
 
 def test_an_explorer_is_one_marked_output_with_its_frames_and_a_picture(shown):
     data = explored(shown, [frame(), frame("20 nodes")], control="size", x="step", y="loss")
     (output, metadata), (_, below) = shown
-    assert metadata["l2o"] == {"kind": "explorer", "name": "fig-a", "caption": "Seen."}
-    assert metadata["image/png"]["width"] == 640
-    assert base64.b64decode(output["image/png"]).startswith(b"\x89PNG")
+    mark = {"kind": "explorer", "name": "fig-a", "caption": "Seen."}
+    assert metadata["l2o"] == mark | {
+        "alt": "Chart: 12 nodes · R² 0.93: loss against step. Curves: data, equation."
+    }
+    assert output[SVG].startswith("<svg")
     assert WIDGET_VIEW not in output
     assert below["l2o"]["kind"] == "caption"
     assert (data["control"], data["x"], data["y"], data["start"]) == ("size", "step", "loss", 0)
@@ -58,7 +60,7 @@ def test_numbers_keep_four_digits_and_equal_arrays_are_kept_once(shown):
     data = explored(shown, [frame(y=np.array([1 / 3, 2e-7 / 3, 12345.6])), frame()])
     assert data["arrays"] == [[0, 1, 2], [0.3333, 6.667e-8, 12350], [1, 2, 3]]
     first, second = (each["curves"] for each in data["groups"][0]["frames"])
-    assert first[0] == second[0] == first[0] | {"x": 0, "y": 0, "style": "points"}
+    assert first[0] == second[0] == first[0] | {"x": 0, "y": 0, "points": True}
     assert (first[1]["y"], second[1]["y"]) == (1, 2)
 
 
@@ -96,11 +98,18 @@ def test_a_label_has_one_colour_in_all_frames(shown):
         (c["label"], c["color"]) for each in data["groups"][0]["frames"] for c in each["curves"]
     }  # fmt: skip
     assert colors == {
-        ("first", plots.CYCLE[0]),
-        ("second", plots.CYCLE[1]),
-        ("Adam (lr 1)", plots.COLORS["adam"]),
+        ("first", palette.LIGHT["red"]),
+        ("second", palette.LIGHT["green"]),
+        ("Adam (lr 1)", palette.LIGHT["blue"]),
         ("own", "#ff0000"),
     }
+
+
+def test_optimizers_have_their_dashes(shown):
+    curves = [Curve("Adam", [0], [0]), Curve("SOL", [0], [0]), Curve("bound", [0], [0], style="dash")]
+    data = explored(shown, [Frame("1", curves=curves)])
+    dashes = [curve["dashes"] for curve in data["groups"][0]["frames"][0]["curves"]]
+    assert dashes == [list(palette.DASHES["dash"]), [], list(palette.DASHES["dash"])]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +146,7 @@ def test_the_picture_does_not_depend_on_the_notebook_s_style(shown):
     explored(shown, [frame()])
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red"}):
         explored(shown, [frame()])
-    assert shown[0][0]["image/png"] == shown[2][0]["image/png"]
+    assert shown[0][0][SVG] == shown[2][0][SVG]
 
 
 def test_in_a_kernel_the_same_output_holds_the_widget(shown, monkeypatch):
@@ -145,7 +154,7 @@ def test_in_a_kernel_the_same_output_holds_the_widget(shown, monkeypatch):
     data = explored(shown, [frame(), frame("20 nodes")])
     output = shown[0][0]
     assert output[WIDGET_VIEW]["model_id"]
-    assert "image/png" in output
+    assert SVG in output
     assert data["groups"]
     assert len(shown) == 2
 

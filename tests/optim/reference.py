@@ -1,10 +1,9 @@
-"""The meaning of a rule, spelled out: the whole history is kept, and the equation read at every step."""
+"""The meaning of a rule, spelled out: the whole history is stored, the equation evaluated at every step."""
 
 import torch
 
 from l2o_core.expressions import parse, var
-from l2o_core.features import NAMES, Features
-from l2o_core.optim._compile.plan import POWERS
+from l2o_core.features import NAMES, POWERS, Features
 
 OPTIONS = tuple(Features.__dataclass_fields__)
 

@@ -161,11 +161,15 @@ def test_parameters_can_be_added_later():
 @pytest.mark.parametrize(
     ("rule", "options", "message"),
     [
-        ("adamm", {}, "names adamm, which has no value.*rules of the zoo have the names sgd, momentum"),
+        ("adamm", {}, r"names adamm, which has no value; did you mean 'adam'\?.*`l2o zoo` lists the rules"),
         ("-c * g", {}, r"c=\.\.\."),
         ("-eps[1]", {}, "unknown feature 'eps'"),
         ("-lr * g", {}, "names lr"),
-        ("-g", {"betas": 0.9}, "betas has no use in this rule, which takes beta1, beta2"),
+        ("-g", {"beta": 0.9}, r"beta has no use in this rule; did you mean 'beta[12]'\?"),
+        ("-g", {"horizon": 0.9}, "horizon has no use in this rule; it takes beta1, beta2"),
+        ("-g", {"betas": 0.9}, r"betas must be two numbers, \(beta1, beta2\), not 0.9"),
+        ("-g", {"betas": (0.9, 0.99), "beta2": 0.9}, "not both"),
+        ("-g[1]", {"compact": 0.01}, "compact is now named lag_tolerance"),
         ("-g", {"g": 0.9}, "g has no use"),
         ("-g", {"lr": -1.0}, "lr must be 0 or larger"),
         ("-g", {"lr": float("nan")}, "lr must be 0 or larger"),

@@ -15,7 +15,7 @@ STEPS = 200
 
 def options(name: str) -> dict[str, float]:
     """Values for what a rule leaves open."""
-    values = {name: 1.0 if name == "gamma" else 0.01 for name in zoo.get(name).open}
+    values = {name: 1.0 if name == "gamma" else 0.01 for name in zoo.get(name).unpublished}
     return values | {"total_steps": STEPS}
 
 
@@ -197,8 +197,10 @@ class TestEveryRule:
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(ConfigError, match="no rule 'adamm' in the zoo; known rules: sgd, momentum"):
-        zoo.get("adamm")
+    with pytest.raises(ConfigError, match=r"no rule 'adm' in the zoo; did you mean 'adam'\?$"):
+        zoo.get("adm")
+    with pytest.raises(ConfigError, match=r"no rule 'xyz' in the zoo; `l2o zoo` lists them$"):
+        zoo.get("xyz")
 
 
 def test_published_but_incomplete_rules_say_what_they_need():

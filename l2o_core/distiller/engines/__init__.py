@@ -1,4 +1,4 @@
-"""Engines: what proposes equations for a `Problem`. All take the same data, and all give `Expression`s."""
+"""Engines: what proposes equations for a `Problem`. All take the same data, and all give expressions."""
 
 from __future__ import annotations
 

@@ -102,8 +102,10 @@ def _watch(folder: Path, names: tuple[str, ...], deadline: float) -> Iterator[li
     with (folder / "errors.txt").open("wb") as errors:
         # -P: else this folder comes first, and this module would be taken for PySR itself
         command = [sys.executable, "-P", str(CHILD), str(folder)]
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": errors}
-        child = subprocess.Popen(command, **streams, start_new_session=True)
+        nothing = subprocess.DEVNULL
+        child = subprocess.Popen(
+            command, stdin=nothing, stdout=nothing, stderr=errors, start_new_session=True
+        )
     try:
         while True:
             ended = child.poll() is not None

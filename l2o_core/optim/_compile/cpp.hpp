@@ -1,8 +1,8 @@
-// What the loops of native.py are written in: by name, the functions of PyTorch that update rules use.
+// The functions of PyTorch that update rules use, by name, for the loops that cpp.py writes.
 //
 // Plain scalar code without branches, which compilers turn into vector instructions. In float32, exp, log and
 // tanh are polynomials and a quotient of polynomials (errors below 3 units in the last place); calls to a
-// library would keep a loop from being vectorised. In float64, and for what is rare, the library's are used.
+// library would keep a loop from being vectorised. In float64, and for rare functions, the library's are used.
 #pragma once
 
 #define __FAST_MATH__ 1  // glibc then declares the vector versions that it has of the other functions
@@ -22,34 +22,34 @@ inline float from_bits(int32_t i) {
   return x;
 }
 
-// what numbers are kept in; not all compilers know the half types
+// types that numbers are stored in; not all compilers know the half types
 using float32 = float;
 using float64 = double;
 enum class bfloat16 : uint16_t {};  // the upper half of a float32
 enum class float16 : uint16_t {};   // sign, 5 bits of exponent from 2^-14 on, 10 of the fraction
 
-inline float kept(bfloat16 x) { return from_bits(int32_t(uint32_t(x) << 16)); }
-inline float kept(float16 x) {
+inline float load(bfloat16 x) { return from_bits(int32_t(uint32_t(x) << 16)); }
+inline float load(float16 x) {
   const int32_t sign = (int32_t(x) & 0x8000) << 16;
-  const float size = from_bits((int32_t(x) & 0x7fff) << 13) * 0x1p112f;
-  return from_bits(sign | bits(size) | (size < 65536.0f ? 0 : 0x7f800000));
+  const float magnitude = from_bits((int32_t(x) & 0x7fff) << 13) * 0x1p112f;
+  return from_bits(sign | bits(magnitude) | (magnitude < 65536.0f ? 0 : 0x7f800000));
 }
-template <class T> T kept(T x) { return x; }
+template <class T> T load(T x) { return x; }
 
 // to the nearest, ties to even
-inline void keep(bfloat16& to, float x) {
+inline void store(bfloat16& to, float x) {
   const uint32_t u = uint32_t(bits(x));
   to = bfloat16(x == x ? (u + 0x7fff + (u >> 16 & 1)) >> 16 : 0x7fc0);
 }
-inline void keep(float16& to, float x) {
+inline void store(float16& to, float x) {
   const int32_t u = bits(x) & 0x7fffffff;
   const int32_t normal = (u + 0xfff + (u >> 13 & 1) - (112 << 23)) >> 13;
   const int32_t tiny = bits(from_bits(u) + 0.5f) - bits(0.5f);  // below 2^-14
   const int32_t finite = u < 113 << 23 ? tiny : normal;
-  const int32_t size = u < 0x477ff000 ? finite : u <= 0x7f800000 ? 0x7c00 : 0x7e00;  // 65520 is infinite
-  to = float16(size | (bits(x) >> 16 & 0x8000));
+  const int32_t magnitude = u < 0x477ff000 ? finite : u <= 0x7f800000 ? 0x7c00 : 0x7e00;  // 65520 is infinite
+  to = float16(magnitude | (bits(x) >> 16 & 0x8000));
 }
-template <class T, class W> void keep(T& to, W x) { to = T(x); }
+template <class T, class W> void store(T& to, W x) { to = T(x); }
 
 namespace rule {
 
@@ -66,7 +66,7 @@ template <class W> bool eq(W x, W y) { return x == y; }
 template <class W> W where(bool yes, W x, W y) { return yes ? x : y; }
 template <class W> W lerp(W x, W y, W weight) { return x + weight * (y - x); }
 
-// what becomes of a NaN is as in PyTorch: only the sign has one, 0
+// NaN propagates as in PyTorch; only sign turns it into a number, 0
 template <class W> W sign(W x) { return W(x > 0) - W(x < 0); }
 template <class W> W relu(W x) { return x < 0 ? W(0) : x; }
 template <class W> W clamp_min(W x, W low) { return x < low ? low : x; }
@@ -92,7 +92,7 @@ template <class... Rest> float polynomial(float x, float c, Rest... rest) { retu
 
 constexpr float LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f;
 
-// e^x = 2^n e^r, r within ln(2) / 2 of 0; what is no normal number is 0
+// e^x = 2^n e^r, r within ln(2) / 2 of 0; results below the normal numbers are 0
 inline float exp(float x) {
   constexpr float ROUND = 12582912.0f;  // 1.5 * 2^23: adding it leaves an integer in the last bits
   const float shifted = x * 1.44269504f + ROUND;
@@ -105,7 +105,7 @@ inline float exp(float x) {
 }
 
 // log x = n ln(2) + log(1 + f), 1 + f within a factor sqrt(2) of 1; for normal numbers x > 0,
-// and nothing less comes: rules take it of |x|, cut off below
+// others do not occur: rules take it of |x|, at least 2^-126
 inline float log(float x) {
   constexpr int32_t SQRT_HALF = 0x3f3504f3;
   const int32_t above = bits(x) - SQRT_HALF;

@@ -19,14 +19,14 @@ from ...errors import ConfigError
 FLAGS = ("-std=c++17", "-O3", "-shared", "-fPIC", "-ffp-contract=fast", "-fno-math-errno")
 FLAGS += ("-fno-trapping-math", "-freciprocal-math")
 WORTH_THREADS = 1 << 15
-"""Fewer numbers than this step faster on one core."""
+"""With fewer numbers than this, one thread is faster."""
 
 LOOP = """\
 #include "cpp.hpp"
-using W = {wide};
+using W = {compute};
 
-static void step(void* const* at, int64_t first, int64_t end, const W* clock) {{
-  {scalars}
+static void step(void* const* at, int64_t first, int64_t end, const W* scalars) {{
+  {shared}
   {arrays}
 #pragma omp simd
   for (int64_t i = first; i < end; i++) {{
@@ -34,12 +34,12 @@ static void step(void* const* at, int64_t first, int64_t end, const W* clock) {{
   }}
 }}
 
-extern "C" void step_all(void* const* table, const int64_t* sizes, int64_t parts, const W* clock,
+extern "C" void step_all(void* const* table, const int64_t* sizes, int64_t parts, const W* scalars,
                          int threads) {{
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
   for (int k = 0; k < threads; k++)
     for (int64_t part = 0; part < parts; part++)
-      step(table + {columns} * part, sizes[part] * k / threads, sizes[part] * (k + 1) / threads, clock);
+      step(table + {columns} * part, sizes[part] * k / threads, sizes[part] * (k + 1) / threads, scalars);
 }}
 """
 
@@ -47,15 +47,15 @@ extern "C" void step_all(void* const* table, const int64_t* sizes, int64_t parts
 class Loop:
     """The compiled loop over a graph from `kernels.traced`.
 
-    `types`: of the tensors that come in, by placeholder; `wide`: what is computed in. Raises ConfigError
+    `types`: the type of each tensor, by placeholder; `dtype`: the type of all arithmetic. Raises ConfigError
     where it cannot be compiled, as on a machine without a C++ compiler.
     """
 
-    def __init__(self, graph: fx.Graph, types: Mapping[str, torch.dtype], wide: torch.dtype):
-        self._step = _built(source(graph, types, wide)).step_all
+    def __init__(self, graph: fx.Graph, types: Mapping[str, torch.dtype], dtype: torch.dtype):
+        self._step = _compiled(source(graph, types, dtype)).step_all
         self._step.restype = None
 
-    def __call__(self, parts: Sequence[Sequence[Tensor]], clock: Tensor) -> None:
+    def __call__(self, parts: Sequence[Sequence[Tensor]], scalars: Tensor) -> None:
         """A step of all `parts`: each its tensors [N] in the order of `types`, without gaps in memory."""
         pointers = [tensor.data_ptr() for part in parts for tensor in part]
         sizes = [len(part[0]) for part in parts]
@@ -64,53 +64,53 @@ class Loop:
             (ctypes.c_void_p * len(pointers))(*pointers),
             (ctypes.c_int64 * len(sizes))(*sizes),
             ctypes.c_int64(len(sizes)),
-            ctypes.c_void_p(clock.data_ptr()),
+            ctypes.c_void_p(scalars.data_ptr()),
             ctypes.c_int(threads),
         )
 
 
-def source(graph: fx.Graph, types: Mapping[str, torch.dtype], wide: torch.dtype) -> str:
+def source(graph: fx.Graph, types: Mapping[str, torch.dtype], dtype: torch.dtype) -> str:
     """The loop as C++: each node of the graph is a call of the function in cpp.hpp with its name."""
-    body, stores, scalars = [], [], []
-    once: set[fx.Node] = set()  # what is one number for all coordinates
-    for node in _soonest(graph):
+    body, stores, shared = [], [], []
+    is_shared: set[fx.Node] = set()  # one number for all coordinates, computed before the loop
+    for node in _early_order(graph):
         function = node.target if isinstance(node.target, str) else node.target.__name__
         match node.op, function:
             case "output", _:
                 pass
             case "placeholder", _:
                 if node.users and node.name in types:
-                    body.append(f"const W {node.name} = kept({node.name}_[i]);")
-            case _, "getattr":  # x.dtype: all is computed in W
+                    body.append(f"const W {node.name} = load({node.name}_[i]);")
+            case _, "getattr":  # x.dtype: everything is computed in W
                 pass
             case _, "getitem":
-                once.add(node)
-                scalars.append(f"const W {node.name} = clock[{node.args[1]}];")
+                is_shared.add(node)
+                shared.append(f"const W {node.name} = scalars[{node.args[1]}];")
             case _, "copy_":
-                to, value = map(_written, node.args)
-                stores.append(f"keep({to}_[i], {value});")
+                to, value = map(_literal, node.args)
+                stores.append(f"store({to}_[i], {value});")
             case _:
-                arguments = [_written(argument) for argument in node.args]
+                arguments = [_literal(argument) for argument in node.args]
                 value = (
                     f"W({arguments[0]})" if function == "to" else f"rule::{function}({', '.join(arguments)})"
                 )
-                if once.issuperset(node.all_input_nodes):
-                    once.add(node)
-                (scalars if node in once else body).append(f"const auto {node.name} = {value};")
+                if is_shared.issuperset(node.all_input_nodes):
+                    is_shared.add(node)
+                (shared if node in is_shared else body).append(f"const auto {node.name} = {value};")
     return LOOP.format(
-        wide=_type(wide),
+        compute=_type(dtype),
         columns=len(types),
-        scalars="\n  ".join(scalars),
+        shared="\n  ".join(shared),
         arrays="\n  ".join(
-            f"auto* __restrict {name}_ = static_cast<{_type(dtype)}*>(at[{column}]);"
-            for column, (name, dtype) in enumerate(types.items())
+            f"auto* __restrict {name}_ = static_cast<{_type(kind)}*>(at[{column}]);"
+            for column, (name, kind) in enumerate(types.items())
         ),
         body="\n    ".join(body + stores),
     )
 
 
-def _soonest(graph: fx.Graph) -> list[fx.Node]:
-    """The nodes, each as soon as its inputs are there: what many sums read is loaded once and let go."""
+def _early_order(graph: fx.Graph) -> list[fx.Node]:
+    """The nodes, each as soon as its inputs are computed: few values are alive at a time."""
     order: dict[fx.Node, None] = {}
     for node in graph.nodes:
         ready = [] if node in order else [node]
@@ -125,18 +125,18 @@ def _type(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _written(argument: object) -> str:
+def _literal(argument: object) -> str:
     if not isinstance(argument, int | float):
         return str(argument)
     beyond = {"inf": "INFINITY", "-inf": "-INFINITY", "nan": "NAN"}
     return f"W({beyond.get(repr(float(argument)), repr(float(argument)))})"
 
 
-def _built(text: str) -> ctypes.CDLL:
-    """The loop as a library, for this processor; threads are OpenMP's, which PyTorch's are too."""
+def _compiled(text: str) -> ctypes.CDLL:
+    """The loop as a shared library for this processor, with threads of OpenMP, as PyTorch has."""
     compiler = next((found for name in _compilers() if (found := shutil.which(name))), None)
     if compiler is None:
-        raise _refusal("there is no C++ compiler (install g++ or clang++, or set CXX)")
+        raise _cannot_compile("there is no C++ compiler (install g++ or clang++, or set CXX)")
     processor = "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
     with tempfile.TemporaryDirectory() as folder:
         loop, library = Path(folder, "loop.cpp"), Path(folder, "loop.so")
@@ -147,16 +147,16 @@ def _built(text: str) -> ctypes.CDLL:
             if not done.returncode:
                 break
         else:
-            raise _refusal(f"{compiler} says: {done.stderr.strip()[:300]}")
+            raise _cannot_compile(f"{compiler} says: {done.stderr.strip()[:300]}")
         try:
             return ctypes.CDLL(str(library))
         except OSError as error:  # as where temporary folders may not hold programs
-            raise _refusal(str(error)) from error
+            raise _cannot_compile(str(error)) from error
 
 
 def _compilers() -> Iterable[str]:
     return filter(None, (os.environ.get("CXX"), "g++", "clang++", "c++"))
 
 
-def _refusal(why: str) -> ConfigError:
+def _cannot_compile(why: str) -> ConfigError:
     return ConfigError(f"compile=True does not work here: {why}; compile=False takes the same steps without")

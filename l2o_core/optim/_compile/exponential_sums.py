@@ -1,7 +1,7 @@
-"""Many lags in a few numbers: the taps of a rule as a sum of exponentials.
+"""The weights of many lags as a sum of few exponentials.
 
-`sum_k w[k] x[t - k]` over K lags keeps K past values of every coordinate. Where `w[k]` is close to
-`sum_j a_j rho_j^k`, it can be had from n running sums `z_j <- rho_j z_j + x`, of which there are far fewer.
+`sum_k w[k] x[t - k]` over K lags needs K past values of every coordinate. Where `w[k]` is close to
+`sum_j a_j rho_j^k`, it follows from n running sums `z_j <- rho_j z_j + x`, of which there are far fewer.
 """
 
 from __future__ import annotations
@@ -15,42 +15,42 @@ import numpy as np
 from ...errors import ConfigError
 
 STARTS = np.array([-0.5, 0.2, 0.5, 0.8, 0.9, 0.97])
-"""Decays that a fit begins with, all combinations of so many as it has terms."""
+"""Decays that a fit starts from: every combination of as many as it has terms."""
 DIGITS = 6
-"""Of a decay: what differs by less is one running sum."""
+"""Decimals of a decay: streams whose decays round to the same number share a running sum."""
 HORIZON = 6
-"""Taps are fitted over so many times their number, as zeros: a decay does not end where they do."""
+"""Weights are fitted over this many times their number, with zeros at the end, where exponentials go on."""
 
 
 @dataclass(frozen=True)
 class ExponentialSum:
-    """`sum_j amplitudes[j] * decays[j]^k` for k = 0, 1, ..., in the place of some taps.
+    """`sum_j amplitudes[j] * decays[j]^k` for k = 0, 1, ..., in place of given weights.
 
-    `error` bounds what that costs: for any inputs within [-1, 1] the two weighted sums differ by at most
-    `error` times the sum of the taps' sizes, the tail after the last tap included.
+    `error` bounds the difference: for any inputs within [-1, 1] the two weighted sums differ by at most
+    `error` times the sum of the absolute weights, the tail after the last given weight included.
     """
 
     amplitudes: tuple[float, ...]
     decays: tuple[float, ...]
     error: float
 
-    def taps(self, count: int) -> np.ndarray:
+    def weights(self, count: int) -> np.ndarray:
         """The first `count` weights."""
         return np.array(self.decays) ** np.arange(count)[:, None] @ np.array(self.amplitudes)
 
 
-def exponential_sum(taps: Sequence[float], tolerance: float, terms: int = 4) -> ExponentialSum | None:
-    """The shortest sum of up to `terms` exponentials within `tolerance` of `taps` [K]; None if there is none.
+def exponential_sum(weights: Sequence[float], tolerance: float, terms: int = 4) -> ExponentialSum | None:
+    """The shortest sum of up to `terms` exponentials within `tolerance` of `weights` [K], else None.
 
-    Raises ConfigError for taps that are not finite or all zero, and a tolerance outside (0, 1).
+    Raises ConfigError for weights that are not finite or all zero, and a tolerance outside (0, 1).
     """
-    weights = np.asarray(taps, dtype=np.float64)
-    if weights.ndim != 1 or not np.isfinite(weights).all() or not weights.any():
-        raise ConfigError("taps must be finite numbers, not all of them zero")
+    target = np.asarray(weights, dtype=np.float64)
+    if target.ndim != 1 or not np.isfinite(target).all() or not target.any():
+        raise ConfigError("weights must be finite numbers, not all of them zero")
     if not 0 < tolerance < 1:
         raise ConfigError(f"tolerance must lie between 0 and 1, not {tolerance}")
-    for count in range(1, min(terms, (len(weights) + 1) // 2) + 1):
-        fits = (_fitted(weights, start) for start in combinations(STARTS, count))
+    for count in range(1, min(terms, (len(target) + 1) // 2) + 1):
+        fits = (_fitted(target, start) for start in combinations(STARTS, count))
         best = min(fits, key=lambda fit: fit.error)
         if best.error <= tolerance:
             return best
@@ -58,7 +58,7 @@ def exponential_sum(taps: Sequence[float], tolerance: float, terms: int = 4) -> 
 
 
 def _fitted(weights: np.ndarray, start: Sequence[float]) -> ExponentialSum:
-    """Least squares by variable projection: decays are searched, amplitudes solved for."""
+    """Least squares by variable projection: decays are searched for, amplitudes solved for."""
     from scipy.optimize import least_squares
 
     target = np.concatenate([weights, np.zeros((HORIZON - 1) * len(weights))])

@@ -1,94 +1,107 @@
-"""One step of a rule as a function of flat tensors: run block by block, as one loop in C++, or in Triton."""
+"""One step of a rule as a function of flat tensors, on one of three backends.
+
+"eager" runs it operation by operation in PyTorch, on a CPU block by block; "cpp" compiles it to one C++ loop
+on a CPU; "inductor" is PyTorch's compiler, for GPUs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 import torch
 from torch import Tensor, fx
 
 from ...errors import ConfigError
 from .cpp import Loop
+from .plan import Plan, compute_dtype
 
-if TYPE_CHECKING:
-    from .plan import Plan
-
-Rows = Sequence[Tensor]
-"""What a step of some parameters uses, each [N], in the order of `Plan.used`."""
-Kernel = Callable[[Sequence[Rows], Tensor], None]
-"""`kernel(parts, clock)`: a step in place of each of the parts; `clock` is what `Plan.clock` gives."""
+Operands = Sequence[Tensor]
+"""What a step of some parameters reads and writes, each [N], in the order of `Plan.operands`."""
+Kernel = Callable[[Sequence[Operands], Tensor], None]
+"""`kernel(parts, scalars)`: a step in place of each of the parts; `scalars`: see `Plan.step_scalars`."""
 Types = Mapping[str, torch.dtype]
 
 BLOCK = 1 << 16
-"""Numbers that step together on a CPU: their temporaries stay in the cache."""
+"""Coordinates that step together on a CPU: their temporaries stay in the cache."""
 
 
-def step_of(plan: Plan, phase: int, wide: torch.dtype) -> Callable[[Mapping[str, Tensor], Tensor], None]:
-    """The function `step(kept, clock)` of a phase, which works in place.
+@lru_cache(maxsize=512)
+def kernel(plan: Plan, phase: int, dtype: torch.dtype, history_dtype: torch.dtype, backend: str) -> Kernel:
+    """The kernel of a phase, for parameters of type `dtype` and past values stored as `history_dtype`."""
+    types = {name: history_dtype if plan.is_past(name) else dtype for name in plan.operands[phase]}
+    return BACKENDS[backend](plan, phase, types, compute_dtype(dtype))
 
-    `kept`: by the names of `Plan.used`, parameters "p" [N], gradients "g" [N], moments, running sums and past
-    values, where the newest takes the place of the oldest. Everything is computed in the type `wide`.
+
+def step_function(
+    plan: Plan, phase: int, dtype: torch.dtype
+) -> Callable[[Mapping[str, Tensor], Tensor], None]:
+    """The function `step(operands, scalars)` of a phase, which works in place.
+
+    `operands`: by the names of `Plan.operands`, parameters "p" [N], gradients "g" [N], moments, running sums
+    and past values; the newest past value overwrites the oldest. Everything is computed in the type `dtype`.
     """
     features, at = plan.features, plan.phases[phase]
-    ticks = tuple(features.clock(1.0))
+    shared = tuple(features.step_scalars(1.0))
     streams = {name: stream.compile() for name, stream in plan.streams.items()}
     prepared = {name: total.compile() for name, total in at.prepared.items()}
     rule = at.rule.compile()
 
-    def step(kept: Mapping[str, Tensor], clock: Tensor) -> None:
-        lr, keep = clock[0], clock[1]
-        scalars = {name: clock[index] for index, name in enumerate(ticks, start=2)}
-        old = {name: kept[name].to(wide) for name in plan.moments}
-        now, new = features.advance(kept["g"].to(wide), old, scalars)
+    def step(operands: Mapping[str, Tensor], scalars: Tensor) -> None:
+        lr, decay_factor = scalars[0], scalars[1]
+        named = {name: scalars[index] for index, name in enumerate(shared, start=2)}
+        old = {name: operands[name].to(dtype) for name in plan.moments}
+        now, new = features.advance(operands["g"].to(dtype), old, named)
         inputs = {f"{name}[0]": value for name, value in now.items()}
         newest = {name: stream(inputs) for name, stream in streams.items()}
         inputs |= {f"{name}[0]": value for name, value in newest.items()}
-        inputs |= {name: kept[name].to(wide) for name in at.past}
+        inputs |= {name: operands[name].to(dtype) for name in at.reads}
         for name, (stream, decay) in plan.sums.items():
-            new[name] = inputs[name] = decay * kept[name].to(wide) + newest[stream]
-        update = rule(inputs or {"g": kept["g"]})
+            new[name] = inputs[name] = decay * operands[name].to(dtype) + newest[stream]
+        update = rule(inputs or {"g": operands["g"]})
         new |= {name: total(inputs) for name, total in prepared.items()}
-        new |= {f"{name}[{depth}]": newest[name] for name, depth in plan.depths.items() if depth}
-        new["p"] = keep * kept["p"].to(wide) + lr * update
+        new |= {f"{name}[{count}]": newest[name] for name, count in plan.history_length.items() if count}
+        new["p"] = decay_factor * operands["p"].to(dtype) + lr * update
         for name, value in new.items():
-            kept[name].copy_(value)
+            operands[name].copy_(value)
 
     return step
 
 
-def blocked(plan: Plan, phase: int, types: Types, wide: torch.dtype) -> Kernel:
-    """Operation by operation, on a CPU block by block: no temporary is larger than a block."""
-    step = step_of(plan, phase, wide)
+def eager_kernel(plan: Plan, phase: int, types: Types, dtype: torch.dtype) -> Kernel:
+    """Operation by operation; on a CPU block by block, so that no temporary is larger than a block."""
+    step = step_function(plan, phase, dtype)
 
-    def run(parts: Sequence[Rows], clock: Tensor) -> None:
-        for rows in parts:
-            size = BLOCK if rows[0].device.type == "cpu" else max(1, len(rows[0]))
-            for start in range(0, len(rows[0]), size):
-                block = (row[start : start + size] for row in rows)
-                step(dict(zip(types, block, strict=True)), clock)
+    def run(parts: Sequence[Operands], scalars: Tensor) -> None:
+        for operands in parts:
+            count = len(operands[0])
+            size = BLOCK if operands[0].device.type == "cpu" else max(1, count)
+            for start in range(0, count, size):
+                block = (tensor[start : start + size] for tensor in operands)
+                step(dict(zip(types, block, strict=True)), scalars)
 
     return run
 
 
-def native(plan: Plan, phase: int, types: Types, wide: torch.dtype) -> Kernel:
-    """As one loop in C++, made now. Raises ConfigError where that is not possible."""
-    return Loop(traced(plan, phase, wide).graph, {_symbol(name): kind for name, kind in types.items()}, wide)
+def cpp_kernel(plan: Plan, phase: int, types: Types, dtype: torch.dtype) -> Kernel:
+    """One loop in C++, compiled now. Raises ConfigError where that is not possible."""
+    graph = traced(plan, phase, dtype).graph
+    return Loop(graph, {_symbol(name): kind for name, kind in types.items()}, dtype)
 
 
-def fused(plan: Plan, phase: int, types: Types, wide: torch.dtype) -> Kernel:
-    """As PyTorch's compiler makes it at the first call, for any size and learning rate.
+def inductor_kernel(plan: Plan, phase: int, types: Types, dtype: torch.dtype) -> Kernel:
+    """PyTorch's compiler, which runs at the first call; one kernel for every size and learning rate.
 
-    Calls raise ConfigError where it cannot be made.
+    Calls raise ConfigError where it cannot compile.
     """
     from torch._dynamo.exc import TorchDynamoException  # takes seconds to import
 
-    kernel = torch.compile(traced(plan, phase, wide).forward, dynamic=True, fullgraph=True)
+    compiled = torch.compile(traced(plan, phase, dtype).forward, dynamic=True, fullgraph=True)
 
-    def run(parts: Sequence[Rows], clock: Tensor) -> None:
+    def run(parts: Sequence[Operands], scalars: Tensor) -> None:
         try:
-            for rows in parts:
-                kernel(clock, *rows)
+            for operands in parts:
+                compiled(scalars, *operands)
         except TorchDynamoException as error:
             cause = str(getattr(error, "inner_exception", error)).strip()
             raise ConfigError(
@@ -99,20 +112,20 @@ def fused(plan: Plan, phase: int, types: Types, wide: torch.dtype) -> Kernel:
     return run
 
 
-KERNELS = {"blocked": blocked, "native": native, "fused": fused}
+BACKENDS = {"eager": eager_kernel, "cpp": cpp_kernel, "inductor": inductor_kernel}
 
 
-def traced(plan: Plan, phase: int, wide: torch.dtype) -> fx.GraphModule:
-    """The step as a graph in which all numbers of the rule are literals, and only tensors come in."""
+def traced(plan: Plan, phase: int, dtype: torch.dtype) -> fx.GraphModule:
+    """The step as a graph whose only inputs are tensors; all numbers of the rule are literals in it."""
     graph = fx.Graph()
     tracer = fx.proxy.GraphAppendingTracer(graph)
-    names = ("clock", *plan.used[phase])
-    kept = {name: fx.Proxy(graph.placeholder(_symbol(name)), tracer) for name in names}
-    step_of(plan, phase, wide)(kept, kept.pop("clock"))
+    names = ("scalars", *plan.operands[phase])
+    inputs = {name: fx.Proxy(graph.placeholder(_symbol(name)), tracer) for name in names}
+    step_function(plan, phase, dtype)(inputs, inputs.pop("scalars"))
     graph.output(None)
     return fx.GraphModule(torch.nn.Module(), graph)
 
 
 def _symbol(name: str) -> str:
-    """A name as those of variables are: old_m, stream0_3."""
+    """A valid identifier for an operand: old_m, old_stream0_3."""
     return "old_" + name.replace("[", "_").replace("]", "")

@@ -1,10 +1,10 @@
-"""Weighted sums over the past, without reading all of it at every step.
+"""Weighted sums over the past without reading all of it at every step: parts of them are computed ahead.
 
-`w1 z[t-1] + ... + wK z[t-K]` reads K past values. But most of what the next T - 1 steps will add up is known
-now. So every T steps, in phase 0, all K values are read, and the parts of the next sums that they make up are
-written down; in phase j, one such number is read and the j values that came since. That is the same sum, in
-another order, for about K / T + T / 2 values a step in place of K. It takes no memory: of the K values, the
-last T are not needed any more when they have been read, and the sums to come are kept in their places.
+`w1 z[t-1] + ... + wK z[t-K]` reads K past values. But most terms of the sums at the next T - 1 steps are
+known now. So steps take turns in T phases. Phase 0 reads all K values; besides its own sum it computes the
+known parts of the next T - 1 sums. Phase j reads the partial sum prepared for it and the j values that came
+since. These are the same sums, added in another order, for about K / T + T / 2 values a step in place of K.
+They take no further memory: partial sums overwrite the oldest past values, which no later step needs.
 """
 
 from __future__ import annotations
@@ -14,56 +14,56 @@ from functools import partial
 from typing import NamedTuple
 
 from ...expressions import Expression, Variable, var
-from .history import Remembered
-from .weighted_sums import Taps, added, rewritten, weighted
+from .history import History
+from .weighted_sums import Weights, add, rewrite_sums, weighted_sum
 
 
 class Phase(NamedTuple):
-    """What one of T kinds of steps computes.
+    """Arithmetic of one of the T kinds of steps.
 
-    `rule`: the update, over features of now, streams and running sums, where `stream0[K]`, the last value
-    kept of a stream, may stand for a sum prepared in phase 0. `prepared`: the place that a sum is kept in, as
-    the value that was there until now ("stream0[17]"), and this sum.
+    `rule`: the update, over current features, streams and running sums; here `stream0[K]`, the oldest past
+    value of a stream, may stand for a partial sum. `prepared`: partial sums computed in phase 0, keyed by the
+    past value that each overwrites ("stream0[17]").
     """
 
     rule: Expression
     prepared: Mapping[str, Expression]
 
     @property
-    def past(self) -> tuple[str, ...]:
+    def reads(self) -> tuple[str, ...]:
         """The past values that are read."""
         read = (variable for rule in (self.rule, *self.prepared.values()) for variable in rule.variables)
         return tuple(dict.fromkeys(str(variable) for variable in read if variable.lag))
 
 
-def phases(found: Remembered) -> Sequence[Phase]:
-    """The kinds of steps of a rule, which take turns: one that reads all, or T with fewer values moved.
+def split_into_phases(history: History) -> Sequence[Phase]:
+    """The kinds of steps that take turns: one that reads all of the past, or T with less memory traffic.
 
-    T depends on which past values are summed, not on their weights, which may change on the way.
+    T depends on which past values are summed, not on their weights, which may change during a run.
     """
-    sums = _separate(found)
-    period, most = 1, min((found.depths[v.name] for values in sums for v in values), default=1)
-    while period < most and _moved(sums, period + 1) < _moved(sums, period):
+    sums = _exclusive_sums(history)
+    period, most = 1, min((history.lengths[v.name] for values in sums for v in values), default=1)
+    while period < most and _traffic(sums, period + 1) < _traffic(sums, period):
         period += 1
-    return _phased(found, sums, period) if period > 1 else [Phase(found.rule, {})]
+    return _phases(history, sums, period) if period > 1 else [Phase(history.rule, {})]
 
 
-def _separate(found: Remembered) -> list[list[Variable]]:
-    """The past values, sum by sum, of streams of which that sum alone reads any."""
+def _exclusive_sums(history: History) -> list[list[Variable]]:
+    """The past values in each sum, of those streams that no other sum reads."""
     sums: list[list[Variable]] = []
 
-    def write(taps: Taps) -> Expression:
-        sums.append([variable for variable in taps if variable.lag])
-        return weighted(taps)
+    def write(weights: Weights) -> Expression:
+        sums.append([variable for variable in weights if variable.lag])
+        return weighted_sum(weights)
 
-    rewritten(found.rule, found.streams, write)
+    rewrite_sums(history.rule, history.streams, write)
     readers = [name for values in sums for name in {v.name for v in values}]
-    alone = ([v for v in values if readers.count(v.name) == 1] for values in sums)
-    return [values for values in alone if values]
+    exclusive = ([v for v in values if readers.count(v.name) == 1] for values in sums)
+    return [values for values in exclusive if values]
 
 
-def _moved(sums: Sequence[Sequence[Variable]], period: int) -> float:
-    """How many past values a step reads or writes for the sums, on average."""
+def _traffic(sums: Sequence[Sequence[Variable]], period: int) -> float:
+    """Past values that a step reads or writes for the sums, on average."""
     moved = 0
     for values in sums:
         ahead = {(v.name, v.lag - later) for v in values for later in range(period) if v.lag > later}
@@ -72,29 +72,29 @@ def _moved(sums: Sequence[Sequence[Variable]], period: int) -> float:
     return moved / period
 
 
-def _phased(found: Remembered, sums: Sequence[Sequence[Variable]], period: int) -> Sequence[Phase]:
-    depth = found.depths
-    place = {v: values[0].name for values in sums for v in values}  # the stream in whose places sums are kept
+def _phases(history: History, sums: Sequence[Sequence[Variable]], period: int) -> Sequence[Phase]:
+    lengths = history.lengths
+    host = {v: values[0].name for values in sums for v in values}  # the stream whose slots hold partial sums
     prepared: dict[str, Expression] = {}
 
-    def prepare(taps: Taps) -> Expression:
-        own = {v: weight for v, weight in taps.items() if v in place}
+    def prepare(weights: Weights) -> Expression:
+        own = {v: weight for v, weight in weights.items() if v in host}
         for later in range(1, period) if own else ():
             known = {Variable(v.name, v.lag - later): weight for v, weight in own.items() if v.lag > later}
-            stream = place[next(iter(own))]
-            prepared[str(var(stream, depth[stream] - later))] = weighted(known).simplify()
-        return weighted(taps)
+            stream = host[next(iter(own))]
+            prepared[str(var(stream, lengths[stream] - later))] = weighted_sum(known).simplify()
+        return weighted_sum(weights)
 
-    def resume(taps: Taps, phase: int) -> Expression:
-        own = [v for v in taps if v in place]
+    def resume(weights: Weights, phase: int) -> Expression:
+        own = [v for v in weights if v in host]
         if not own:
-            return weighted(taps)
-        recent = {v: weight for v, weight in taps.items() if v not in place or v.lag <= phase}
-        stream = place[own[0]]
-        return added(var(stream, depth[stream]), weighted(recent))
+            return weighted_sum(weights)
+        recent = {v: weight for v, weight in weights.items() if v not in host or v.lag <= phase}
+        stream = host[own[0]]
+        return add(var(stream, lengths[stream]), weighted_sum(recent))
 
-    def rule(write: Callable[[Taps], Expression]) -> Expression:
-        return rewritten(found.rule, found.streams, write).simplify()
+    def rule(write: Callable[[Weights], Expression]) -> Expression:
+        return rewrite_sums(history.rule, history.streams, write).simplify()
 
     whole = Phase(rule(prepare), prepared)
     return [whole, *(Phase(rule(partial(resume, phase=phase)), {}) for phase in range(1, period))]

@@ -5,7 +5,7 @@ import torch
 
 from l2o_core.expressions import parse
 from l2o_core.optim import SymbolicOptimizer, zoo
-from l2o_core.optim._compile.history import remembered
+from l2o_core.optim._compile.history import find_history
 from tests.optim.reference import updates
 from tests.optim.test_zoo import options
 
@@ -35,17 +35,17 @@ GRADIENTS = torch.randn(15, 6, generator=torch.Generator().manual_seed(3), dtype
     ],
 )  # fmt: skip
 def test_the_past_is_kept_as_it_is_read(rule, streamed, streams):
-    found = remembered(parse(rule))
+    found = find_history(parse(rule))
     assert found.rule == parse(streamed)
-    kept = {name: (stream, found.depths[name]) for name, stream in found.streams.items()}
+    kept = {name: (stream, found.lengths[name]) for name, stream in found.streams.items()}
     assert kept == {name: (parse(text), depth) for name, (text, depth) in streams.items()}
 
 
 def test_depth_costs_nothing():
     """As deep as expressions may be, and all on one side."""
     rule = " + ".join(f"0.01 * tanh(g[{lag}])" for lag in range(1500))
-    found = remembered(parse(rule))
-    assert found.depths == {"stream0": 1499}
+    found = find_history(parse(rule))
+    assert found.lengths == {"stream0": 1499}
 
 
 def followed(rule, gradients=GRADIENTS, **values) -> torch.Tensor:

@@ -13,8 +13,8 @@ from l2o_core.errors import ConfigError
 from l2o_core.features import NAMES
 from l2o_core.optim import SymbolicOptimizer, zoo
 from l2o_core.optim._compile import buckets as bucket
-from l2o_core.optim._compile.kernels import KERNELS
-from l2o_core.optim._compile.plan import plan
+from l2o_core.optim._compile.kernels import BACKENDS
+from l2o_core.optim._compile.plan import make_plan
 from tests.optim.test_zoo import batches, model, options, train
 
 RULE = "-m_hat[0] - 0.5 * tanh(g[1]) - 0.3 * tanh(g[3]) - 0.1 * n_hat[2]"
@@ -28,10 +28,10 @@ def made(monkeypatch):
 
     def spy(*arguments):
         loops.append(arguments)
-        return native(*arguments)
+        return compile_loop(*arguments)
 
-    native = KERNELS["native"]
-    monkeypatch.setitem(KERNELS, "native", spy)
+    compile_loop = BACKENDS["cpp"]
+    monkeypatch.setitem(BACKENDS, "cpp", spy)
     return loops
 
 
@@ -44,7 +44,7 @@ def fused(monkeypatch):
         graphs.append(graph)
         return graph.forward
 
-    monkeypatch.setitem(KERNELS, "native", KERNELS["fused"])
+    monkeypatch.setitem(BACKENDS, "cpp", BACKENDS["inductor"])
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
     return graphs
 
@@ -77,9 +77,8 @@ class TestCompiled:
     @pytest.mark.parametrize("name", ["adam", "syml2o_eq2", "syml2o_eq6", "powsign_cd"])
     def test_and_as_on_a_gpu(self, name, fused):
         same_steps(name, 8, **fresh_rule(name))
-        phases = len(
-            plan(SymbolicOptimizer(model().parameters(), name, **options(name)).param_groups[0]).phases
-        )
+        optimizer = SymbolicOptimizer(model().parameters(), name, **options(name))
+        phases = len(make_plan(optimizer.rule, optimizer.param_groups[0]).phases)
         assert len(fused) == min(phases, 8)
 
     @has_compiler
@@ -91,7 +90,7 @@ class TestCompiled:
                 optimizer.param_groups[0]["lr"] = lr
                 p.grad = torch.ones(width)
                 optimizer.step()
-        assert len(made) == len(plan(optimizer.param_groups[0]).phases)
+        assert len(made) == len(make_plan(optimizer.rule, optimizer.param_groups[0]).phases)
 
     def test_more_rules_than_a_cache_of_graphs_holds(self, fused):
         for number in range(12):
@@ -153,7 +152,7 @@ class TestCompiled:
         def backend(graph, _):
             raise RuntimeError("no Triton")
 
-        monkeypatch.setitem(KERNELS, "native", KERNELS["fused"])
+        monkeypatch.setitem(BACKENDS, "cpp", BACKENDS["inductor"])
         monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
         with pytest.raises(ConfigError, match=r"(?s)no Triton.*compile=False"):
             self.step("-1.9 * g")

@@ -8,8 +8,8 @@ from torch import nn
 
 from l2o_core.expressions import parse
 from l2o_core.optim import SymbolicOptimizer
-from l2o_core.optim._compile.history import remembered
-from l2o_core.optim._compile.partial_sums import phases
+from l2o_core.optim._compile.history import find_history
+from l2o_core.optim._compile.partial_sums import split_into_phases
 
 LAGS = range(20)
 FILTER = " + ".join(f"{0.9**k:.4f} * g[{k}]" for k in LAGS)
@@ -33,7 +33,7 @@ PERIODS |= {"without the present": 5, "few lags": 1, "no past": 1}
 
 
 def found(rule: str):
-    return phases(remembered(parse(rule)))
+    return split_into_phases(find_history(parse(rule)))
 
 
 @pytest.mark.parametrize("name", PERIODS)
@@ -42,7 +42,7 @@ def test_how_many(name):
 
 
 def test_a_filter_of_19_lags_reads_less_than_half():
-    moved = [len(phase.past) + len(phase.prepared) for phase in found(RULES["one filter"])]
+    moved = [len(phase.reads) + len(phase.prepared) for phase in found(RULES["one filter"])]
     assert moved == [19 + 5, 2, 3, 4, 5, 6]
 
 

@@ -37,61 +37,61 @@ def parameter() -> torch.nn.Parameter:
     ],
 )
 def test_the_error_stays_within_the_bound(rule, tolerance):
-    optimizer = SymbolicOptimizer([parameter()], rule, compact=tolerance)
-    assert optimizer.compaction
-    assert all(part.error <= tolerance for part in optimizer.compaction)
+    optimizer = SymbolicOptimizer([parameter()], rule, lag_tolerance=tolerance)
+    assert optimizer.replaced_lags
+    assert all(part.error <= tolerance for part in optimizer.replaced_lags)
     assert len(kept(optimizer)) < len(kept(SymbolicOptimizer([parameter()], rule))) / 3
-    exact, near = followed(rule, GRADIENTS), followed(rule, GRADIENTS, compact=tolerance)
+    exact, near = followed(rule, GRADIENTS), followed(rule, GRADIENTS, lag_tolerance=tolerance)
     largest = 1 / (1 - 0.8) + 2 / (1 - 0.5)  # of all taps' sums, and streams are within [-1, 1]
     assert 0 < (exact - near).abs().max() <= tolerance * largest
 
 
 def test_sums_inside_a_function_are_compacted_too():
     rule = f"g[0] * tanh({taps(0.5, 15, 'g[@]')})"
-    assert kept(SymbolicOptimizer([parameter()], rule, compact=0.01)) == ["sum0"]
+    assert kept(SymbolicOptimizer([parameter()], rule, lag_tolerance=0.01)) == ["sum0"]
     torch.testing.assert_close(
-        followed(rule, GRADIENTS, compact=1e-3), followed(rule, GRADIENTS), atol=1e-2, rtol=0
+        followed(rule, GRADIENTS, lag_tolerance=1e-3), followed(rule, GRADIENTS), atol=1e-2, rtol=0
     )
 
 
 def test_equal_decays_share_a_sum():
     rule = f"tanh({taps(0.5, 15, 'g[@]')}) + sinh({taps(0.5, 15, 'g[@]', 0.1)})"
-    assert kept(SymbolicOptimizer([parameter()], rule, compact=0.01)) == ["sum0"]
+    assert kept(SymbolicOptimizer([parameter()], rule, lag_tolerance=0.01)) == ["sum0"]
 
 
 def test_a_stream_that_does_not_start_at_0():
     """cos(0) = 1: the sums begin as if it had always been so."""
     rule = taps(0.5, 20, "cos(g[@])")
-    near, exact = followed(rule, GRADIENTS, compact=0.001), followed(rule, GRADIENTS)
+    near, exact = followed(rule, GRADIENTS, lag_tolerance=0.001), followed(rule, GRADIENTS)
     assert (near - exact).abs().max() <= 0.001 * 2
 
 
 def test_what_does_not_fit_stays_as_it_is():
     rule = "g[1] - g[3] + g[5] - 0.5 * g[9]"
-    optimizer = SymbolicOptimizer([parameter()], rule, compact=0.01)
-    assert optimizer.compaction == ()
-    assert torch.equal(followed(rule, GRADIENTS, compact=0.01), followed(rule, GRADIENTS))
+    optimizer = SymbolicOptimizer([parameter()], rule, lag_tolerance=0.01)
+    assert optimizer.replaced_lags == ()
+    assert torch.equal(followed(rule, GRADIENTS, lag_tolerance=0.01), followed(rule, GRADIENTS))
 
 
 def test_short_sums_stay_as_they_are():
-    assert SymbolicOptimizer([parameter()], "g[0] + 0.5 * g[1]", compact=0.01).compaction == ()
+    assert SymbolicOptimizer([parameter()], "g[0] + 0.5 * g[1]", lag_tolerance=0.01).replaced_lags == ()
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1.0, -0.1])
-def test_a_tolerance_is_a_share(tolerance):
-    with pytest.raises(ConfigError, match="compact must be a share between 0 and 1"):
-        SymbolicOptimizer([parameter()], "g[0] + 0.5 * g[1]", compact=tolerance)
+def test_a_tolerance_is_a_fraction(tolerance):
+    with pytest.raises(ConfigError, match="lag_tolerance must lie between 0 and 1"):
+        SymbolicOptimizer([parameter()], "g[0] + 0.5 * g[1]", lag_tolerance=tolerance)
 
 
 def test_a_compacted_rule_resumes_and_copies():
     rule = taps(0.6, 20, "tanh(g[@])")
     p = parameter()
-    optimizer = SymbolicOptimizer([p], rule, compact=0.01)
+    optimizer = SymbolicOptimizer([p], rule, lag_tolerance=0.01)
     for g in GRADIENTS[:5]:
         p.grad = g.clone()
         optimizer.step()
     again = torch.nn.Parameter(p.detach().clone())
-    resumed = SymbolicOptimizer([again], rule, compact=0.01)
+    resumed = SymbolicOptimizer([again], rule, lag_tolerance=0.01)
     resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     for g in GRADIENTS[5:10]:
         p.grad, again.grad = g.clone(), g.clone()
