@@ -15,8 +15,8 @@ READY := $(VENV)/.ready
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-book: $(READY) ## run the notebooks at PROFILE (quick) and build the site; says where it is
-	@$(BIN)/python -m l2o_book.build --profile $(PROFILE)
+book: $(READY) ## run the notebooks at PROFILE (quick), JOBS at a time (one a core), and build the site
+	@$(BIN)/python -m l2o_book.build --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS))
 
 test: $(READY) ## run the tests (without those of the built site)
 	@$(BIN)/python -m pytest -m "not book"
@@ -38,6 +38,7 @@ serve: $(READY) ## serve the built site on http://127.0.0.1:8000 (PORT)
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory book/_build/html
 
 lab: $(READY) ## open the notebooks in JupyterLab
+	@test -x $(BIN)/jupyter-lab || echo "installing JupyterLab into $(VENV) ..."
 	@$(BIN)/pip install --quiet -c constraints.txt -e '.[lab]'
 	@$(BIN)/jupyter lab notebooks
 

@@ -23,7 +23,9 @@ import yaml
 import l2o_core
 from l2o_core.errors import ConfigError, L2OError
 
-from . import records, reproduce, staging
+from . import plan, progress, reproduce, runs, staging
+from .checkout import book_root
+from .runs import Run
 
 MATHJAX = ("es5/tex-chtml.js", "es5/output/chtml/fonts/woff-v2/*", "es5/input/tex/extensions/*.js", "LICENSE")
 
@@ -31,17 +33,23 @@ MATHJAX = ("es5/tex-chtml.js", "es5/output/chtml/fonts/woff-v2/*", "es5/input/te
 def main(arguments: Sequence[str] | None = None) -> int:
     """Execute, stage, render, check, and say where to look."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--profile", default="quick", help="quick (default), standard or paper")
-    parser.add_argument("--force", action="store_true", help="run and render even what has not changed")
+    reproduce.add_options(parser)
     options = parser.parse_args(arguments)
     try:
-        root = records.book_root()
+        root = book_root()
         pages = contents(root)
-        runs = reproduce.execute([], options.profile, force=options.force, report=say)
+        done = reproduce.execute(
+            [],
+            options.profile,
+            jobs=options.jobs,
+            scheduler=options.scheduler,
+            force=options.force,
+            show=progress.choose(),
+        )
         site, html = root / "book" / "_build" / "site", root / "book" / "_build" / "html"
-        stage(root, runs, site)
+        stage(root, done, site)
         rendered = render(root, site, html, force=options.force)
-        publish_notebooks(root, runs, html)
+        publish_notebooks(root, done, html)
         missing = [page for page in pages if not (html / f"{page}.html").is_file()]
     except L2OError as error:
         print(f"book: {error}", file=sys.stderr)
@@ -49,13 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("book: stopped; what is finished is kept", file=sys.stderr)
         return 130
-    print(f"\n{reproduce.summary(runs)}")
+    print(f"\n{runs.summary(done)}")
     if missing:
         print(f"pages of _toc.yml that were not rendered: {', '.join(missing)}")
     if not rendered:
         print("rendering reported the problems above")
     print(f"\nthe book:   {html / 'index.html'}\nto read it: open that file, or run `make serve`")
-    return 0 if rendered and not missing and not any(run.failure for run in runs) else 1
+    return 0 if rendered and not missing and not any(run.failure for run in done) else 1
 
 
 def say(line: str) -> None:
@@ -65,8 +73,8 @@ def say(line: str) -> None:
 
 def contents(root: Path) -> list[str]:
     """The pages of _toc.yml; ConfigError if one has no source, or a notebook is not among them."""
-    pages = reproduce.pages(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
-    sources = {f"notebooks/{name}" for name in reproduce.notebooks(root)}
+    pages = plan.pages(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
+    sources = {f"notebooks/{name}" for name in plan.notebooks(root)}
     for page in pages:
         if page not in sources and not (root / f"{page}.md").is_file():
             raise ConfigError(f"_toc.yml names {page}, but there is no {page}.md and no {page}.py")
@@ -75,7 +83,7 @@ def contents(root: Path) -> list[str]:
     return pages
 
 
-def stage(root: Path, runs: Sequence[reproduce.Run], site: Path) -> None:
+def stage(root: Path, done: Sequence[Run], site: Path) -> None:
     """Lay out what Sphinx reads: configuration, prose, static files, and the executed notebooks as pages."""
     shutil.rmtree(site, ignore_errors=True)
     (site / "notebooks").mkdir(parents=True)
@@ -86,7 +94,7 @@ def stage(root: Path, runs: Sequence[reproduce.Run], site: Path) -> None:
     (site / "book" / "static").mkdir(exist_ok=True)
     copy_mathjax(site / "book" / "static" / "mathjax")
     repository = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    for run in runs:
+    for run in done:
         executed = nbformat.read(run.path, as_version=4)
         page = staging.page(executed, site / "notebooks" / "figures", repository)
         nbformat.write(page, site / "notebooks" / f"{run.name}.ipynb")
@@ -131,9 +139,9 @@ def render(root: Path, site: Path, html: Path, *, force: bool = False) -> bool:
     return True
 
 
-def publish_notebooks(root: Path, runs: Sequence[reproduce.Run], html: Path) -> None:
+def publish_notebooks(root: Path, done: Sequence[Run], html: Path) -> None:
     """Behind the download button: the runnable notebook, not the staged page."""
-    for run in runs:
+    for run in done:
         target = html / "_sources" / "notebooks" / f"{run.name}.ipynb"
         if target.is_file():
             shutil.copy(root / "notebooks" / f"{run.name}.ipynb", target)

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from l2o_core.errors import ConfigError
 
+ROOT, RECORD_DIR = "L2O_BOOK_ROOT", "L2O_RECORD_DIR"
+"""Environment variables: the checkout, and the folder that a job's records go to."""
+
 
 def book_root() -> Path:
     """The book's checkout: `$L2O_BOOK_ROOT`, or the nearest folder upward with `_toc.yml`, `notebooks/`."""
-    if named := os.environ.get("L2O_BOOK_ROOT"):
+    if named := os.environ.get(ROOT):
         return Path(named).resolve()
     here = Path.cwd().resolve()
     for folder in (here, *here.parents):
@@ -34,5 +37,5 @@ def record_dir() -> Path:
     of a profile. Any other run, by hand or with changed parameters, writes to `results/own`, so that it
     never replaces a recorded one.
     """
-    named = os.environ.get("L2O_RECORD_DIR")
+    named = os.environ.get(RECORD_DIR)
     return Path(named) if named else book_root() / "results" / "own"

@@ -13,7 +13,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-from . import records
+from .checkout import book_root
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a pair is out of step")
     check = parser.parse_args().check
-    folder = records.book_root() / "notebooks"
+    folder = book_root() / "notebooks"
     sources = sorted(folder.glob("*.py"))
     stale = [path for path in sources if paired(path) != _text(path.with_suffix(".ipynb"))]
     orphans = [path for path in sorted(folder.glob("*.ipynb")) if not path.with_suffix(".py").is_file()]

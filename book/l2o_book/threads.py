@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+    ),
+    "1",
+)
+"""The environment of a process with one thread, which libraries read when they are loaded."""
+
 
 def one_thread() -> None:
     """Let PyTorch use one thread in this process.

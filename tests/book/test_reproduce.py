@@ -1,8 +1,10 @@
-"""Notebooks run at the scale of a profile, once, and a failure stays its own."""
+"""Notebooks run at the scale of a profile, once, side by side, and a failure stays its own."""
+
+import json
 
 import nbformat
 import pytest
-from l2o_book import profiles, reproduce
+from l2o_book import progress, reproduce
 
 from l2o_core.cli import main
 from l2o_core.errors import ConfigError
@@ -10,10 +12,21 @@ from l2o_core.errors import ConfigError
 # Kernels and zmq warn about their own shutdown; a test of ours is not the place to fix that.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
+RECORD = """
+import json, os, pathlib
+folder = pathlib.Path(os.environ["L2O_RECORD_DIR"])
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "{title}.json").write_text(json.dumps({{"number": number}}))
+"""
+
 
 def printed(run):
     cells = nbformat.read(run.path, as_version=4).cells
     return "".join(output.get("text", "") for cell in cells for output in cell.get("outputs", []))
+
+
+def record(book, name="first", folder="quick"):
+    return json.loads((book.root / "results" / folder / f"{name}.json").read_text())
 
 
 def test_a_notebook_runs_once_and_again_only_when_something_it_depends_on_changes(small_book):
@@ -28,80 +41,115 @@ def test_a_notebook_runs_once_and_again_only_when_something_it_depends_on_change
     assert (printed(changed), changed.cached) == ("7\n", False)
 
 
+def test_a_record_is_only_replaced_by_the_same_run_and_missed_when_it_is_not(small_book):
+    small_book("first", body=RECORD.format(title="first"))
+    reproduce.execute(["first"], "quick")
+    assert record(small_book) == {"number": 2}
+    (other,) = reproduce.execute(["first"], "quick", parameters={"number": 7})
+    assert record(small_book) == {"number": 2}
+    assert record(small_book, folder=f"quick/runs/{other.label}") == {"number": 7}
+    (again,) = reproduce.execute(["first"], "quick")
+    assert again.cached
+    (small_book.root / "results" / "quick" / "first.json").write_text('{"number": 5}')
+    (again,) = reproduce.execute(["first"], "quick")
+    assert not again.cached, "the record that is there is not this run's"
+    assert record(small_book) == {"number": 2}
+
+
+def test_a_failed_run_leaves_the_record_of_the_last_good_one(small_book):
+    small_book("first", body=RECORD.format(title="first"))
+    reproduce.execute(["first"], "quick")
+    small_book("first", body=RECORD.format(title="first").replace('"number"', '"broken"') + "\nnumber / 0")
+    (run,) = reproduce.execute(["first"], "quick")
+    assert run.failure
+    assert record(small_book) == {"number": 2}
+
+
 def test_a_failure_says_where_and_does_not_stop_the_others(small_book, capsys):
-    small_book("first", body="number / 0")
+    small_book("first", body="print('so far')\nnumber / 0")
     small_book("second")
-    assert main(["reproduce"]) == 1
+    assert main(["reproduce", "--jobs", "2"]) == 1
     text = capsys.readouterr().out
     assert "FAILED in first.py:9: ZeroDivisionError: division by zero" in text
     assert "1 of 2 notebooks are fine" in text
-    folder = small_book.root / "book" / "_build" / "executed" / "quick"
-    assert sorted(path.name for path in folder.iterdir()) == ["first.failed.ipynb", "second.ipynb"]
+    folder = small_book.root / "book" / "_build"
+    log = folder / "logs" / "quick" / "first.log"
+    assert f"log: {log}" in text
+    assert "so far\n" in log.read_text()
+    assert sorted(path.name for path in (folder / "executed" / "quick").iterdir()) == [
+        "first.failed.ipynb",
+        "second.ipynb",
+    ]
 
 
-def test_a_kernel_that_dies_is_a_failure_like_any_other(small_book):
+def test_a_kernel_that_dies_is_given_another_chance_and_is_then_a_failure_like_any_other(small_book):
     small_book("first", body="import os; os._exit(3)")
+    lines = []
+    (run,) = reproduce.execute(["first"], "quick", show=progress.Lines(lines.append))
+    assert "in first.py:9: DeadKernelError" in run.failure
+    assert run.attempts == 2
+    assert sum(line.endswith("once more") for line in lines) == 1
+
+
+def test_a_kernel_that_dies_once_costs_nothing_but_time(small_book):
+    mark = small_book.root / "tried"
+    body = f"""
+import os, pathlib
+if not (mark := pathlib.Path('{mark}')).exists():
+    mark.touch()
+    os._exit(3)
+print('fine')
+"""
+    small_book("first", body=body)
     (run,) = reproduce.execute(["first"], "quick")
-    assert "DeadKernelError" in run.failure
+    assert (printed(run), run.failure, run.attempts) == ("fine\n", None, 2)
 
 
-def key_of(small_book, name="first", profile="quick", **parameters):
-    settings = profiles.settings(small_book.root, name, profile, parameters)
-    source = (small_book.root / "notebooks" / f"{name}.py").read_text()
-    return reproduce._digest(reproduce._library_key(small_book.root, profile), source, str(settings))
+def test_every_kernel_has_one_thread_and_the_notebooks_folder(small_book):
+    small_book("first", body="import os; print(os.environ['OMP_NUM_THREADS'], os.getcwd())")
+    (run,) = reproduce.execute(["first"], "quick")
+    assert printed(run) == f"1 {small_book.root / 'notebooks'}\n"
 
 
-def test_what_is_run_again_and_what_is_not(small_book):
-    small_book("first")
-    key = key_of(small_book)
-    (small_book.root / "profiles" / "quick.yml").write_text("number: 2\nanother_notebook: 5\n")
-    (small_book.root / "results" / "quick").mkdir()
-    (small_book.root / "results" / "quick" / "first.json").write_text("{}")
-    assert key_of(small_book) == key, "neither other notebooks' parameters nor the run's own record matter"
-    for path, text in {
-        "profiles/quick.yml": "number: 3\n",
-        "constraints.txt": "torch==1\n",
-        "book/published.yml": "{}\n",
-        "results/standard/first.json": "{}\n",
-        "notebooks/first.py": "# %%\n",
-    }.items():
-        (small_book.root / path).parent.mkdir(exist_ok=True)
-        (small_book.root / path).write_text(text)
-        assert key_of(small_book) != key, path
-        key = key_of(small_book)
+def test_the_longest_notebook_begins_first_and_the_summary_is_in_reading_order(small_book):
+    for name, seconds in (("first", 5), ("second", 9), ("third", 7)):
+        small_book(name)
+        (small_book.root / "results" / "quick").mkdir(exist_ok=True)
+        (small_book.root / "results" / "quick" / f"{name}.json").write_text(f'{{"wall_time_s": {seconds}}}')
+    lines = []
+    runs = reproduce.execute([], "quick", jobs=1, show=progress.Lines(lines.append))
+    assert [run.name for run in runs] == ["second", "first", "third"]
+    assert [line.split(":")[0] for line in lines if line.endswith("started")] == ["second", "third", "first"]
 
 
-def test_parameters_come_from_profile_then_own_file_then_command_line(small_book):
-    small_book("first")
-    assert profiles.settings(small_book.root, "first", "quick", {}) == {"number": 2, "profile": "quick"}
-    assert profiles.settings(small_book.root, "first", "paper", {}) == {"number": 9, "profile": "paper"}
-    (small_book.root / "profiles" / "paper").mkdir()
-    (small_book.root / "profiles" / "paper" / "first.yml").write_text("number: 10\n")
-    assert profiles.settings(small_book.root, "first", "paper", {})["number"] == 10
-    assert profiles.settings(small_book.root, "first", "paper", {"number": 11})["number"] == 11
+def test_stopped_by_hand_it_ends_its_kernels_and_keeps_what_is_finished(small_book):
+    small_book("first", body="print('done')")
+    small_book("second", body="while True: pass")
 
+    class Interrupted(progress.Quiet):
+        def ended(self, label, text):
+            raise KeyboardInterrupt
 
-def test_notebooks_run_in_the_order_of_the_table_of_contents(small_book):
-    small_book("first")
-    small_book("second")
-    assert reproduce.notebooks(small_book.root) == ["second", "first"]
-
-
-def test_pages_of_a_table_of_contents_are_in_reading_order():
-    contents = {
-        "root": "a",
-        "parts": [{"chapters": [{"file": "b", "sections": [{"file": "c"}]}, {"file": "d"}]}],
-    }
-    assert reproduce.pages(contents) == ["a", "b", "c", "d"]
+    with pytest.raises(KeyboardInterrupt):
+        reproduce.execute([], "quick", jobs=2, show=Interrupted())
+    (run,) = reproduce.execute(["first"], "quick")
+    assert run.cached
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing"], "no notebook 'nothing' in .*; there are: first"),
-        (["--profile", "huge"], "no profile 'huge' in .*; there are: paper, quick"),
-        (["--parameter", "typo=1"], "no parameter 'typo' in first"),
+        (["nothing"], "no notebook 'nothing' in .*; known: first"),
+        (["frist"], "no notebook 'frist' in .*; did you mean 'first'?"),
+        (["--profile", "huge"], "no profile 'huge' in .*; known: paper, quick"),
+        (["--profile", "quik"], "no profile 'quik' in .*; did you mean 'quick'?"),
+        (["--parameter", "typo=1"], "no parameter 'typo' in first; known: profile, number"),
+        (["--parameter", "numbr=1"], "no parameter 'numbr' in first; did you mean 'number'?"),
         (["--parameter", "number"], "takes K=V"),
+        (["--parameter", "number=["], "not valid YAML"),
+        (["--parameter", "number=many"], "first: parameter 'number' takes an integer such as 1, not 'many'"),
+        (["--jobs", "0"], "--jobs must be at least 1, not 0"),
+        (["--jobs", "2", "--scheduler", "tcp://127.0.0.1:1"], "--jobs is for this machine"),
     ],
 )
 def test_what_does_not_exist_is_one_clear_line_before_anything_runs(small_book, capsys, arguments, message):
@@ -112,23 +160,3 @@ def test_what_does_not_exist_is_one_clear_line_before_anything_runs(small_book, 
     with pytest.raises(ConfigError, match=message):
         raise ConfigError(error)
     assert not (small_book.root / "book" / "_build").exists()
-
-
-@pytest.mark.parametrize("text", ["- a list", "number: [", "number: !!python/object:os.system {}"])
-def test_a_damaged_profile_is_refused(small_book, text):
-    small_book("first")
-    (small_book.root / "profiles" / "quick.yml").write_text(text)
-    with pytest.raises(ConfigError, match=r"quick\.yml"):
-        reproduce.execute([], "quick")
-
-
-def test_parameters_must_be_plain_literals(small_book):
-    small_book("first", source='# %% tags=["parameters"]\nnumber = max(1, 2)\n')
-    with pytest.raises(ConfigError, match="plain assignments"):
-        reproduce.execute([], "quick")
-
-
-def test_parameters_may_be_annotated_and_commented():
-    source = '# %% tags=["parameters"]\na: int = 1  # one\nb = [0.5, -1]\nc = None\n'
-    assert profiles.defaults(source) == {"a": 1, "b": [0.5, -1], "c": None}
-    assert profiles.defaults("# %%\na = 1\n") == {}
