@@ -14,21 +14,15 @@ ROOT = Path(__file__).parents[2]
 
 
 class Book:
-    """A copy of the fixture's notebook with this repository's configuration and pages."""
+    """A copy of the fixture with this repository's configuration and static files."""
 
     def __init__(self, root: Path):
         self.root, self.html = root, root / "book" / "_build" / "html"
         shutil.copytree(Path(__file__).parent / "fixture", root)
         for name in ("_config.yml", "constraints.txt"):
             shutil.copy(ROOT / name, root)
-        elsewhere = (
-            "_build",
-            "l2o_book",
-            "*.egg-info",
-            "*.toml",
-            "reproduced.md",
-        )  # the last links to pages that this book lacks
-        shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns(*elsewhere))
+        shutil.copy(ROOT / "book" / "references.bib", root / "book")
+        shutil.copytree(ROOT / "book" / "static", root / "book" / "static")
         (root / "profiles").mkdir()
         (root / "profiles" / "quick.yml").write_text("seeds: 3\n")
 
