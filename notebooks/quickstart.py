@@ -11,12 +11,12 @@
 # %% [markdown]
 # # Quickstart: from a black box to an equation
 #
-# **What this page shows.** The whole road of *Symbolic Learning to Optimize* {cite}`zheng2022symbolic` on
-# its smallest problem: meta-train a neural optimizer, distil it into an equation, measure the equation,
-# race it against its teacher and two classics, and use it as a `torch.optim.Optimizer`. Then the same
-# distiller is shown what Adam reads and writes, and hands Adam back.
+# **In this page** you travel the whole road of *Symbolic Learning to Optimize* {cite}`zheng2022symbolic` on its
+# smallest problem: meta-train a neural optimizer, distil it into an equation, describe the equation by two
+# numbers, race it against its teacher and two classics, and use it as a `torch.optim.Optimizer`. At the end the
+# distiller is shown what Adam reads and writes, and gives Adam back.
 #
-# **What it costs.** About two minutes on two CPU cores, in every profile. Nothing is downloaded.
+# **Cost:** about two minutes on one CPU core, in every profile. Nothing is downloaded.
 
 # %% tags=["parameters"]
 profile = "quick"  # the same computation in every profile; written into the record
@@ -27,20 +27,19 @@ race_instances = 64
 
 # %%
 import math
-import time
 
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
-from l2o_book import plots, records
+from l2o_book import baselines, plots
+from l2o_book.page import Page
+from l2o_book.tables import listed, mean_std
 from matplotlib import pyplot as plt
 
 from l2o_core import distiller, meta, metrics, models, optim, tasks
 
-plots.use_style()
+page = Page("quickstart", globals())
 torch.manual_seed(seed)
-torch.set_num_threads(1)  # 1280 coordinates are too few to share between cores
-started = time.perf_counter()
 
 # %% [markdown]
 # ## A problem and a teacher
@@ -54,14 +53,15 @@ started = time.perf_counter()
 # \qquad \mathbf{x} \in \mathbb{R}^{10},\quad A_{ij}, b_i, c_i \sim \mathcal{N}(0, 1).
 # ```
 #
-# The teacher, **DM** {cite}`andrychowicz2016learning`, is an LSTM that reads one coordinate's gradient and
-# proposes that coordinate's update; all coordinates share its weights $\phi$. *Meta-training* plays many
-# instances and changes $\phi$ so that the losses along the way become smaller (SymL2O Eq. 1):
+# The optimizer to be trained, **DM** {cite}`andrychowicz2016learning`, is an LSTM. It reads the gradient of one
+# coordinate and proposes the update of that coordinate; all coordinates share its weights $\phi$.
+# *Meta-training* runs it on many instances of the problem and changes $\phi$ so that the losses along the way
+# become smaller (SymL2O Eq. 1):
 #
 # ```{math}
 # :label: eq-meta-loss
 # \min_\phi\; \mathbb{E}_f \Big[ \sum_{t=1}^{T} w_t\, f(\mathbf{x}_t) \Big], \qquad
-# \mathbf{x}_{t+1} = \mathbf{x}_t + u_t(\phi).
+# \mathbf{x}_{t} = \mathbf{x}_{t-1} + u_{t-1}(\phi).
 # ```
 
 # %%
@@ -78,80 +78,69 @@ history = meta.meta_train(
     lr=3e-3,
     progress=False,
 )
-meta_seconds = history.seconds
 
-# %%
-fig, ax = plt.subplots(figsize=(7, 3.2))
+# %% tags=["draw"]
+fig, ax = plt.subplots(figsize=(6.7, 3.2))
 ax.plot(
     range(1, epochs + 1),
     history.losses,
     lw=1,
     alpha=0.6,
-    label="training (fresh instances)",
+    label="fresh instances, steps 1 to 100",
 )
 ax.plot(
     *zip(*history.validation, strict=True),
     marker="o",
     ms=3,
-    label="held-out instances",
+    label="held-out instances, steps 0 to 100",
 )
-ax.set(
-    xlabel="meta-training epoch", ylabel="mean loss over 100 steps", yscale="log"
-)
+ax.set(xlabel="meta-training epoch", ylabel="mean loss", yscale="log")
 ax.legend()
 first, (best_epoch, best) = history.validation[0][1], history.best
 plots.figure(
     fig,
     name="fig-quickstart-learning",
     caption="Meta-training lowers the mean loss on held-out instances from "
-    f"{first:.0f} to {best:.2f} in {meta_seconds:.0f} s; the weights of epoch {best_epoch} are kept.",
+    f"{first:.0f} to {best:.2f} in {history.seconds:.0f} s; the weights of epoch {best_epoch} are used. "
+    "The held-out mean includes the starting point, so it lies above the other.",
 )
 
 # %% [markdown]
 # ## From the teacher to an equation
 #
-# The teacher optimizes fresh instances while we write down what it saw, the last 20 gradients of a
-# coordinate, and what it did, the update. Symbolic regression then looks for equations that map one to
-# the other, short ones and accurate ones: a *Pareto front*. Every $R^2$ below is measured on trajectories
-# that the search has not seen.
+# DM now becomes the *teacher*. It optimizes fresh instances while we record its inputs, the last 20 gradients
+# of a coordinate, and its output, the update. Symbolic regression looks for equations that map one to the
+# other, from short ones to accurate ones: a *Pareto front*. Every $R^2$ below is measured on trajectories that
+# the search has not seen.
 
 # %%
 data = distiller.collect(teacher, task, lags=20, samples=5000, seed=seed)
-front = distiller.distill(
-    data.inputs, data.targets, names=data.names, groups=data.groups,
-    max_complexity=100, time_limit=search_seconds, seed=seed,
-)  # fmt: skip
-linear = distiller.distill(
-    data.inputs,
-    data.targets,
-    names=data.names,
-    groups=data.groups,
-    engine="linear",
-    seed=seed,
-)
+front = distiller.distill(data, time_limit=search_seconds, seed=seed)
+linear = distiller.distill(data, engine="linear", seed=seed)
 
 # %% [markdown]
 # A good fit is not yet a good optimizer: errors feed back through the trajectory, and a rule that
-# extrapolates badly can diverge. So the equation is chosen as a user would choose it: the one of the front
-# with the lowest mean loss on instances set aside for tuning.
+# extrapolates badly can diverge. So we choose the equation of the front that optimizes best, by its mean loss
+# on instances set aside for tuning.
 
 
 # %%
-def tuning_loss(rule: models.LearnedOptimizer) -> float:
+def tuning_loss(optimizer: models.LearnedOptimizer) -> float:
     """Mean loss over 100 steps on tuning instances; infinite if one diverges."""
-    mean = (
-        meta.evaluate(rule, task, steps=100, instances=128, seed=seed + 1000)
-        .mean()
-        .item()
+    losses = meta.evaluate(
+        optimizer, task, steps=100, instances=128, seed=seed + 1000
     )
+    mean = losses.mean().item()
     return mean if math.isfinite(mean) else math.inf
 
 
 chosen = min(front, key=lambda entry: tuning_loss(models.Equation(entry.equation)))
 
-# %%
-fig, ax = plt.subplots(figsize=(7, 3.2))
-plots.fronts(ax, {"operon": front, "linear": linear}, chosen)
+# %% tags=["draw"]
+fig, ax = plt.subplots(figsize=(6.7, 3.2))
+plots.fronts(
+    ax, {"symbolic regression": front, "least squares": linear}, chosen=chosen
+)
 plots.figure(
     fig,
     name="fig-quickstart-front",
@@ -160,7 +149,7 @@ plots.figure(
     f"Chosen: {chosen.complexity} nodes, {chosen.r2:.2f}.",
 )
 
-# %%
+# %% tags=["draw"]
 plots.equation(
     rf"\Delta x_t = {chosen.equation.latex()}", name="eq-quickstart-distilled"
 )
@@ -168,62 +157,62 @@ plots.equation(
 # %% [markdown]
 # ## Two numbers that describe a rule
 #
-# The **temporal perception field** (TPF, SymL2O Eq. 3) is how far back a rule looks on average; the
-# **mapping complexity** (MC) is the size of the smallest equation that is close to the best fit. Both
-# are defined for equations; TPF can also be taken from the network itself, as the sensitivity of its
-# output to each lag, so one checks the other.
+# The **temporal perception field** (TPF, SymL2O Eq. 3) is the mean lag of the gradients that a rule uses,
+# weighted by their influence. The **mapping complexity** (MC) is the number of nodes of the smallest equation
+# that is close to the best fit. TPF can also be taken from the network itself, as the sensitivity of its output
+# to each lag.
 
 # %%
 tpf_teacher = metrics.temporal_perception_field(teacher, data)
 tpf_equation = metrics.temporal_perception_field(chosen.equation, data)
 complexity = metrics.mapping_complexity(front)
+
+# %% tags=["draw"]
+agree = abs(tpf_teacher - tpf_equation) < 0.25 * tpf_teacher
 display(
     Markdown(
-        f"TPF of the teacher: **{tpf_teacher:.2f}** steps; "
-        f"of its equation: **{tpf_equation:.2f}** steps. "
-        f"MC: **{complexity}** nodes."
+        f"TPF of the teacher: **{tpf_teacher:.1f}** steps. TPF of its equation: "
+        f"**{tpf_equation:.1f}** steps. MC: **{complexity}** nodes. "
+        + (
+            "The equation looks about as far back as its teacher does."
+            if agree
+            else "The two TPFs do not agree: successive gradients are much alike, so an equation can "
+            "predict the teacher's updates well and still credit them to other lags. A good fit does not "
+            "show that the equation uses the same memory."
+        )
     )
 )
 
 # %% [markdown]
 # ## The race
 #
-# Teacher and equation run on instances that nobody has seen. SGD and Adam get, of 34 learning rates, the
-# one that does best on the tuning instances, where the equation was chosen too: nothing is tuned on what is
-# reported.
+# Teacher and equation run on instances that neither training nor choice has seen. SGD and Adam get, out of 34
+# learning rates, the one that is best on the tuning instances, where the equation was chosen too.
 
 # %%
-CLASSICS = {
-    "SGD": ("-{lr} * g", {}),
-    "Adam": ("-{lr} * m / (sqrt(v) + 1e-8)", {"beta1": 0.9, "beta2": 0.999}),
-}
-GRID = [10 ** (i / 10 - 3) for i in range(34)]  # 0.001 to 2, ten to a decade
-
-
-def tuned(text: str, moments: dict) -> models.Equation:
-    """The rule at the learning rate with the lowest loss on the tuning instances."""
-    return min(
-        (models.Equation(text.format(lr=lr), **moments) for lr in GRID),
-        key=tuning_loss,
+learning_rates = baselines.rates(-3, 0.3, 10)  # 0.001 to 2, ten to a decade
+tuned = {
+    name: baselines.tuned(
+        name.lower(), lambda rules: map(tuning_loss, rules), learning_rates
     )
-
-
-runners = {"teacher": teacher, "equation": models.Equation(chosen.equation)}
-runners |= {name: tuned(*rule) for name, rule in CLASSICS.items()}
+    for name in ("SGD", "Adam")
+}
+contestants = {"teacher": teacher, "equation": models.Equation(chosen.equation)}
+contestants |= {name: optimizer for name, (optimizer, _) in tuned.items()}
 losses = {
     name: meta.evaluate(
-        runner, task, steps=100, instances=race_instances, seed=seed + 2000
+        optimizer, task, steps=100, instances=race_instances, seed=seed + 2000
     )
-    for name, runner in runners.items()
+    for name, optimizer in contestants.items()
 }
 
 # %% [markdown]
 # The minimum of an instance is unknown, and losses are negative near it, so the picture shows the
 # distance to the lowest loss that any of the four ever reached on that instance.
 
-# %%
+# %% tags=["draw"]
 lowest = torch.stack(list(losses.values())).amin(dim=(0, 2))
-fig, ax = plt.subplots(figsize=(7, 3.8))
+fig, ax = plt.subplots(figsize=(6.7, 3.8))
 for name, curves in losses.items():
     plots.band(ax, curves - lowest[:, None] + 1e-3, name)
 ax.set(xlabel="step", ylabel="loss above the best known", yscale="log")
@@ -233,27 +222,24 @@ ranking = sorted(mean, key=mean.get)
 plots.figure(
     fig,
     name="fig-quickstart-race",
-    caption=f"{race_instances} unseen instances of P1, median and central 68 %. "
-    f"Over 100 steps the lowest mean loss is that of the {ranking[0]}, then {', '.join(ranking[1:])}.",
+    caption=f"{race_instances} unseen instances of P1, median and central 68 %. From the lowest mean loss over "
+    f"100 steps to the highest: {listed(ranking)}.",
 )
 
-# %%
-race = pd.DataFrame(
-    {
-        "optimizer": name,
-        "mean loss over 100 steps": records.mean_std(curves.mean(1).tolist()),
-        "loss after 100 steps": records.mean_std(curves[:, -1].tolist()),
-        "learning rate": f"{-runners[name].constants[0].item():g}"
-        if name in CLASSICS
-        else None,
-    }
-    for name, curves in losses.items()
-)
+# %% tags=["draw"]
 plots.table(
-    race,
+    pd.DataFrame(
+        {
+            "optimizer": name,
+            "mean loss over 100 steps": mean_std(curves.mean(1).tolist()),
+            "loss after 100 steps": mean_std(curves[:, -1].tolist()),
+            "learning rate": f"{tuned[name][1]:.2g}" if name in tuned else None,
+        }
+        for name, curves in losses.items()
+    ),
     name="tab-quickstart-race",
     caption="The race in numbers: mean ± standard deviation over "
-    f"{race_instances} unseen instances.",
+    f"{race_instances} unseen instances, which differ much from each other.",
 )
 
 # %% [markdown]
@@ -264,24 +250,24 @@ plots.table(
 
 # %%
 generator = torch.Generator().manual_seed(seed + 2000)
-starts, instance = (
-    task.init(generator, race_instances),
-    next(task.batches(generator, race_instances)),
-)
+starts = task.init(generator, race_instances)
+instance = tuple(part[:1] for part in next(task.batches(generator, race_instances)))
 x = torch.nn.Parameter(starts[:1].clone())
 optimizer = optim.SymbolicOptimizer([x], chosen.equation, lr=1.0)
 trace = []
 for _ in range(100):
     optimizer.zero_grad()
-    loss = task.loss(x, tuple(part[:1] for part in instance)).sum()
+    loss = task.loss(x, instance).sum()
     loss.backward()
     optimizer.step()
     trace.append(loss.item())
+
+# %% tags=["draw"]
 difference = (torch.tensor(trace) - losses["equation"][0, :100]).abs().max().item()
 display(
     Markdown(
         f"After 99 steps: loss {trace[-1]:.4f}; "
-        f"largest difference to the race {difference:.1e}."
+        f"largest difference from the race {difference:.0e}."
     )
 )
 
@@ -293,51 +279,48 @@ display(
 
 # %%
 adam = models.Equation("-0.1 * m / (sqrt(v) + 1e-8)", beta1=0.9, beta2=0.999)
-seen = distiller.collect(adam, task, lags=1, samples=5000, seed=seed)
+moments = distiller.collect(adam, task, lags=1, samples=5000, seed=seed)
 returned = distiller.distill(
-    seen.inputs, seen.targets, names=seen.names, groups=seen.groups,
-    max_complexity=20, time_limit=search_seconds, seed=seed,
-)  # fmt: skip
+    moments, max_complexity=20, time_limit=search_seconds, seed=seed
+)
 simplest = returned.at(complexity=metrics.mapping_complexity(returned))
+
+# %% tags=["draw"]
 plots.equation(
     rf"\Delta x_t = {simplest.equation.latex()}", name="eq-quickstart-adam"
 )
+
+# %% tags=["draw"]
 display(
     Markdown(
-        f"Expected: $-0.1\\, m_t / \\sqrt{{v_t}}$. "
-        f"Held-out $R^2$: **{simplest.r2:.6f}**."
+        rf"Expected was $-0.1\, m_t / \sqrt{{v_t}}$; {{eq}}`eq-quickstart-adam` is what came back, with a "
+        f"held-out $R^2$ of **{simplest.r2:.6f}**."
     )
 )
 
 # %% [markdown]
-# ## What it cost
+# ## Cost
 
 # %%
-seconds = time.perf_counter() - started
-values = {
-    "meta_training_s": meta_seconds,
-    "search_s": search_seconds,
-    "equation": str(chosen.equation),
-    "complexity": chosen.complexity,
-    "r2": chosen.r2,
-    "r2_linear": linear.best.r2,
-    "tpf": {"teacher": tpf_teacher, "equation": tpf_equation},
-    "mc": complexity,
-    "race": {name: curves.mean(1).tolist() for name, curves in losses.items()},
-    "adam": {"equation": str(simplest.equation), "r2": simplest.r2},
-}
-records.save(
-    "quickstart",
-    values,
-    profile=profile,
-    seed=seed,
+page.record(
+    {
+        "meta_training_s": history.seconds,
+        "search_s": search_seconds,
+        "equation": str(chosen.equation),
+        "complexity": chosen.complexity,
+        "r2": chosen.r2,
+        "r2_linear": linear.best.r2,
+        "tpf": {"teacher": tpf_teacher, "equation": tpf_equation},
+        "mc": complexity,
+        "race": {name: curves.mean(1).tolist() for name, curves in losses.items()},
+        "adam": {"equation": str(simplest.equation), "r2": simplest.r2},
+    },
     dataset=task.dataset,
     engine="operon",
-    wall_time=seconds,
 )
 display(
     Markdown(
-        f"{seconds:.0f} s in all: {meta_seconds:.0f} s of meta-training, "
+        f"{page.seconds:.0f} s in all: {history.seconds:.0f} s of meta-training, "
         "the rest search and races."
     )
 )

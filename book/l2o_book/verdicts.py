@@ -19,8 +19,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN = "reproduced", "not reproduced", "undecided", "not run"
 LEVEL = 0.95
@@ -84,6 +88,29 @@ def together(claims: Mapping[str, Comparison]) -> dict[str, Comparison]:
         verdict = found.verdict if significant else UNDECIDED
         corrected[name] = replace(found, p=largest, verdict=verdict)
     return corrected
+
+
+def having(verdict: str, tables: Mapping[str, Mapping[str, Comparison]]) -> list[str]:
+    """The claims with this verdict in any of several tables, as "A below B on P2" where the table is "P2"."""
+    return [
+        f"{claim} on {table}"
+        for table, claims in tables.items()
+        for claim, comparison in claims.items()
+        if comparison.verdict == verdict
+    ]
+
+
+def frame(tables: Mapping[str, Mapping[str, Comparison]]) -> pd.DataFrame:
+    """The same claims in several tables: a row a claim, with difference and verdict for each table."""
+    import pandas as pd
+
+    rows = []
+    for claim in next(iter(tables.values())):
+        row = {"claim": claim}
+        for table, claims in tables.items():
+            row |= {f"{table}, difference": str(claims[claim]), f"{table}, verdict": claims[claim].verdict}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _worst_for_diverged(ours: Sequence[float], theirs: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:

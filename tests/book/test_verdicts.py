@@ -63,3 +63,13 @@ def test_many_claims_do_not_make_one_true_by_chance():
 def test_equal_differences_in_all_pairs_are_decided():
     assert verdicts.lower([0.25, 0.5], [0.5, 0.75], paired=True).verdict == "reproduced"
     assert verdicts.lower([0.25, 0.5], [0.25, 0.5], paired=True).verdict == "undecided"
+
+
+def test_claims_of_several_tables_stand_side_by_side():
+    clear, open_ = verdicts.lower([0.1, 0.11, 0.12], [0.9, 0.91, 0.95]), verdicts.lower([0.1], [0.2])
+    tables = {"P2": {"A below B": clear}, "P3": {"A below B": open_}}
+    assert verdicts.having("reproduced", tables) == ["A below B on P2"]
+    (row,) = verdicts.frame(tables).to_dict("records")
+    assert row["claim"] == "A below B"
+    assert (row["P2, verdict"], row["P3, verdict"]) == ("reproduced", "undecided")
+    assert row["P3, difference"] == "-0.1"
