@@ -122,6 +122,9 @@ linear = distiller.distill(data, engine="linear", seed=seed)
 # A good fit is not yet a good optimizer: errors feed back through the trajectory, and a rule that
 # extrapolates badly can diverge. So we choose the equation of the front that optimizes best, by its mean loss
 # on instances set aside for tuning.
+#
+# Equations are defined for all real inputs, as in the paper: $\sqrt{x}$ stands for
+# $\operatorname{sign}(x)\sqrt{\lvert x\rvert}$, and a quotient is 0 where its denominator is.
 
 
 # %%
