@@ -235,7 +235,7 @@ class Cache:
     def checkpoint(self, kind: str, key: Mapping[str, Any]) -> Checkpoint | None:
         """The checkpoint of a long run whose result depends on `key`; None where nothing is stored."""
         path = self._path(kind, key, TENSORS.suffix)
-        return path and Checkpoint(path, {"key": path.stem})
+        return None if path is None else Checkpoint(path, {"key": path.stem})
 
     def _path(self, kind: str, key: Mapping[str, Any], suffix: str) -> Path | None:
         if self.folder is None:

@@ -57,7 +57,12 @@ class Pipeline:
         """Windows of 200 steps of an optimizer on problems or images that no teacher was trained on."""
         synthetic = problem == "p1"
         task = tasks.load(problem, **({} if synthetic else {"half": 1}))
-        options = {"lags": lags or self.lags, "samples": self.samples, "steps": 200, "features": features}
+        options: dict[str, Any] = {
+            "lags": lags or self.lags,
+            "samples": self.samples,
+            "steps": 200,
+            "features": features,
+        }
         options |= {"instances": 128 if synthetic else 16, "seed": seed}
         key = options | {"task": task.name, "dataset": task.dataset, "rule": rule.identity}
         return self.cache.call("rows", key, lambda: distiller.collect(rule, task, **options), ROWS)
@@ -67,12 +72,9 @@ class Pipeline:
 
         `seed` is that of the search; `options` replace the pipeline's settings.
         """
-        own = {"engine": self.engine, "time_limit": self.time_limit, "seed": seed}
+        own: dict[str, Any] = {"engine": self.engine, "time_limit": self.time_limit, "seed": seed}
         return distiller.distill(
-            data.inputs,
-            data.targets,
-            data.names,
-            groups=data.groups,
+            data,
             max_complexity=self.max_complexity,
             split_seed=0,
             cache=self.cache,

@@ -30,7 +30,7 @@ BLOCK = 4096  # coordinates differentiated together: bounds memory, still fills 
 class Unroll:
     """T steps of a rollout with I instances, for the K coordinates of a sample.
 
-    Attributes:
+    Args:
         sample: The coordinates.
         gradients: `[T + 1, K]`, the last one taken after the last update.
         updates: `[T, K]`.

@@ -16,7 +16,7 @@ from .estimators import ESTIMATORS
 class TrainingConfig:
     """The options of `meta_train`: the content of a recipe, and what a checkpoint is recognised by.
 
-    Attributes:
+    Args:
         seed: Of the instances, the coordinates and the epochs that imitate.
         epochs: Rollouts from fresh instances.
         steps: Optimizee steps of an epoch. Several numbers make a curriculum (Chen et al. 2020a): validation
@@ -88,7 +88,7 @@ class TrainingConfig:
     def from_plain(cls, options: Mapping[str, Any]) -> TrainingConfig:
         """The config that `plain` describes; options that are missing have their defaults."""
         dtype = options.get("state_dtype")
-        return cls(**options | {"state_dtype": getattr(torch, dtype) if dtype else None})
+        return cls(**dict(options) | {"state_dtype": getattr(torch, dtype) if dtype else None})
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ the `.grad` of the optimizer's parameters, and returns the mean loss of these st
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -128,14 +129,16 @@ class PES(Estimator):
             gradient += self.accumulators[index] * difference / (2 * self.sigma**2 * self.pairs)
             total += sum(losses) / (2 * self.pairs)
         _write(center, parameters)
+        gradients = []
         for parameter in parameters:
-            parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        gradients = [parameter.grad for parameter in parameters]
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
         _write(gradient + parameters_to_vector(gradients), gradients)
         return total
 
 
-def _write(vector: Tensor, tensors: list[Tensor]) -> None:
+def _write(vector: Tensor, tensors: Sequence[Tensor]) -> None:
     """Write one long vector into the tensors, in order."""
     for tensor, part in zip(tensors, vector.split([t.numel() for t in tensors]), strict=True):
         tensor.copy_(part.view_as(tensor))

@@ -10,7 +10,7 @@ from typing import Any
 class History:
     """The course of a meta-training; losses are means over instances and steps.
 
-    Attributes:
+    Args:
         losses: Training loss of each epoch, nan where it diverged.
         validation: Pairs (epochs trained, loss on held-out instances).
         diverged: Epochs that were rolled back.

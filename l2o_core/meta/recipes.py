@@ -25,7 +25,7 @@ FILE = Path(__file__).with_suffix(".yml")
 class Recipe:
     """All that it takes to train a teacher, but the seed.
 
-    Attributes:
+    Args:
         name: Such as "rp/p2": architecture and problem.
         model: The architecture and its options.
         task: The name of the optimizee and its options.

@@ -20,7 +20,7 @@ class Rollout:
 
     With random scaling the optimizer works on y = x / scale, so it sees `scale` times the gradient.
 
-    Attributes:
+    Args:
         task: The optimizee.
         params: Where the instances are, `[I, n]`.
         scale: The factors of random scaling, `[I, n]`, or None.

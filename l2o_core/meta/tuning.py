@@ -111,6 +111,8 @@ def tune(
 class _Relative(nn.Module):
     """Numbers in units of what they were at first; those that were 0, of the others' mean magnitude."""
 
+    unit: Tensor
+
     def __init__(self, first: Tensor):
         super().__init__()
         magnitudes = first.detach().abs()

@@ -20,9 +20,10 @@ class LearnedOptimizer(nn.Module, ABC):
     The update is what is added, sign and step size included: :math:`x_{t+1} = x_t + u_t`. The state is a
     tuple of tensors, each `[N, ...]` or a scalar; it starts with the state of the features.
 
-    Attributes:
+    `options` are the arguments that build the same architecture again.
+
+    Args:
         features: What the rule sees of a coordinate's gradients.
-        options: The arguments that build the same architecture again.
 
     Example:
         >>> from l2o_core import models
@@ -79,7 +80,7 @@ class LearnedOptimizer(nn.Module, ABC):
     @torch.no_grad()
     def advance(self, g: Tensor, state: State) -> tuple[Tensor, State]:
         """`forward` without a graph, in little memory: the state's own tensors are overwritten."""
-        update, scalars = torch.empty_like(g), ()
+        update, scalars = torch.empty_like(g), state
         for start in range(0, len(g), BLOCK):
             block = slice(start, start + BLOCK)
             update[block], new = self(g[block], select(state, block, g.dtype))

@@ -7,6 +7,8 @@ out. Coordinates come last in memory: a gate is then one contiguous stretch.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -17,6 +19,8 @@ class LSTMCell(nn.Module):
 
     Rows: input, forget and output gate, candidate. Columns: input, hidden state, bias.
     """
+
+    slope: Tensor
 
     def __init__(self, inputs: int, hidden: int):
         super().__init__()
@@ -37,7 +41,7 @@ class _Cell(torch.autograd.Function):
     """c' = f c + i g, h' = o tanh(c'), with g = 1 - 2s and tanh(c') = 1 - 2q; everything is [H, N]."""
 
     @staticmethod
-    def forward(ctx, weight: Tensor, signal: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, weight: Tensor, signal: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         inputs = torch.cat([signal, h, torch.ones_like(h[:1])])
         gates = (weight @ inputs).sigmoid_()
         i, f, o, s = gates.chunk(4)
@@ -48,7 +52,7 @@ class _Cell(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, dh: Tensor, dc: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, dh: Tensor, dc: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         weight, inputs, gates, c, q = ctx.saved_tensors
         i, f, o, s = gates.chunk(4)
         dc = dc + 4 * torch.ops.aten.sigmoid_backward(dh * o, q)  # tanh' = 4 q (1 - q)

@@ -43,6 +43,8 @@ class Equation(LearnedOptimizer):
         '-0.1 * m_hat'
     """
 
+    coefficients: nn.Parameter | None
+
     def __init__(
         self,
         rule: str | Expression,
@@ -98,7 +100,7 @@ class Equation(LearnedOptimizer):
     def equation(self) -> Expression:
         """The rule with its constants as they are now."""
         rule = self.rule.with_constants(self.constants.tolist())
-        if not self._given:
+        if self.coefficients is None:
             return rule
         return rule.substitute(dict(zip(self._given, self.coefficients.tolist(), strict=True)))
 
@@ -111,7 +113,7 @@ class Equation(LearnedOptimizer):
         window = (inputs, *memory)
         column = {name: index for index, name in enumerate(self.features.names)}
         values = {str(v): window[v.lag or 0][..., column[v.name]] for v in self._seen}
-        if self._given:
+        if self.coefficients is not None:
             values |= dict(zip(self._given, self.coefficients.to(inputs.dtype), strict=True))
         update = self._compiled(values, self.constants.to(inputs.dtype))
         return update.expand(inputs.shape[:-1]), window[: self.horizon]

@@ -121,9 +121,10 @@ class SOL(LearnedOptimizer):
             ExpressionError: Where that would be too long: several layers of many units, not yet sparse.
         """
         signals: list[Form] = [{var(name): 1.0} for name in self.features.names]
-        for layer in self.layers:
+        *layers, readout = self._maps
+        for layer in layers:
             signals = self._written(_mapped(layer, signals))
-        (y,) = _mapped(self.readout, signals)
+        (y,) = _mapped(readout, signals)
         return forms.expression(forms.total([(-self.scale, y)]))
 
     def _written(self, components: list[Form]) -> list[Form]:
@@ -141,8 +142,8 @@ class SOL(LearnedOptimizer):
     def pruned(self, inputs: Tensor, fraction: float) -> SOL:
         """A copy without the weights that hardly matter.
 
-        A weight w[i, j] is set to 0 if |w[i, j]| * RMS(h[j]) is below `fraction` of the largest such product
-        in row i.
+        The weight `w[i, j]` is set to 0 if `abs(w[i, j]) * RMS(h[j])` is below `fraction` of the largest such
+        product in row i.
 
         Args:
             inputs: Features over which the root mean squares are taken, `[n, 12]`.
