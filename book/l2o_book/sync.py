@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import jupytext
 import nbformat
+import yaml
 
 from .checkout import book_root
+from .first_cell import first_cell, is_first_cell
 
 
 def main() -> int:
@@ -22,8 +25,9 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a pair is out of step")
     check = parser.parse_args().check
     folder = book_root() / "notebooks"
-    sources = sorted(folder.glob("*.py"))
-    stale = [path for path in sources if paired(path) != _text(path.with_suffix(".ipynb"))]
+    repository = yaml.safe_load((folder.parent / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    texts = {path: paired(path, repository) for path in sorted(folder.glob("*.py"))}
+    stale = [path for path, text in texts.items() if text != _text(path.with_suffix(".ipynb"))]
     orphans = [path for path in sorted(folder.glob("*.ipynb")) if not path.with_suffix(".py").is_file()]
     for path in orphans:
         print(f"{path} has no .py beside it: make one with `jupytext --to py:percent {path}`, or delete it")
@@ -32,16 +36,21 @@ def main() -> int:
             pair = path.with_suffix(".ipynb")
             print(f"{pair} is out of step with {path.name}; run `make sync` (the .py is the source)")
         else:
-            path.with_suffix(".ipynb").write_text(paired(path), encoding="utf-8")
+            path.with_suffix(".ipynb").write_text(texts[path], encoding="utf-8")
             print(f"wrote {path.with_suffix('.ipynb')}")
     return 1 if orphans or (check and stale) else 0
 
 
-def paired(source: Path) -> str:
-    """The text of the .ipynb that belongs to a .py."""
+def paired(source: Path, repository: Mapping[str, str]) -> str:
+    """The text of the .ipynb that belongs to a .py: its cells, with the one that installs."""
     notebook = jupytext.read(source)
-    for number, cell in enumerate(notebook.cells):
+    cells = [cell for cell in notebook.cells if not is_first_cell(cell)]
+    for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"
+    code = [number for number, cell in enumerate(cells) if cell.cell_type == "code"]
+    if code:
+        cells.insert(code[0], first_cell(repository))
+    notebook.cells = cells
     notebook.metadata.get("jupytext", {}).pop("text_representation", None)
     notebook.metadata["language_info"] = {"name": "python"}
     return nbformat.writes(notebook, version=4) + "\n"
