@@ -204,9 +204,11 @@ def _numeric(column: pd.Series) -> bool:
 
 
 def _cell(value: Any) -> str:
-    """The text of a cell: no cell is blank, and none ends where a bar stands in it."""
+    """The text of a cell: none is blank, none ends where a bar stands in it, and no number breaks in two."""
     if value is None or value != value:
         return "–"
     if isinstance(value, float | np.floating):
         return f"{value:.3g}" if math.isfinite(value) else "diverged"
-    return " ".join(str(value).replace("|", r"\|").split()) or "–"
+    text = " ".join(str(value).replace("|", r"\|").split()) or "–"
+    numbers = r"(?<=\d) ± (?=\d)|\[[-+−.,\d ]*\]"
+    return re.sub(numbers, lambda whole: whole[0].replace(" ", "\N{NO-BREAK SPACE}"), text)

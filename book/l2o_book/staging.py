@@ -5,9 +5,9 @@ Conventions for the authors of notebooks
 *Which code a reader sees.* A cell that computes stays open. A cell that only draws or tabulates is tagged
 `draw` (`# %% tags=["draw"]`) and folded to one line, "Show the code"; so is, without a tag, a cell of more
 than 12 lines of which nothing comes but marked outputs (`plots.figure`, `plots.table`, `plots.equation`,
-`explorer`), unless it is tagged `open`. The cell tagged `parameters` is folded as "Parameters". A cell
-tagged `remove-cell` does not reach the page, nor do its outputs. Helpers that only `draw` cells need are
-tagged `draw`, too.
+`explorer`), unless it is tagged `open`; so is a cell that mostly imports, as "Imports". The cell tagged
+`parameters` is folded as "Parameters". A cell tagged `remove-cell` does not reach the page, nor do its
+outputs. Helpers that only `draw` cells need are tagged `draw`, too.
 
 *Figures.* `fig, axes = plt.subplots(1, 2, figsize=plots.figure_size(1, 2))` makes rows and columns of
 panels as wide as the page; no `fontsize` is below 9. Curves of optimizers are drawn by `plots.band(ax,
@@ -25,6 +25,7 @@ first code cell of each .ipynb that installs the packages where they are missing
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ from .palette import themed
 
 LONG = 12  # lines; a longer cell of which only marked outputs come is folded
 FOLDED = {"parameters": "Parameters", "draw": "Show the code"}  # tags, and what stands in the code's place
+IMPORTS = "Imports"
 KEPT = ("tags", "mystnb")  # metadata of a cell
 LEFT_OUT = {"injected-parameters", "remove-cell", "papermill-error-cell-tag"}  # tags
 
@@ -86,10 +88,20 @@ def folded(cell: NotebookNode) -> str | None:
     tags = cell.metadata.get("tags", [])
     if named := [FOLDED[tag] for tag in tags if tag in FOLDED]:
         return named[0]
-    if cell.cell_type != "code" or "open" in tags or not cell.outputs:
+    if cell.cell_type != "code" or "open" in tags or any(_shown(output) for output in cell.outputs):
         return None
-    long = cell.source.count("\n") >= LONG
-    return FOLDED["draw"] if long and not any(_shown(output) for output in cell.outputs) else None
+    if _imports(cell.source):
+        return IMPORTS
+    return FOLDED["draw"] if cell.outputs and cell.source.count("\n") >= LONG else None
+
+
+def _imports(source: str) -> bool:
+    """Whether most statements of a cell are imports."""
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:  # a magic command
+        return False
+    return sum(isinstance(each, ast.Import | ast.ImportFrom) for each in statements) * 2 > len(statements)
 
 
 def directive(output: NotebookNode, figures: Path, repository: Mapping[str, str] | None = None) -> str | None:
@@ -134,7 +146,8 @@ def note(
     """
     if run["failure"]:
         return f"````{{error}}\nThe run that made this page failed:\n\n```text\n{run['failure']}\n```\n````"
-    settings = [f"`{key}={value}`" for key, value in run["parameters"].items() if key != "profile"]
+    said = ("profile", "show")  # in words
+    settings = [f"`{key}={value}`" for key, value in run["parameters"].items() if key not in said]
     changed = f" with {', '.join(settings)}" if settings else ""
     made = f"in the **{run['profile']}** profile{changed}, in {duration(run['seconds'])}"
     names = {record["name"]: cited(record, repository) for record in records}
@@ -163,8 +176,9 @@ def cited(record: Mapping[str, Any], repository: Mapping[str, str] | None) -> st
 def _machine(hardware: Mapping[str, Any]) -> str:
     """Where a run took its time."""
     processor = hardware.get("gpu") or hardware.get("cpu")
-    cores = f", {hardware['cores']} cores" if hardware.get("cores") else ""
-    return f" on {processor}{cores}" if processor else ""
+    cores = hardware.get("cores")
+    count = f", {cores} core{'s' if cores > 1 else ''}" if cores else ""
+    return f" on {processor}{count}" if processor else ""
 
 
 def duration(seconds: float) -> str:

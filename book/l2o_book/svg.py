@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from l2o_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 WIDTH = 7.0  # inches; 672 CSS pixels, the width of a page's text on a desktop
 SMALLEST = 9.0  # points; the smallest text that a page may show
@@ -20,7 +23,8 @@ LINES = "stroke-linejoin:round;stroke-linecap:butt"  # what matplotlib's style s
 def drawn(fig: Figure, name: str) -> str:
     """The figure as SVG; one that is wider than the page is drawn anew at the page's width.
 
-    Raises ConfigError, with the text, if any text would be smaller than 9 points.
+    Raises ConfigError, with the text, if any text would be smaller than 9 points, and warns of text that runs
+    out of the picture or over other text.
     """
     width, height = fig.get_size_inches()
     if width > WIDTH:
@@ -30,6 +34,8 @@ def drawn(fig: Figure, name: str) -> str:
             f"figure {name!r} has text of {small[1]:.1f} points ({small[0]!r}), too small to read on a page: "
             f"use the style's sizes, or at least fontsize={SMALLEST:g}"
         )
+    for fault in faults(fig):
+        warnings.warn(f"figure {name!r}: {fault}", stacklevel=3)
     import matplotlib as mpl
 
     file = io.StringIO()
@@ -40,13 +46,43 @@ def drawn(fig: Figure, name: str) -> str:
 
 def smallest(fig: Figure) -> tuple[str, float] | None:
     """The smallest text of a figure, and its size in points, if it is smaller than a page may show."""
-    from matplotlib.text import Text
-
-    fig.draw_without_rendering()  # ticks get their texts
-    texts = [text for text in fig.findobj(Text) if text.get_visible() and text.get_text().strip()]
-    sizes = [(float(text.get_fontsize()), text.get_text()) for text in texts]
+    sizes = [(float(text.get_fontsize()), text.get_text()) for text in _texts(fig)]
     size, words = min(sizes, default=(SMALLEST, ""))
     return (words, size) if size < SMALLEST else None
+
+
+def faults(fig: Figure) -> list[str]:
+    """Texts of a figure that cannot be read, in words: cut at an edge, or one over another."""
+    boxes = [(text.get_text(), text.get_window_extent()) for text in _texts(fig)]
+    edge = fig.bbox.padded(1)
+    cut = [words for words, box in boxes if not (edge.contains(*box.min) and edge.contains(*box.max))]
+    meet = [
+        (one, two)
+        for (one, a), (two, b) in combinations(boxes, 2)
+        if min(a.x1, b.x1) - max(a.x0, b.x0) > 2 and min(a.y1, b.y1) - max(a.y0, b.y0) > 2
+    ]
+    outside = [f"{words!r} runs out of the picture" for words in cut]
+    return outside + [f"{one!r} and {two!r} overlap" for one, two in meet]
+
+
+def _texts(fig: Figure) -> list[Text]:
+    """The texts that a reader sees, in their places: not of ticks outside the axes or of axes switched off."""
+    from matplotlib.axis import Tick
+    from matplotlib.text import Text
+
+    fig.draw_without_rendering()
+    unseen: set[Text] = set()
+    for ax in fig.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            margin = 1e-9 * (high - low)
+            for tick in axis.findobj(Tick):
+                if not low - margin <= tick.get_loc() <= high + margin:
+                    unseen |= {tick.label1, tick.label2}
+            if not (ax.axison and axis.get_visible()):
+                unseen |= set(axis.findobj(Text))
+    texts = [text for text in fig.findobj(Text) if text not in unseen]
+    return [text for text in texts if text.get_visible() and text.get_text().strip()]
 
 
 def compact(text: str, name: str) -> str:

@@ -84,6 +84,13 @@ def test_a_table_keeps_three_digits_and_its_markdown_is_not_broken_by_bars(shown
     assert rows == [r"| a \| b | 0.123 | 10 | – | 0.5 | 1.0 |", r"| $\|g\|$ | – | 0 | diverged | – | 0.250 |"]
 
 
+def test_numbers_with_a_deviation_or_an_interval_stay_on_one_line():
+    cells = ["at 0.5 ± 0.1 [-0.14, +0.46]", "mean ± deviation, [a, b]"]
+    text = plots.markdown(pd.DataFrame({"a": cells}))
+    assert "| at 0.5~±~0.1 [-0.14,~+0.46] |".replace("~", "\N{NO-BREAK SPACE}") in text
+    assert "mean ± deviation, [a, b]" in text
+
+
 def test_an_equation_is_shown_as_display_math(shown):
     plots.equation("$$ x +\n y $$", name="eq-sum")
     ((data, metadata),) = shown

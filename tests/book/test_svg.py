@@ -91,3 +91,28 @@ def test_the_style_is_large_enough():
     fig.axes[0].text(0, 1, " ", fontsize=1)  # nothing to read
     fig.axes[0].text(0, 1, "gone", fontsize=1, visible=False)
     assert svg.drawn(fig, "fig-a")
+
+
+def test_text_that_cannot_be_read_is_said():
+    fig, ax = plt.subplots(layout="none")
+    ax.text(0.2, 0.5, "here")
+    ax.text(0.22, 0.5, "there")
+    ax.text(0.95, 0.8, "far to the right of it all")
+    assert svg.faults(fig) == [
+        "'far to the right of it all' runs out of the picture",
+        "'here' and 'there' overlap",
+    ]
+    ax.texts[2].remove()
+    with pytest.warns(UserWarning, match="figure 'fig-a': 'here' and 'there' overlap"):
+        svg.drawn(fig, "fig-a")
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_a_grid_of_panels_has_no_faults(scale):
+    fig, axes = plt.subplots(2, 3, figsize=plots.figure_size(2, 3), sharex=True, sharey=True)
+    for ax in axes.flat:
+        ax.plot([1, 10, 1000], [0.5, 30, 99999], label="Adam")
+        ax.set(xlabel="step", ylabel="loss", title="P1", xscale=scale, yscale=scale, xlim=(2, 900))
+        ax.legend()
+    axes[0, 0].axis("off")
+    assert svg.faults(fig) == []
