@@ -66,7 +66,7 @@ def faults(fig: Figure) -> list[str]:
 
 
 def _texts(fig: Figure) -> list[Text]:
-    """The texts that a reader sees, in their places: not of ticks outside the axes or of axes switched off."""
+    """The texts that a reader sees, in their places: none of ticks outside the axes, none of hidden axes."""
     from matplotlib.axis import Tick
     from matplotlib.text import Text
 
