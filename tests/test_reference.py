@@ -19,6 +19,7 @@ SOURCES = {
 }
 PUBLIC = [name for name, path in SOURCES.items() if "__all__ =" in path.read_text(encoding="utf-8")]
 NAMES = [(module, name) for module in PUBLIC for name in importlib.import_module(module).__all__]
+NAPOLEON = Config(napoleon_use_rtype=False, napoleon_use_ivar=True)  # as in _config.yml
 DOCUMENTED = [  # a constant has no docstring: its page describes it
     (module, name)
     for module, name in NAMES
@@ -48,7 +49,7 @@ def docstrings(thing: object) -> Iterator[str]:
 @pytest.mark.parametrize(("module", "name"), DOCUMENTED)
 def test_a_docstring_is_valid_markup(module, name):
     for docstring in docstrings(getattr(importlib.import_module(module), name)):
-        text = f".. default-role:: literal\n\n{GoogleDocstring(docstring, Config(napoleon_use_rtype=False))}"
+        text = f".. default-role:: literal\n\n{GoogleDocstring(docstring, NAPOLEON)}"
         try:
             publish_doctree(text, settings_overrides={"halt_level": 2, "report_level": 5})
         except SystemMessage as problem:
