@@ -24,9 +24,10 @@ test: $(READY) ## run the tests (without those of the built site)
 check-book: $(READY) ## open every page of the built site in a browser and check it
 	@L2O_REQUIRE_SITE=1 $(BIN)/python -m pytest tests/book -m book
 
-lint: $(READY) ## check style, and that notebooks/*.ipynb are in step with notebooks/*.py
+lint: $(READY) ## check style and types, and that notebooks/*.ipynb are in step with notebooks/*.py
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
 	@$(BIN)/python -m l2o_book.sync --check
 
 sync: $(READY) ## write notebooks/*.ipynb anew from notebooks/*.py, which are the source
@@ -46,7 +47,7 @@ lock: $(READY) ## write constraints.txt anew: the newest versions that fit pypro
 	@$(BIN)/python .ci/lock.py
 
 clean: ## remove the environment and everything built
-	rm -rf $(VENV) book/_build build ./*.egg-info book/*.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) book/_build build ./*.egg-info book/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml book/pyproject.toml constraints.txt

@@ -99,7 +99,7 @@ class Features:
             raise ConfigError(f"powers are {', '.join(POWERS)}: six numbers, not {self.powers}")
 
     @property
-    def buffers(self) -> tuple[str, ...]:
+    def state_names(self) -> tuple[str, ...]:
         """Names of the tensors in the state, in order."""
         used = set(self.names)
         needs = {"m": used & _NEEDS_M, "v": used & _NEEDS_V, "b": used & {"b"}, "s": used & {"s"}}
@@ -117,7 +117,7 @@ class Features:
 
     def init(self, like: Tensor) -> State:
         """The state before the first gradient, for coordinates shaped like `like` [N]."""
-        return tuple(like.new_zeros(() if name == "t" else like.shape) for name in self.buffers)
+        return tuple(like.new_zeros(() if name == "t" else like.shape) for name in self.state_names)
 
     def step(self, g: Tensor, state: State) -> tuple[Tensor, State]:
         """Take one gradient `g` [N]; return features [N, F] and the next state."""
@@ -130,11 +130,11 @@ class Features:
 
     def step_dict(self, g: Tensor, state: State) -> tuple[dict[str, Tensor], State]:
         """Like `step`, but features by name, each [N] or a scalar (t, ld, cd)."""
-        old = dict(zip(self.buffers, state, strict=True))
+        old = dict(zip(self.state_names, state, strict=True))
         now = {"t": old.pop("t") + 1} if "t" in old else {}
         values, new = self.advance(g, old, self.step_scalars(now["t"]) if now else {})
         new |= now
-        return values, tuple(new[name] for name in self.buffers)
+        return values, tuple(new[name] for name in self.state_names)
 
     def step_scalars(self, t: Tensor | float) -> dict[str, Tensor | float]:
         """Numbers of step `t` (1 is the first) that all coordinates share: t, bias corrections, decays."""
@@ -172,7 +172,7 @@ class Features:
         self, g: Tensor, new: Mapping[str, Tensor], scalars: Mapping[str, Tensor | float]
     ) -> dict[str, Tensor]:
         wanted = set(self.names)
-        out = {"g": g} | {name: new[name] for name in ("b", "s") if name in new}
+        out: dict[str, Any] = {"g": g} | {name: new[name] for name in ("b", "s") if name in new}
         out |= {name: scalars[name] for name in ("t", "ld", "cd") if name in scalars}
         if "m" in new:
             out["m"] = new["m"] * scalars.get("correction1", 1.0)

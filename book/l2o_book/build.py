@@ -125,7 +125,13 @@ def render(root: Path, site: Path, html: Path, *, force: bool = False) -> bool:
     stamp.unlink(missing_ok=True)
     for old in (html, html.parent / ".doctrees"):
         shutil.rmtree(old, ignore_errors=True)
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", site, "--path-output", root / "book"]
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("jupyter-book"),
+        "build",
+        site,
+        "--path-output",
+        root / "book",
+    ]
     command += ["-q", "-W", "-n", "--keep-going"]
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"

@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from l2o_core.errors import ConfigError
 
@@ -201,7 +201,7 @@ def _packed(groups: Mapping[str, Sequence[Frame]], axes: _Axes) -> dict[str, Any
 
     def frame(of: Frame) -> dict[str, Any]:
         facts = [[str(name), str(value)] for name, value in of.facts.items()]
-        curves = [curve(each) for each in of.curves]
+        curves = [curve(cast(_Drawn, each)) for each in of.curves]
         return {"label": of.label, "facts": facts, "latex": _latex(of), "curves": curves}
 
     packed = [{"label": label, "frames": [frame(each) for each in group]} for label, group in groups.items()]
@@ -224,7 +224,7 @@ def _picture(frame: Frame, axes: _Axes) -> Figure:
         ylim=axes.ylim,
     )
     for curve in frame.curves:
-        ax.plot(curve.x, curve.y, color=curve.color, label=curve.label, **_marks(curve))
+        ax.plot(curve.x, curve.y, color=curve.color, label=curve.label, **_marks(cast(_Drawn, curve)))
     ax.set_xlabel(axes.x, parse_math=False)
     ax.set_ylabel(axes.y, parse_math=False)
     ax.set_title(textwrap.fill(_words(frame), 80), parse_math=False)

@@ -41,7 +41,8 @@ class OneThreadEngine(NBClientEngine):
         """
 
         def tell(notebook: Any) -> None:
-            started(client.km.provisioner.pid)
+            manager: Any = client.km
+            started(manager.provisioner.pid)
 
         client: NotebookClient = PapermillNotebookClient(
             nb_man,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["COLORS", "CYCLE", "INK", "band", "color", "equation", "figure", "figure_size", "fronts",
            "line_style", "png", "table", "use_style"]  # fmt: skip
 
-STYLE = {
+STYLE: Any = {  # matplotlib types each of its hundreds of names
     "figure.figsize": (svg.WIDTH, 3.6),
     "figure.dpi": 96,  # inches as CSS has them
     "figure.facecolor": "none",
@@ -113,7 +113,7 @@ def fronts(ax: Axes, fronts: Mapping[str, ParetoFront], chosen: Entry | None = N
     for label, front in fronts.items():
         front.plot(ax, label=label)
     if chosen is not None:
-        ring = {"ms": 11, "mfc": "none", "color": COLORS["equation"], "label": "chosen"}
+        ring: dict[str, Any] = {"ms": 11, "mfc": "none", "color": COLORS["equation"], "label": "chosen"}
         ax.plot(chosen.complexity, chosen.r2, "o", **ring)
     ax.legend()
 

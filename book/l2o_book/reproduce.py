@@ -11,6 +11,7 @@ import argparse
 import queue
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,7 @@ def _run_all(
 
     events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     count = min(count, len(planned))
+    place: AbstractContextManager[workers.Cores | workers.Cluster]
     if scheduler:
         place = workers.cluster(scheduler, root, count, planned, events.put)
     else:

@@ -68,10 +68,9 @@ def page(executed: NotebookNode, figures: Path, repository: Mapping[str, str] | 
         if cell.cell_type != "code":
             continue
         cell.execution_count = None
-        marked = [output for output in cell.outputs if mime.marked(output)]
+        marked = [(output, mark) for output in cell.outputs if (mark := mime.marked(output))]
         cell.outputs = [output for output in cell.outputs if _shown(output)]
-        for output in marked:
-            mark = mime.marked(output)
+        for output, mark in marked:
             if mark["kind"] == "record":
                 records += [mark] if mark.get("path") else []  # a run of the page's own needs no line
             elif source := directive(output, figures, repository):
@@ -106,7 +105,7 @@ def _imports(source: str) -> bool:
 
 def directive(output: NotebookNode, figures: Path, repository: Mapping[str, str] | None = None) -> str | None:
     """The numbered MyST directive of one marked output (None for a caption: the directive carries it)."""
-    mark, data = mime.marked(output), output.data
+    mark, data = mime.marked(output) or {"kind": None}, output.data
     caption = mark.get("caption", "")
     if record := mark.get("record"):
         caption += f" Source: {cited(record, repository)}."

@@ -53,7 +53,8 @@ class Cluster:
     """The workers of a Dask cluster, which reruns a job whose worker died."""
 
     def __init__(self, client: Any, profile: str, report: Report):
-        self.client, self.group, self.futures = client, f"l2o-{uuid.uuid4().hex}", []
+        self.client, self.group = client, f"l2o-{uuid.uuid4().hex}"
+        self.futures: list[Any] = []
         self.expected = environment(profile)
         self.profile, self.about = profile, f"on {client.scheduler.address}"
         client.subscribe_topic(self.group, lambda event: report(event[1]))

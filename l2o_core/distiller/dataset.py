@@ -117,7 +117,7 @@ def collect(
     generator = torch.Generator().manual_seed(seed)
     params = task.init(generator, instances)
     watched, layers = _coordinates(task, instances, per_layer, generator)
-    state, split = optimizer.init_state(params.flatten()), len(optimizer.features.buffers)
+    state, split = optimizer.init_state(params.flatten()), len(optimizer.features.state_names)
     own, shown = features is None, features or optimizer.features
     seen = shown.init(params.flatten()[watched])
     history, updates, memories = [], [], []

@@ -55,6 +55,11 @@ class Variable:
         if lag is not None and (type(lag) is not int or not 0 <= lag <= MAX_LAG):
             raise ExpressionError(f"the lag of {name} must be a whole number from 0 to {MAX_LAG}, not {lag}")
 
+    @property
+    def steps_ago(self) -> int:
+        """The lag, and 0 for an input without time."""
+        return self.lag or 0
+
     def __str__(self) -> str:
         return self.name if self.lag is None else f"{self.name}[{self.lag}]"
 

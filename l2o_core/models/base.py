@@ -72,7 +72,7 @@ class LearnedOptimizer(nn.Module, ABC):
 
     def forward(self, g: Tensor, state: State) -> tuple[Tensor, State]:
         """One step: gradient `[N]` and state in, update `[N]` and next state out."""
-        split = len(self.features.buffers)
+        split = len(self.features.state_names)
         inputs, seen = self.features.step(g, state[:split])
         update, memory = self.update(inputs, state[split:])
         return update, seen + memory

@@ -75,7 +75,7 @@ class Equation(LearnedOptimizer):
         if given:
             self.options["coefficients"] = given
         seen = [variable for variable in rule.variables if variable.name in names]
-        self.horizon = max((variable.lag or 0 for variable in seen), default=0)
+        self.horizon = max((variable.steps_ago for variable in seen), default=0)
         self.constants = nn.Parameter(torch.tensor(rule.constants))
         values = torch.tensor([float(value) for value in given.values()])
         self.register_parameter("coefficients", nn.Parameter(values) if given else None)
@@ -121,13 +121,13 @@ class Equation(LearnedOptimizer):
     def advance(self, g: Tensor, state: State) -> tuple[Tensor, State]:
         """`forward` without a graph: the newest features overwrite the oldest, which become the first row."""
         update, state = super().advance(g, state)
-        split = len(self.features.buffers)
+        split = len(self.features.state_names)
         seen, history = state[:split], state[split:]
         return update, seen + history[-1:] + history[:-1]
 
     def overwrite(self, state: State, block: slice, new: State) -> None:
         """Put the next state of a block where its state was; of the history only what is new."""
-        split = len(self.features.buffers)
+        split = len(self.features.state_names)
         super().overwrite(state[:split], block, new[:split])
         if self.horizon:
             state[-1][block] = new[split]

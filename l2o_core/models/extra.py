@@ -18,7 +18,7 @@ class ExtraFeatures(nn.Module):
     """
 
     names = ("m_hat", "g_hat", "n_hat")
-    buffers = Features(names).buffers
+    state_names = Features(names).state_names
 
     def __init__(self, beta1: float = 0.95, beta2: float = 0.95):
         super().__init__()

@@ -206,7 +206,9 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         super().add_param_group(param_group)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+    def step(  # type: ignore[override]  # PyTorch types a closure as returning a float
+        self, closure: Callable[[], Tensor] | None = None
+    ) -> Tensor | None:
         """Take one step along the rule.
 
         Parameters without a gradient do not move, and neither do their features.
@@ -317,4 +319,4 @@ def _with_coefficients(
     for name in sorted(coefficients.keys() - set(allowed)):
         hint = did_you_mean(name, allowed, f"it takes {', '.join(allowed)}")
         raise ConfigError(f"{name} has no use in this rule; {hint}")
-    return values | coefficients
+    return {**values, **coefficients}

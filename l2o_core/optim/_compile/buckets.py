@@ -97,7 +97,7 @@ def step_together(
 
 
 def _dense_gradient(p: Tensor) -> Tensor:
-    if p.grad.is_sparse or p.is_complex():
+    if p.grad is None or p.grad.is_sparse or p.is_complex():
         raise ConfigError("update rules work on dense, real gradients")
     return p.grad
 

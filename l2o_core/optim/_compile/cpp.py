@@ -16,8 +16,10 @@ from torch import Tensor, fx
 
 from ...errors import ConfigError
 
-FLAGS = ("-std=c++17", "-O3", "-shared", "-fPIC", "-ffp-contract=fast", "-fno-math-errno")
-FLAGS += ("-fno-trapping-math", "-freciprocal-math")
+FLAGS = (
+    *("-std=c++17", "-O3", "-shared", "-fPIC", "-ffp-contract=fast", "-fno-math-errno"),
+    *("-fno-trapping-math", "-freciprocal-math"),
+)
 WORTH_THREADS = 1 << 15
 """With fewer numbers than this, one thread is faster."""
 

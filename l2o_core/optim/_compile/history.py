@@ -63,7 +63,7 @@ def _by_function(rule: Expression) -> History:
 
     def variable(leaf: Variable) -> _Node:
         feature = var(leaf.name, leaf.lag)
-        return _Node(feature, stream(feature, leaf.lag), leaf.lag)
+        return _Node(feature, stream(feature, leaf.steps_ago), leaf.lag)
 
     def constant(value: float) -> _Node:
         return _Node(const(value), const(value), None)
@@ -71,7 +71,8 @@ def _by_function(rule: Expression) -> History:
     def operator(name: str, *nodes: _Node) -> _Node:
         lags = {node.lag for node in nodes} - {None}
         lag = None if not lags else lags.pop() if len(lags) == 1 else MIXED
-        plain = None if lag == MIXED else call(name, *(node.plain for node in nodes))
+        parts = [node.plain for node in nodes if node.plain is not None]
+        plain = None if lag == MIXED else call(name, *parts)
         linear = name in ("+", "-", "neg") or (name in ("*", "/") and nodes[-1].lag is None)
         linear |= name == "*" and nodes[0].lag is None
         if plain is None or linear or lag is None:

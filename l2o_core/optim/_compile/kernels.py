@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -120,7 +121,7 @@ def traced(plan: Plan, phase: int, dtype: torch.dtype) -> fx.GraphModule:
     graph = fx.Graph()
     tracer = fx.proxy.GraphAppendingTracer(graph)
     names = ("scalars", *plan.operands[phase])
-    inputs = {name: fx.Proxy(graph.placeholder(_symbol(name)), tracer) for name in names}
+    inputs: dict[str, Any] = {name: fx.Proxy(graph.placeholder(_symbol(name)), tracer) for name in names}
     step_function(plan, phase, dtype)(inputs, inputs.pop("scalars"))
     graph.output(None)
     return fx.GraphModule(torch.nn.Module(), graph)

@@ -66,9 +66,10 @@ def _traffic(sums: Sequence[Sequence[Variable]], period: int) -> float:
     """Past values that a step reads or writes for the sums, on average."""
     moved = 0
     for values in sums:
-        ahead = {(v.name, v.lag - later) for v in values for later in range(period) if v.lag > later}
+        ages = [(v.name, v.steps_ago) for v in values]
+        ahead = {(name, ago - later) for name, ago in ages for later in range(period) if ago > later}
         moved += len(ahead) + period - 1  # phase 0: what this sum and the next ones read, and these
-        moved += sum(1 + sum(v.lag <= phase for v in values) for phase in range(1, period))
+        moved += sum(1 + sum(ago <= phase for _, ago in ages) for phase in range(1, period))
     return moved / period
 
 
@@ -80,7 +81,8 @@ def _phases(history: History, sums: Sequence[Sequence[Variable]], period: int) -
     def prepare(weights: Weights) -> Expression:
         own = {v: weight for v, weight in weights.items() if v in host}
         for later in range(1, period) if own else ():
-            known = {Variable(v.name, v.lag - later): weight for v, weight in own.items() if v.lag > later}
+            older = [(v, weight) for v, weight in own.items() if v.steps_ago > later]
+            known = {Variable(v.name, v.steps_ago - later): weight for v, weight in older}
             stream = host[next(iter(own))]
             prepared[str(var(stream, lengths[stream] - later))] = weighted_sum(known).simplify()
         return weighted_sum(weights)
@@ -89,7 +91,7 @@ def _phases(history: History, sums: Sequence[Sequence[Variable]], period: int) -
         own = [v for v in weights if v in host]
         if not own:
             return weighted_sum(weights)
-        recent = {v: weight for v, weight in weights.items() if v not in host or v.lag <= phase}
+        recent = {v: weight for v, weight in weights.items() if v not in host or v.steps_ago <= phase}
         stream = host[own[0]]
         return add(var(stream, lengths[stream]), weighted_sum(recent))
 

@@ -17,7 +17,7 @@ from ...features import Features
 from .. import zoo
 from .history import find_history
 from .partial_sums import Phase, split_into_phases
-from .running_sums import ReplacedLags, use_running_sums
+from .running_sums import ReplacedLags, RunningSums, use_running_sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Plan:
     @cached_property
     def moments(self) -> tuple[str, ...]:
         """Names of the stored moments."""
-        return tuple(name for name in self.features.buffers if name != "t")
+        return tuple(name for name in self.features.state_names if name != "t")
 
     @cached_property
     def history(self) -> Mapping[str, str]:
@@ -119,10 +119,13 @@ def _planned(rule: Expression, values: tuple, options: tuple, lag_tolerance: flo
     rule = _bound(rule, dict(values))
     names = tuple(dict.fromkeys(variable.name for variable in rule.variables))
     chosen = Features(names, **dict(options))
-    history, sums, replaced = find_history(rule), {}, ()
+    history = find_history(rule)
+    short = RunningSums(history, {}, ())
     if lag_tolerance is not None:
-        history, sums, replaced = use_running_sums(history, lag_tolerance)
-    return Plan(chosen, split_into_phases(history), history.streams, history.lengths, sums, replaced)
+        short = use_running_sums(history, lag_tolerance)
+    history = short.history
+    phases = split_into_phases(history)
+    return Plan(chosen, phases, history.streams, history.lengths, short.sums, short.replaced)
 
 
 def _bound(rule: Expression, values: Mapping[str, float]) -> Expression:

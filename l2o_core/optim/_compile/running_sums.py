@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 from ...expressions import Expression, const, var
@@ -46,20 +47,20 @@ def use_running_sums(history: History, tolerance: float) -> RunningSums:
 
     def running(stream: str, fit: ExponentialSum, lags: int) -> Expression:
         replaced.append(ReplacedLags(stream, lags, fit.decays, fit.error))
-        total = None
+        terms = []
         for amplitude, decay in zip(fit.amplitudes, fit.decays, strict=True):
             known = {key: name for name, key in sums.items()}
             name = known.get((stream, decay), f"sum{len(sums)}")
             sums[name] = stream, decay
-            total = add(total, amplitude * var(name))
-        return total
+            terms.append(amplitude * var(name))
+        return reduce(add, terms)
 
     def write(weights: Weights) -> Expression:
         """A sum with running sums where that is shorter."""
         total = None
         for stream in dict.fromkeys(variable.name for variable in weights):
             own = {v: weight for v, weight in weights.items() if v.name == stream and weight}
-            by_lag = {v.lag: weight for v, weight in own.items()}
+            by_lag = {v.steps_ago: weight for v, weight in own.items()}
             longest = max(by_lag, default=0)
             row = [by_lag.get(lag, 0.0) for lag in range(longest + 1)]
             fit = exponential_sum(row, tolerance) if longest > 1 else None
