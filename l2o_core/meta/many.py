@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from .. import models
 from ..errors import L2OError, optional_import
 from ..models.base import LearnedOptimizer
@@ -63,7 +61,6 @@ def train_teachers(
 
 
 def _train(recipe: Recipe, seed: int, folder: str | Path) -> tuple[Job, History | L2OError]:
-    torch.set_num_threads(1)
     try:
         return (recipe.name, seed), recipe.train(seed, folder, progress=False)[1]
     except L2OError as error:

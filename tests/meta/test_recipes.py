@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from l2o_core import meta, models, tasks
-from l2o_core.errors import ConfigError
+from l2o_core.errors import ConfigError, DivergenceError
 from l2o_core.meta import recipes
 
 SMALL = {"steps": 10, "unroll": 5, "instances": 4, "validation_instances": 4, "progress": False}
@@ -43,6 +43,16 @@ def test_many_teachers_are_trained_side_by_side_as_they_would_be_alone(tmp_path)
     torch.testing.assert_close(model.state_dict(), alone.state_dict())
     again = meta.train_teachers(wanted, (3, 4), tmp_path, workers=1, progress=False)
     assert again["dm/p1"][0][1] == trained["dm/p1"][0][1]  # nothing is trained twice
+
+
+def test_a_training_that_fails_does_not_cost_the_others(tmp_path):
+    small = {name: value for name, value in SMALL.items() if name != "progress"}
+    base = replace(recipes.load("rp/p1").training, epochs=5, decay=False, **small)
+    bad = replace(recipes.load("dm/p1"), training=replace(base, lr=1e30))
+    good = replace(recipes.load("rp/p1"), training=base)
+    with pytest.raises(DivergenceError, match="5 epochs in a row"):
+        meta.train_teachers([bad, good], (0,), tmp_path, workers=1, progress=False)
+    assert good.path(tmp_path, 0).is_file()
 
 
 def test_an_unknown_teacher_is_named():
