@@ -1,4 +1,4 @@
-"""Ordinary training: one network, one optimizer, some epochs; what a rule is worth in the end."""
+"""Ordinary training of a network with an optimizer, for some epochs: the final test of a rule."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVALUATED = 512  # images at a time
 
 @dataclass
 class Fit:
-    """What became of a training: by epoch, mean training loss and the accuracies, from 0 to 1.
+    """The course of a training: mean training loss and accuracies (0 to 1) of each epoch.
 
     A training whose loss is no longer finite ends there: `diverged`, and the later epochs are missing.
     """
@@ -38,7 +38,7 @@ class Fit:
 
 def fit(
     build: Callable[[], nn.Module],
-    optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+    make_optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
     train: ImageData,
     validation: ImageData,
     test: ImageData,
@@ -50,19 +50,32 @@ def fit(
     augment: bool = True,
     device: str = "cpu",
     autocast: bool = False,
-    compiled: bool = False,
+    compile: bool = False,
     cache: Cache = NO_CACHE,
     progress: bool = False,
 ) -> Fit:
     """Train a fresh network on images that stay on `device`, and measure it after every epoch.
 
-    The seed decides the initial weights, the order of the images and their augmentation (random shifts by up
-    to 4 pixels, mirroring), whatever the optimizer. `schedule`: "constant", or "cosine" from the optimizer's
-    learning rate to 0 over all steps. Images are channels-last; `autocast` computes the network in bfloat16;
-    `compiled` compiles it. With a `cache`, a killed training goes on to the same result, and a finished one
-    is read back.
+    Args:
+        build: Makes the network; its random numbers follow `seed`.
+        make_optimizer: Makes the optimizer of some parameters.
+        train: Images to learn from.
+        validation: Images for choices.
+        test: Images for the report.
+        epochs: Passes over `train`.
+        seed: Of the initial weights, the order of the images and their augmentation, whatever the optimizer.
+        batch: Images in a step.
+        schedule: "constant", or "cosine" from the optimizer's learning rate to 0 over all steps.
+        augment: Shift images at random by up to 4 pixels, and mirror half of them.
+        device: Where images and network are; images are channels-last.
+        autocast: Compute the network in bfloat16.
+        compile: Compile the network.
+        cache: Where a killed training goes on to the same result, and a finished one is read back.
+        progress: Show a progress bar.
 
-    Raises ConfigError for options that make no sense, and CheckpointError for a damaged file.
+    Raises:
+        ConfigError: For options that make no sense.
+        CheckpointError: For a damaged file.
     """
     if schedule not in SCHEDULES:
         raise ConfigError(f"unknown schedule {schedule!r}; known schedules: {', '.join(SCHEDULES)}")
@@ -74,18 +87,18 @@ def fit(
         torch.manual_seed(seed)
         network = build().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = len(train) // batch
-    trainer = optimizer(network.parameters())
-    pace = (
+    optimizer = make_optimizer(network.parameters())
+    factor = (
         (lambda step: (1 + math.cos(math.pi * step / (epochs * steps))) / 2)
         if schedule == "cosine"
-        else _flat
+        else _constant
     )
-    scheduler = torch.optim.lr_scheduler.LambdaLR(trainer, pace)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     generator = torch.Generator().manual_seed(seed)
-    loop = _Loop(network, trainer, scheduler, generator, device, autocast, compiled)
+    loop = _Loop(network, optimizer, scheduler, generator, device, autocast, compile)
     splits = [_Split(part, device) for part in (train, validation, test)]
     key = {"seed": seed, "batch": batch, "schedule": schedule, "augment": augment, "epochs": epochs}
-    key |= {"optimizer": _described(trainer), "autocast": autocast, "start": network.state_dict()}
+    key |= {"optimizer": _describe(optimizer), "autocast": autocast, "start": network.state_dict()}
     key |= {"data": train.name, "labels": [part.labels for part in (train, validation, test)]}
     result, checkpoint = Fit(), cache.checkpoint("fits", key)
     if checkpoint and (content := checkpoint.load()):
@@ -125,15 +138,20 @@ class _Loop:
     def __init__(
         self,
         network: nn.Module,
-        trainer: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer,
         scheduler: torch.optim.lr_scheduler.LRScheduler,
         generator: torch.Generator,
         device: str,
         autocast: bool,
-        compiled: bool,
+        compile: bool,
     ):
-        self.network, self.trainer, self.scheduler, self.generator = network, trainer, scheduler, generator
-        self.forward = torch.compile(network) if compiled else network
+        self.network, self.optimizer, self.scheduler, self.generator = (
+            network,
+            optimizer,
+            scheduler,
+            generator,
+        )
+        self.forward = torch.compile(network) if compile else network
         self.kind, self.autocast = torch.device(device).type, autocast
 
     def epoch(self, split: _Split, batch: int, augment: bool) -> float:
@@ -146,10 +164,10 @@ class _Loop:
             images = split.images[rows]
             if augment:
                 images = shifted_and_mirrored(images, self.generator)
-            self.trainer.zero_grad()
+            self.optimizer.zero_grad()
             loss = cross_entropy(self._scores(images), split.labels[rows])
             loss.backward()
-            self.trainer.step()
+            self.optimizer.step()
             self.scheduler.step()
             total += loss.detach()
         mean = total.item() / steps
@@ -157,25 +175,25 @@ class _Loop:
 
     @torch.no_grad()
     def accuracy(self, split: _Split) -> float:
-        """The share of images that are classified right."""
+        """The fraction of images that are classified correctly."""
         self.network.eval()
         parts = zip(split.images.split(EVALUATED), split.labels.split(EVALUATED), strict=True)
         right = sum((self._scores(images).argmax(-1) == labels).sum() for images, labels in parts)
         return right.item() / len(split.labels)
 
     def states(self) -> dict[str, Any]:
-        """All that the next epoch depends on."""
+        """The state that the next epoch depends on."""
         return {
             "network": self.network.state_dict(),
-            "trainer": self.trainer.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "generator": self.generator.get_state(),
         }
 
     def restore(self, states: dict[str, Any]) -> None:
-        """Go on from what `states` gave."""
+        """Continue from what `states` returned."""
         self.network.load_state_dict(states["network"])
-        self.trainer.load_state_dict(states["trainer"])
+        self.optimizer.load_state_dict(states["optimizer"])
         self.scheduler.load_state_dict(states["scheduler"])
         self.generator.set_state(states["generator"])
 
@@ -185,11 +203,11 @@ class _Loop:
             return self.forward(pixels).float()
 
 
-def _flat(step: int) -> float:
+def _constant(step: int) -> float:
     return 1.0
 
 
-def _described(trainer: torch.optim.Optimizer) -> str:
+def _describe(optimizer: torch.optim.Optimizer) -> str:
     """An optimizer and its hyper-parameters, as text."""
-    values = {key: value for key, value in sorted(trainer.defaults.items()) if key != "compile"}
-    return f"{type(trainer).__name__} {values}"
+    values = {key: value for key, value in sorted(optimizer.defaults.items()) if key != "compile"}
+    return f"{type(optimizer).__name__} {values}"
