@@ -1,8 +1,11 @@
-"""Image data sets: where they are looked for, how they are read.
+"""Image data sets, found on disk and read into tensors.
 
 A data set is looked for under `$L2O_DATA_ROOT`, then in the user's cache (`$XDG_CACHE_HOME/l2o`, by default
-`~/.cache/l2o`), and is downloaded into that cache only on request. Read are torchvision's layouts, the
-binary versions of CIFAR, and strips of lossless WebP (`CIFAR10/train_000.webp`, 500 images below each other).
+`~/.cache/l2o`), and is downloaded into that cache only on request. The layouts are torchvision's, the binary
+versions of CIFAR, and strips of lossless WebP (`CIFAR10/train_000.webp`, 500 images below each other).
+
+Torchvision downloads; its readers are not used: that of CIFAR unpickles, which can run code, that of MNIST
+refuses a folder with one split or with gzipped files, and both take as long to import as torch itself.
 """
 
 from __future__ import annotations
@@ -16,10 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, optional_import
+
+__all__ = ["NAMES", "SPLITS", "ImageData", "load", "roots"]
 
 SPLITS = ("train", "test")
 _Arrays = tuple[np.ndarray, np.ndarray]
@@ -27,9 +31,13 @@ _Arrays = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class ImageData:
-    """Images [n, C, H, W] (uint8, 0..255) with labels [n] (int64).
+    """Images with labels.
 
-    `name` says so where it is a stand-in, or only part of what is published under that name.
+    Args:
+        name: Of the data set; it says so where this is a stand-in, or only part of what is published.
+        images: `[n, C, H, W]`, uint8 from 0 to 255.
+        labels: `[n]`, int64.
+        classes: Number of classes.
     """
 
     name: str
@@ -42,10 +50,22 @@ class ImageData:
 
 
 def load(name: str, split: str = "train", download: bool = False) -> ImageData:
-    """Read one split ("train" or "test") of a data set: `mnist`, `cifar10`, `cifar100` or `digits`.
+    """Read one split of a data set.
 
-    `digits` ships with scikit-learn (1797 scans of 8x8) and stands in where nothing may be downloaded.
-    Raises `ConfigError` for an unknown name or split, and `DataError` where the files are missing or damaged.
+    Args:
+        name: "mnist", "cifar10", "cifar100", or "digits": 1797 scans of 8x8 pixels that come with
+            scikit-learn and stand in where nothing may be downloaded.
+        split: "train" or "test".
+        download: Download the data set into the user's cache if it is not found.
+
+    Raises:
+        ConfigError: For an unknown name or split, or a package that is not installed.
+        DataError: Where the files are missing or damaged.
+
+    Example:
+        >>> digits = load("digits", "test")
+        >>> digits.name, digits.images.shape
+        ('digits (scikit-learn, 8x8 stand-in)', torch.Size([360, 1, 8, 8]))
     """
     if name not in NAMES:
         raise ConfigError(f"unknown data set {name!r}; known data sets: {', '.join(NAMES)}")
@@ -63,7 +83,7 @@ def load(name: str, split: str = "train", download: bool = False) -> ImageData:
 
 
 def roots() -> list[Path]:
-    """Folders in which data is looked for, in order; the last is the user's cache."""
+    """The folders in which data is looked for, in order; the last is the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "l2o"
     own = os.environ.get("L2O_DATA_ROOT")
     return [Path(own).expanduser(), cache] if own else [cache]
@@ -104,7 +124,8 @@ def _download(title: str, root: Path) -> None:
 
 
 def _digits(split: str) -> _Arrays:
-    from sklearn.datasets import load_digits
+    with optional_import("the data set of digits", extra="distill"):
+        from sklearn.datasets import load_digits
 
     digits = load_digits()
     images = np.round(digits.images * (255 / 16)).astype(np.uint8)[:, None]
@@ -114,7 +135,7 @@ def _digits(split: str) -> _Arrays:
 
 
 def _read_idx(files: list[Path]) -> _Arrays:
-    """MNIST's own format, plain or gzipped: the images' file is named, the labels' lies beside it."""
+    """MNIST's own format, plain or gzipped; the file of the labels lies beside that of the images."""
     path = files[0]
     arrays = []
     for file, header in ((path, 16), (path.with_name(path.name.replace("images-idx3", "labels-idx1")), 8)):
@@ -124,6 +145,9 @@ def _read_idx(files: list[Path]) -> _Arrays:
 
 
 def _read_webp(files: list[Path]) -> _Arrays:
+    with optional_import("reading WebP images", extra="distill"):
+        from PIL import Image
+
     images = [np.asarray(Image.open(file)).reshape(-1, 32, 32, 3) for file in files]
     labels = files[0].with_name(files[0].name.split("_")[0] + "_labels.npy")
     return np.concatenate(images).transpose(0, 3, 1, 2), np.load(labels, allow_pickle=False)
@@ -147,7 +171,7 @@ def _read_pickles(files: list[Path]) -> _Arrays:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Reads the pickles that CIFAR is shipped as: builtin containers and NumPy arrays, nothing else."""
+    """Reads the pickles that CIFAR comes in: builtin containers and NumPy arrays only, so no code can run."""
 
     def find_class(self, module: str, name: str) -> object:
         if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):

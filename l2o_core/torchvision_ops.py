@@ -12,6 +12,8 @@ from types import ModuleType
 
 import torch
 
+from .errors import optional_import
+
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -20,14 +22,19 @@ _libraries: list[torch.library.Library] = []  # a torch library unregisters its 
 
 
 def torchvision(submodule: str) -> ModuleType:
-    """Import `torchvision.<submodule>`, e.g. `torchvision("datasets").MNIST`."""
-    try:
-        importlib.import_module("torchvision")
-    except RuntimeError as error:
-        if "torchvision::" not in str(error):
-            raise
-        _declare()
-    return importlib.import_module(f"torchvision.{submodule}")
+    """Import `torchvision.<submodule>`, such as `torchvision("datasets").MNIST`.
+
+    Raises:
+        ConfigError: If torchvision is not installed.
+    """
+    with optional_import(f"torchvision.{submodule}", extra="distill"):
+        try:
+            importlib.import_module("torchvision")
+        except RuntimeError as error:
+            if "torchvision::" not in str(error):
+                raise
+            _declare()
+        return importlib.import_module(f"torchvision.{submodule}")
 
 
 def _declare() -> None:

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from l2o_core.data import ImageData
 from l2o_core.errors import ConfigError
 from l2o_core.storage import NO_CACHE, Cache
-from l2o_core.tasks.augmentation import shifted_and_mirrored
+from l2o_core.tasks.augmentation import shift_and_mirror
 
 SCHEDULES = ("constant", "cosine")
 EVALUATED = 512  # images at a time
@@ -163,7 +163,7 @@ class _Loop:
         for rows in order[: steps * batch].split(batch):
             images = split.images[rows]
             if augment:
-                images = shifted_and_mirrored(images, self.generator)
+                images = shift_and_mirror(images, self.generator)
             self.optimizer.zero_grad()
             loss = cross_entropy(self._scores(images), split.labels[rows])
             loss.backward()

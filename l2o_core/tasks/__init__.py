@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from .base import Task
 from .classifier import Classifier
 from .lenet import LeNet
@@ -34,12 +34,34 @@ __all__ = ["MLP", "Classifier", "LeNet", "Network", "Rastrigin", "Task", "load",
 
 
 def names() -> tuple[str, ...]:
-    """Names that `load` knows."""
+    """The names that `load` knows.
+
+    Example:
+        >>> names()[:4]
+        ('p1', 'p2', 'p3', 'p4')
+    """
     return tuple(_TASKS)
 
 
 def load(name: str, **options: Any) -> Task:
-    """The task of that name; options go to its constructor. Raises ConfigError for an unknown name."""
+    """The optimizee of that name.
+
+    `p1` to `p4` are SymL2O's problems (Eq. 4 and Sec. 4.2), `lenet` is that of its Sec. 3.4, `mnistnet` and
+    `convnet` are SOL's; `digits` is the small problem that needs no download.
+
+    Args:
+        name: One of `names()`.
+        options: Arguments of its class other than those that the name stands for: `dim` of `Rastrigin`;
+            `batch`, `half`, `augment` and others of `MLP`, `LeNet` and `Network`.
+
+    Raises:
+        ConfigError: For an unknown name, or options that make no sense.
+        DataError: Where the data set is not found.
+
+    Example:
+        >>> load("p1", dim=3).n
+        3
+    """
     if name not in _TASKS:
-        raise ConfigError(f"unknown task {name!r}; known tasks: {', '.join(names())}")
+        raise ConfigError(f"unknown task {name!r}; {did_you_mean(name, names())}")
     return _TASKS[name](**options)

@@ -1,4 +1,4 @@
-"""The usual random changes of small images, made where the images are."""
+"""Random shifts and mirror images of small images, computed on the device of the images."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 
-def shifted_and_mirrored(images: Tensor, generator: torch.Generator, margin: int = 4) -> Tensor:
-    """Every image [..., C, H, W] at a random place inside a black `margin`, half of them mirrored.
+def shift_and_mirror(images: Tensor, generator: torch.Generator, margin: int = 4) -> Tensor:
+    """Shift each image `[..., C, H, W]` by up to `margin` pixels either way, and mirror half of them.
 
-    Shifts are up to `margin` pixels either way (He et al. 2016, 4.2). Random numbers come from the CPU, so
-    that a seed draws the same ones for every device.
+    That is the usual augmentation (He et al. 2016, 4.2); borders are black. Random numbers come from the CPU,
+    so that a seed draws the same ones for every device.
     """
     *lead, channels, height, width = images.shape
     flat = images.reshape(-1, channels, height, width)

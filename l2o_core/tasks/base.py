@@ -1,4 +1,4 @@
-"""What every optimizee is: functions of a flat parameter vector, many instances at once."""
+"""The interface of every optimizee: functions of flat parameter vectors, many instances at once."""
 
 from __future__ import annotations
 
@@ -11,35 +11,44 @@ from torch import Tensor
 
 
 class Task(ABC):
-    """An optimizee (SymL2O 3.1): how it starts, what it sees at each step, and its loss.
+    """An optimizee (SymL2O 3.1): starting points, the data of each step, and a loss.
 
-    I instances of a task with n parameters each are one tensor `params [I, n]`; an optimizer sees
-    them as N = I * n coordinates.
+    I instances with n parameters each are one tensor `params [I, n]`; an optimizer sees them as N = I * n
+    coordinates. `name` and `dataset` say which problem on which data, `layers` has the number of coordinates
+    of each layer of one instance, in order.
+
+    Example:
+        >>> from l2o_core import tasks
+        >>> task, generator = tasks.load("p1"), torch.Generator().manual_seed(0)
+        >>> params, batch = task.init(generator, instances=2), next(task.batches(generator, instances=2))
+        >>> loss, gradient = task.loss_and_gradient(params, batch)
+        >>> loss.shape, gradient.shape
+        (torch.Size([2]), torch.Size([2, 10]))
     """
 
     name: str
     dataset: str
-    layers: dict[str, int]  # coordinates of one instance, by layer, in order
+    layers: dict[str, int]
 
     @property
     def n(self) -> int:
-        """Coordinates of one instance."""
+        """The number of coordinates of one instance."""
         return sum(self.layers.values())
 
     @abstractmethod
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
-        """Starting points [I, n]."""
+        """Starting points `[I, n]`."""
 
     @abstractmethod
     def batches(self, generator: torch.Generator, instances: int = 1) -> Iterator[Any]:
-        """What the loss sees at each step, without end: minibatches, or the fixed data of an instance."""
+        """The data of each step, without end: minibatches, or the fixed data of the instances."""
 
     @abstractmethod
     def loss(self, params: Tensor, batch: Any) -> Tensor:
-        """Loss [I] of each instance at `params` [I, n]."""
+        """Loss `[I]` of each instance at `params` `[I, n]`."""
 
     def loss_and_gradient(self, params: Tensor, batch: Any) -> tuple[Tensor, Tensor]:
-        """Loss [I] and its gradient [I, n], both detached: no graph leaves the optimizee."""
+        """Loss `[I]` and its gradient `[I, n]`, both detached: no graph leaves the optimizee."""
         with torch.enable_grad():
             leaf = params.detach().requires_grad_()
             loss = self.loss(leaf, batch)

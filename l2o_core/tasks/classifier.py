@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from .. import data
 from ..errors import ConfigError
-from .augmentation import shifted_and_mirrored
+from .augmentation import shift_and_mirror
 from .base import Task
 
 Batch = tuple[Tensor, Tensor]
@@ -21,11 +21,23 @@ Batch = tuple[Tensor, Tensor]
 class Classifier(Task):
     """Cross-entropy of a network on minibatches, I networks at once (SymL2O Eq. 4, P2 and P3).
 
-    `dataset`: a name of `data.load`. `half`: networks that train the optimizer see the first half of the
-    training images, networks that judge it the second; None sees all. `low`: what a black pixel becomes;
-    a white one is `low + 1`. `augment`: images are shifted and mirrored at random (`augmentation`). `spread`:
-    standard deviation of all initial parameters, biases included. Images and parameters live on `device`;
-    seeds draw the same numbers on every device.
+    A seed draws the same numbers on every device.
+
+    Args:
+        name: Of the problem.
+        dataset: Of the images, as `data.load` knows it.
+        shapes: Of the parameters, by name and in order.
+        batch: Images in a minibatch.
+        half: Half of the training images: optimizers are trained on half 0 and judged on half 1; None: all.
+        low: The value of a black pixel; a white one has `low + 1`.
+        augment: Shift images at random by up to 4 pixels, and mirror half of them.
+        init_std: Standard deviation of all initial parameters, biases included.
+        device: Where images and parameters are.
+        download: Download the data set if it is not found.
+
+    Raises:
+        ConfigError: For a half that is not 0, 1 or None.
+        DataError: Where the data set is not found.
     """
 
     def __init__(
@@ -38,7 +50,7 @@ class Classifier(Task):
         half: int | None = None,
         low: float = -0.5,
         augment: bool = False,
-        spread: float = 0.01,
+        init_std: float = 0.01,
         device: str = "cpu",
         download: bool = False,
     ):
@@ -50,24 +62,24 @@ class Classifier(Task):
         self.images, self.labels = images.images[part].to(device), images.labels[part].to(device)
         self.name, self.dataset, self.shapes = name, images.name, shapes
         self.layers = {layer: prod(shape) for layer, shape in shapes.items()}
-        self.batch, self.low, self.augment, self.spread = batch, low, augment, spread
+        self.batch, self.low, self.augment, self.init_std = batch, low, augment, init_std
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
-        """Starting points [I, n] ~ N(0, spread^2)."""
-        return self.spread * torch.randn(instances, self.n, generator=generator).to(self.images.device)
+        """Starting points `[I, n]` ~ N(0, init_std^2)."""
+        return self.init_std * torch.randn(instances, self.n, generator=generator).to(self.images.device)
 
     def batches(self, generator: torch.Generator, instances: int = 1) -> Iterator[Batch]:
-        """Images [I, B, C, H, W] in [low, low + 1] and labels [I, B], drawn uniformly for each instance."""
+        """Images `[I, B, C, H, W]` in [low, low + 1] and labels `[I, B]`, drawn for each instance."""
         while True:
             rows = torch.randint(len(self.labels), (instances, self.batch), generator=generator)
             rows = rows.to(self.images.device)
             images = self.images[rows]
             if self.augment:
-                images = shifted_and_mirrored(images, generator)
+                images = shift_and_mirror(images, generator)
             yield images.float().div_(255).add_(self.low), self.labels[rows]
 
     def loss(self, params: Tensor, batch: Batch) -> Tensor:
-        """Mean cross-entropy [I] of the minibatch."""
+        """Mean cross-entropy `[I]` of the minibatch."""
         images, labels = batch
         logits = self.logits(self.unflatten(params), images)
         losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
@@ -81,4 +93,4 @@ class Classifier(Task):
 
     @abstractmethod
     def logits(self, weights: dict[str, Tensor], images: Tensor) -> Tensor:
-        """Class scores [I, B, classes] for images [I, B, C, H, W]."""
+        """Class scores `[I, B, classes]` of images `[I, B, C, H, W]`."""

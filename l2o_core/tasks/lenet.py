@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
-from torch import Tensor
+from torch import Tensor, baddbmm
 from torch.nn.functional import conv2d, max_pool2d
 
 from .classifier import Classifier
@@ -22,14 +19,48 @@ SHAPES = {
 class LeNet(Classifier):
     """Two 5x5 convolutions of 6 and 16 filters, then layers of 120, 84 and 10; ReLU, max-pooling.
 
-    A spread of 0.1 is the default: with P2's 0.01 the signal is lost on the way through five layers.
+    Args:
+        name: Of the problem.
+        batch: Images in a minibatch.
+        half: Half of the training images: optimizers are trained on half 0 and judged on half 1; None: all.
+        low: The value of a black pixel; a white one has `low + 1`.
+        augment: Shift images at random by up to 4 pixels, and mirror half of them.
+        init_std: Standard deviation of all initial parameters. With P2's 0.01 the signal would be lost on
+            the way through five layers.
+        device: Where images and parameters are.
+        download: Download the data set if it is not found.
+
+    Raises:
+        L2OError: As `Classifier` does.
     """
 
-    def __init__(self, name: str = "lenet", spread: float = 0.1, **options: Any):
-        super().__init__(name, "mnist", SHAPES, spread=spread, **options)
+    def __init__(
+        self,
+        name: str = "lenet",
+        *,
+        batch: int = 128,
+        half: int | None = None,
+        low: float = -0.5,
+        augment: bool = False,
+        init_std: float = 0.1,
+        device: str = "cpu",
+        download: bool = False,
+    ):
+        super().__init__(
+            name,
+            "mnist",
+            SHAPES,
+            batch=batch,
+            half=half,
+            low=low,
+            augment=augment,
+            init_std=init_std,
+            device=device,
+            download=download,
+        )
 
     def logits(self, weights: dict[str, Tensor], images: Tensor) -> Tensor:
-        """Class scores [I, B, 10]; the instances are groups of one convolution."""
+        """Class scores `[I, B, 10]`; the instances are groups of one convolution."""
         signal = images.transpose(0, 1).flatten(1, 2)  # [B, I * C, H, W]
         for layer in (1, 2):
             kernel, bias = weights[f"conv{layer}"], weights[f"bias{layer}"]
@@ -37,6 +68,6 @@ class LeNet(Classifier):
             signal = max_pool2d(signal.relu(), 2)
         signal = signal.unflatten(1, (len(images), 16)).flatten(2).transpose(0, 1)
         for layer in (3, 4, 5):
-            signal = torch.baddbmm(weights[f"b{layer}"], signal, weights[f"w{layer}"])
+            signal = baddbmm(weights[f"b{layer}"], signal, weights[f"w{layer}"])
             signal = signal.relu() if layer < 5 else signal
         return signal

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from .classifier import Classifier
 
 PIXELS = {"mnist": 784, "cifar10": 3072, "cifar100": 3072, "digits": 64}
@@ -17,9 +16,28 @@ ACTIVATIONS = {"relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
 
 
 class MLP(Classifier):
-    """Fully connected layers of the given widths between the pixels and ten classes (SymL2O 4.2).
+    """Fully connected layers between the pixels and ten classes (SymL2O 4.2).
 
-    `options` are those of `Classifier`: batch, half, low, spread, download.
+    Args:
+        name: Of the problem.
+        dataset: Of the images, as `data.load` knows it.
+        hidden: Widths of the hidden layers.
+        activation: "relu", "sigmoid" or "tanh".
+        batch: Images in a minibatch.
+        half: Half of the training images: optimizers are trained on half 0 and judged on half 1; None: all.
+        low: The value of a black pixel; a white one has `low + 1`.
+        augment: Shift images at random by up to 4 pixels, and mirror half of them.
+        init_std: Standard deviation of all initial parameters, biases included.
+        device: Where images and parameters are.
+        download: Download the data set if it is not found.
+
+    Raises:
+        ConfigError: For an unknown data set or activation.
+        L2OError: As `Classifier` does.
+
+    Example:
+        >>> MLP("small", "digits", (8,), batch=16).layers
+        {'w1': 512, 'b1': 8, 'w2': 80, 'b2': 10}
     """
 
     def __init__(
@@ -28,18 +46,38 @@ class MLP(Classifier):
         dataset: str = "mnist",
         hidden: Sequence[int] = (50, 20),
         activation: str = "relu",
-        **options: Any,
+        *,
+        batch: int = 128,
+        half: int | None = None,
+        low: float = -0.5,
+        augment: bool = False,
+        init_std: float = 0.01,
+        device: str = "cpu",
+        download: bool = False,
     ):
         if activation not in ACTIVATIONS:
             raise ConfigError(f"unknown activation {activation!r}; known: {', '.join(ACTIVATIONS)}")
+        if dataset not in PIXELS:
+            raise ConfigError(f"unknown data set {dataset!r}; {did_you_mean(dataset, PIXELS)}")
         shapes: dict[str, tuple[int, ...]] = {}
         for layer, (width, following) in enumerate(pairwise((PIXELS[dataset], *hidden, 10)), start=1):
             shapes |= {f"w{layer}": (width, following), f"b{layer}": (1, following)}
-        super().__init__(name, dataset, shapes, **options)
+        super().__init__(
+            name,
+            dataset,
+            shapes,
+            batch=batch,
+            half=half,
+            low=low,
+            augment=augment,
+            init_std=init_std,
+            device=device,
+            download=download,
+        )
         self.activation = ACTIVATIONS[activation]
 
     def logits(self, weights: dict[str, Tensor], images: Tensor) -> Tensor:
-        """Class scores [I, B, 10]."""
+        """Class scores `[I, B, 10]`."""
         signal, depth = images.flatten(2), len(weights) // 2
         for layer in range(1, depth + 1):
             signal = torch.baddbmm(weights[f"b{layer}"], signal, weights[f"w{layer}"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,30 +14,69 @@ from .classifier import Classifier
 class Network(Classifier):
     """Cross-entropy of a module, its parameters as one vector; instances take turns.
 
-    `build()` gives the module, images [B, C, H, W] to scores [B, classes], with its own initialisation.
-    Normalisation layers stay in training mode. `options` are those of `Classifier`.
+    Normalisation layers stay in training mode.
+
+    Args:
+        name: Of the problem.
+        dataset: Of the images, as `data.load` knows it.
+        build: Makes the module, images `[B, C, H, W]` to scores `[B, classes]`, with its own initialisation.
+        batch: Images in a minibatch.
+        half: Half of the training images: optimizers are trained on half 0 and judged on half 1; None: all.
+        low: The value of a black pixel; a white one has `low + 1`.
+        augment: Shift images at random by up to 4 pixels, and mirror half of them.
+        device: Where images and parameters are.
+        download: Download the data set if it is not found.
+
+    Raises:
+        L2OError: As `Classifier` does.
+
+    Example:
+        >>> task = Network("linear", "digits", lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)))
+        >>> task.layers
+        {'1.weight': 640, '1.bias': 10}
     """
 
-    def __init__(self, name: str, dataset: str, build: Callable[[], nn.Module], **options: Any):
+    def __init__(
+        self,
+        name: str,
+        dataset: str,
+        build: Callable[[], nn.Module],
+        *,
+        batch: int = 128,
+        half: int | None = None,
+        low: float = -0.5,
+        augment: bool = False,
+        device: str = "cpu",
+        download: bool = False,
+    ):
         self.build, self.module = build, build().train()
-        shapes = {key: tuple(parameter.shape) for key, parameter in self.module.named_parameters()}
-        super().__init__(name, dataset, shapes, **options)
+        super().__init__(
+            name,
+            dataset,
+            {key: tuple(parameter.shape) for key, parameter in self.module.named_parameters()},
+            batch=batch,
+            half=half,
+            low=low,
+            augment=augment,
+            device=device,
+            download=download,
+        )
         self.module.to(self.images.device)
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
-        """Starting points [I, n], as the module initialises itself."""
+        """Starting points `[I, n]`, as the module initialises itself."""
         seeds = torch.randint(2**31, (instances,), generator=generator).tolist()
-        return torch.stack([self._fresh(seed) for seed in seeds]).to(self.images.device)
+        return torch.stack([self._initial(seed) for seed in seeds]).to(self.images.device)
 
     def logits(self, weights: dict[str, Tensor], images: Tensor) -> Tensor:
-        """Class scores [I, B, classes]."""
+        """Class scores `[I, B, classes]`."""
         scores = [
             functional_call(self.module, {key: part[i] for key, part in weights.items()}, (batch,))
             for i, batch in enumerate(images)
         ]
         return torch.stack(scores)
 
-    def _fresh(self, seed: int) -> Tensor:
+    def _initial(self, seed: int) -> Tensor:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return nn.utils.parameters_to_vector(self.build().parameters()).detach()

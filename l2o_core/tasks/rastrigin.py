@@ -13,9 +13,20 @@ Instance = tuple[Tensor, Tensor, Tensor]
 
 
 class Rastrigin(Task):
-    """P1: f(x) = ||A x + b||^2 + 0.5 c^T cos(x), entries of A, b, c and the start ~ N(0, 1) (SymL2O Eq. 4).
+    r"""P1: a random quadratic bowl with a ripple (SymL2O Eq. 4).
 
-    The paper gives no starting point; ours is N(0, 1), as the data are.
+    .. math:: f(x) = \lVert A x + b \rVert^2 + \tfrac 1 2 c^\top \cos x
+
+    The entries of A, b, c are drawn from N(0, 1) for each instance. The paper gives no starting point; ours
+    is N(0, 1) too.
+
+    Args:
+        dim: Coordinates of an instance.
+        device: Where everything is.
+
+    Example:
+        >>> Rastrigin(dim=10).layers
+        {'x': 10}
     """
 
     name = "p1"
@@ -25,11 +36,11 @@ class Rastrigin(Task):
         self.layers, self.device = {"x": dim}, device
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
-        """Starting points [I, dim]."""
+        """Starting points `[I, dim]`."""
         return torch.randn(instances, self.n, generator=generator).to(self.device)
 
     def batches(self, generator: torch.Generator, instances: int = 1) -> Iterator[Instance]:
-        """The same A [I, d, d], b [I, d], c [I, d] at every step."""
+        """The same A `[I, d, d]`, b `[I, d]`, c `[I, d]` at every step."""
         dim = self.n
         shapes = ((instances, dim, dim), (instances, dim), (instances, dim))
         A, b, c = (torch.randn(shape, generator=generator).to(self.device) for shape in shapes)
@@ -37,13 +48,13 @@ class Rastrigin(Task):
             yield A, b, c
 
     def loss(self, params: Tensor, batch: Instance) -> Tensor:
-        """SymL2O Eq. 4, [I]."""
+        """SymL2O Eq. 4, `[I]`."""
         A, b, c = batch
         residual = torch.einsum("ijk,ik->ij", A, params) + b
         return residual.square().sum(-1) + 0.5 * (c * params.cos()).sum(-1)
 
     def loss_and_gradient(self, params: Tensor, batch: Instance) -> tuple[Tensor, Tensor]:
-        """Loss [I] and gradient 2 A^T (A x + b) - 0.5 c sin(x) [I, d], in closed form."""
+        """Loss `[I]` and gradient `2 A^T (A x + b) - 0.5 c sin(x)` `[I, d]`, in closed form."""
         A, b, c = batch
         residual = torch.einsum("ijk,ik->ij", A, params) + b
         loss = residual.square().sum(-1) + 0.5 * (c * params.cos()).sum(-1)

@@ -14,11 +14,22 @@ _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23,
 def resnet(
     depth: int = 50, classes: int = 10, stem: str = "cifar", width: int = 64, channels: int = 3
 ) -> nn.Sequential:
-    """ResNet-18, 34, 50, 101 or 152 (He et al. 2016): images [B, channels, H, W] -> logits [B, classes].
+    """ResNet (He et al. 2016): images `[B, channels, H, W]` to class scores `[B, classes]`.
 
-    From 50 layers on, blocks are bottlenecks that widen by 4. `stem` is "cifar", one 3x3 convolution of
-    stride 1, or "imagenet", 7x7 of stride 2 and a max pooling: 16 times cheaper, made for 224x224 pixels.
-    `width` is that of the first stage; it doubles in each of the other three.
+    Args:
+        depth: Layers: 18, 34, 50, 101 or 152. From 50 on, blocks are bottlenecks that widen by 4.
+        classes: Number of classes.
+        stem: "cifar", one 3x3 convolution of stride 1, or "imagenet", 7x7 of stride 2 and a max pooling: 16
+            times cheaper, made for 224x224 pixels.
+        width: Channels of the first stage; they double in each of the other three.
+        channels: Of the images.
+
+    Raises:
+        ConfigError: For another depth or stem.
+
+    Example:
+        >>> sum(parameter.numel() for parameter in resnet(18, width=16).parameters())
+        701466
     """
     if depth not in _BLOCKS:
         raise ConfigError(f"no ResNet has {depth} layers; known depths: {', '.join(map(str, _BLOCKS))}")
@@ -37,9 +48,14 @@ def resnet(
 
 
 def mobilenet_v2(classes: int = 10, stem: str = "cifar") -> nn.Module:
-    """MobileNetV2 (Sandler et al. 2018): images [B, 3, H, W] -> logits [B, classes].
+    """MobileNetV2 (Sandler et al. 2018): images `[B, 3, H, W]` to class scores `[B, classes]`.
 
-    `stem` "cifar" leaves out the first two of the five halvings of the resolution; "imagenet" has them all.
+    Args:
+        classes: Number of classes.
+        stem: "cifar" leaves out the first two of the five halvings of the resolution; "imagenet" has all.
+
+    Raises:
+        ConfigError: For another stem, or without torchvision.
     """
     if stem not in _STEMS:
         raise ConfigError(f"unknown stem {stem!r}; known stems: {', '.join(_STEMS)}")
@@ -54,7 +70,12 @@ def mobilenet_v2(classes: int = 10, stem: str = "cifar") -> nn.Module:
 
 
 def convnet(classes: int = 10, pixels: int = 32) -> nn.Sequential:
-    """SOL's ConvNet (4.2): twice 32 filters of 3x3, ReLU and batch normalisation, then a linear layer."""
+    """SOL's ConvNet (Sec. 4.2): twice 32 filters of 3x3, ReLU and batch normalisation, then a linear layer.
+
+    Args:
+        classes: Number of classes.
+        pixels: Height and width of the images.
+    """
     layers = []
     for inputs in (3, 32):
         layers += [nn.Conv2d(inputs, 32, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(32)]

@@ -3,7 +3,7 @@
 import torch
 
 from l2o_core import tasks
-from l2o_core.tasks.augmentation import shifted_and_mirrored
+from l2o_core.tasks.augmentation import shift_and_mirror
 
 
 def generator():
@@ -12,7 +12,7 @@ def generator():
 
 def test_every_image_is_a_window_of_its_padded_self_or_of_its_mirror_image():
     images = torch.arange(1, 1 + 2 * 5 * 3 * 6 * 6).view(2, 5, 3, 6, 6)
-    changed = shifted_and_mirrored(images, generator(), margin=2)
+    changed = shift_and_mirror(images, generator(), margin=2)
     assert changed.shape == images.shape
     kinds = set()
     for before, after in zip(images.flatten(0, 1), changed.flatten(0, 1), strict=True):
@@ -34,7 +34,7 @@ def test_every_image_is_a_window_of_its_padded_self_or_of_its_mirror_image():
 
 def test_a_seed_gives_the_same_images():
     images = torch.rand(4, 1, 8, 8)
-    first, again = (shifted_and_mirrored(images, generator()) for _ in range(2))
+    first, again = (shift_and_mirror(images, generator()) for _ in range(2))
     assert torch.equal(first, again)
 
 

@@ -42,7 +42,7 @@ def lenet(weights, i):
 
 @pytest.mark.parametrize("name", ["p2", "p3", "lenet"])
 def test_losses_of_many_instances_are_those_of_each_network(name):
-    task, generator = tasks.load(name, batch=7, spread=0.2), torch.Generator().manual_seed(1)
+    task, generator = tasks.load(name, batch=7, init_std=0.2), torch.Generator().manual_seed(1)
     params, (images, labels) = task.init(generator, 3), next(task.batches(generator, 3))
     losses, weights = task.loss(params, (images, labels)), task.unflatten(params)
     hidden = {"p2": (50, 20), "p3": (50, 20, 20, 12)}.get(name)

@@ -38,5 +38,5 @@ def test_an_instance_stays_the_same_along_its_trajectory():
 
 
 def test_unknown_task_is_named():
-    with pytest.raises(ConfigError, match="unknown task 'p9'; known tasks: p1"):
+    with pytest.raises(ConfigError, match="unknown task 'p9'; known: p1"):
         tasks.load("p9")
