@@ -38,8 +38,8 @@ class Equation(LearnedOptimizer):
             other options than beta1 and beta2.
 
     Example:
-        >>> rule = Equation("-lr * m_hat", {"lr": 0.1}, beta1=0.9, beta2=0.999, eps=1e-8)  # Adam
-        >>> str(rule.equation)
+        >>> adam = Equation("-0.1 * m_hat", beta1=0.9, beta2=0.999, eps=1e-8)
+        >>> str(adam.equation.rounded(3))
         '-0.1 * m_hat'
     """
 

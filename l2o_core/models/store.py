@@ -40,7 +40,7 @@ def save(path: str | Path, optimizer: LearnedOptimizer, training: Mapping[str, A
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     path = save(f"{folder}/rule.safetensors", Equation("-0.1 * m_hat"))
-        ...     print(load(path).equation)
+        ...     print(load(path).equation.rounded(3))
         -0.1 * m_hat
     """
     path = Path(path)
