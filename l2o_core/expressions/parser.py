@@ -47,10 +47,26 @@ _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "^": 4}
 
 
 def parse(text: str, foreign: Mapping[str, Foreign] | None = None) -> Expression:
-    """Read an expression; ExpressionError says what is wrong and where.
+    """Read an expression from text.
 
-    `foreign`: further functions that the text may use, by name: how many arguments, and the nodes that follow
-    these in postfix order. Reading `inv(x)` as x^-1 takes `{"inv": (1, (-1.0, "pow"))}`.
+    The grammar is closed: numbers, names with or without a lag (`g[3]`), `+ - * / ^`, parentheses, and the
+    functions in `FUNCTIONS`. Nothing is ever evaluated, so text from any source can be read.
+
+    Args:
+        text: The equation, of at most `MAX_LENGTH` characters.
+        foreign: Further functions that the text may use, by name: the number of arguments, and the nodes that
+            follow these in postfix order. `{"inv": (1, (-1.0, "pow"))}` reads `inv(x)` as x^-1.
+
+    Raises:
+        ExpressionError: If the text is no expression. It says what is wrong and where.
+
+    Example:
+        >>> rule = parse("-0.01 * m_hat[0] / (1 + abs(g_hat[3]))")
+        >>> rule.complexity
+        8
+        >>> parse("m_hat *")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        l2o_core.errors.ExpressionError: expected a number, a variable or a function, found the end ...
     """
     if not isinstance(text, str):
         raise ExpressionError(f"an expression is read from text, not from {type(text).__name__}", position=0)

@@ -37,7 +37,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A named input; `lag` = how many steps ago (0 = now), None for an input without time."""
+    """A named input of an equation, possibly with a lag.
+
+    Args:
+        name: An identifier of up to 100 letters, digits and underscores that names no operator.
+        lag: The number of steps back in time, 0 being now; None for an input without time.
+
+    Raises:
+        ExpressionError: If the name or the lag is not valid.
+
+    Example:
+        >>> str(Variable("g", 3)), str(Variable("beta1"))
+        ('g[3]', 'beta1')
+    """
 
     name: str
     lag: int | None = None
@@ -68,8 +80,21 @@ class Variable:
 class Expression:
     """An equation over variables, constants and `OPERATORS`, of at most `MAX_NODES` nodes.
 
-    Make one with `parse`, `var`, `const`, `call` or the arithmetic of Python. `program` is its postfix
-    form: a `Variable`, a float, or the name of an operator at each node.
+    Make one with `parse`, `var`, `const`, `call` or the arithmetic of Python. Expressions are immutable and
+    hashable; two are equal if they are written alike.
+
+    Args:
+        program: The postfix form: a `Variable`, a float, or the name of an operator at each node.
+
+    Raises:
+        ExpressionError: If there are more than `MAX_NODES` nodes.
+
+    Example:
+        >>> rule = -0.1 * var("m_hat", 0) / (1 + abs(var("g_hat", 3)))
+        >>> print(rule)
+        -0.1 * m_hat[0] / (1 + abs(g_hat[3]))
+        >>> rule.complexity, rule.constants
+        (8, (-0.1, 1.0))
     """
 
     program: tuple[Variable | float | str, ...]
@@ -118,7 +143,16 @@ class Expression:
         constant: Callable[[float], T],
         operator: Callable[..., T],
     ) -> T:
-        """Reduce bottom up, left to right: the leaves first, then `operator(name, *arguments)`."""
+        """Reduce the tree to one value, bottom up and left to right.
+
+        Args:
+            variable: The value of a variable.
+            constant: The value of a constant.
+            operator: The value of an operator, called as `operator(name, *values_of_its_arguments)`.
+
+        Returns:
+            The value of the root.
+        """
         stack: list[T] = []
         for node in self.program:
             if isinstance(node, Variable):
@@ -131,7 +165,14 @@ class Expression:
         return stack.pop()
 
     def with_constants(self, values: Iterable[float]) -> Expression:
-        """The same equation with other constants, one for each of `constants`."""
+        """The same equation with other constants.
+
+        Args:
+            values: A number for each of `constants`, in their order.
+
+        Raises:
+            ExpressionError: If there are more or fewer values, or one is not finite.
+        """
         values = [_finite(value) for value in values]
         if len(values) != len(self.constants):
             raise ExpressionError(f"the equation has {len(self.constants)} constants, not {len(values)}")
@@ -139,11 +180,16 @@ class Expression:
         return Expression(tuple(next(fresh) if isinstance(node, float) else node for node in self.program))
 
     def rounded(self, digits: int) -> Expression:
-        """The same equation, its constants rounded to significant digits."""
+        """The same equation, its constants rounded to so many significant `digits`."""
         return self.with_constants(float(f"{value:.{digits}g}") for value in self.constants)
 
     def substitute(self, replacements: Mapping[str, Expression | float]) -> Expression:
-        """Replace variables, named as they print ("g[3]"); names that do not occur are ignored."""
+        """The expression with other expressions or numbers in place of some variables.
+
+        Args:
+            replacements: What replaces each variable, by its name as it prints ("g[3]"); names that do not
+                occur are ignored.
+        """
         trees = {name: _operand(value) for name, value in replacements.items()}
         parts = (
             trees[str(node)].program if isinstance(node, Variable) and str(node) in trees else (node,)
@@ -152,35 +198,56 @@ class Expression:
         return Expression(tuple(node for part in parts for node in part))
 
     def simplify(self) -> Expression:
-        """Fold constants, drop neutral elements and double negations; same value wherever it was finite."""
+        """A shorter expression with the same value, to rounding, wherever that was finite.
+
+        Constants are folded and gathered; neutral elements and double negations go.
+        """
         from .simplify import simplify
 
         return simplify(self)
 
     def compile(self) -> Compiled:
-        """A function `f(inputs, constants=None)` of tensors by name, differentiable in both.
+        """The expression as a PyTorch function.
 
-        `constants` [K] takes the place of `constants`. Inputs broadcast. Without variables the value has
-        the shape, type and device of the first input.
+        Returns:
+            A function `f(inputs, constants=None)`, differentiable in both. `inputs` are tensors by name,
+            which broadcast; `constants [K]` replaces the numbers in the equation. Without variables the value
+            has the shape, type and device of the first input.
         """
         return compile_expression(self)
 
     def evaluate(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """The value at `inputs`, by name as variables print; see `compile`."""
+        """The value of the expression.
+
+        Args:
+            inputs: Tensors of one shape, or that broadcast, by name as variables print ("g[3]").
+
+        Raises:
+            ExpressionError: If an input is missing.
+
+        Example:
+            >>> (2 * var("x") ** 2).evaluate({"x": torch.tensor([1.0, 3.0])})
+            tensor([ 2., 18.])
+        """
         return self.compile()({name: torch.as_tensor(value) for name, value in inputs.items()})
 
     def latex(self, digits: int = 4) -> str:
-        """As a paper prints it: lags as subscripts, `digits` significant digits."""
+        r"""LaTeX as in a paper: lags are subscripts, constants have so many significant `digits`.
+
+        Example:
+            >>> print((0.5 * var("m_hat", 1)).latex())
+            0.5 \, \hat{m}_{t-1}
+        """
         return to_latex(self, digits)
 
     def sympy(self) -> sympy.Expr:
-        """As a SymPy expression over real symbols: g[3] becomes g_3."""
+        """A SymPy expression over real symbols, in which g[3] is called g_3."""
         from .export_sympy import to_sympy
 
         return to_sympy(self)
 
     def to_json(self) -> str:
-        """As a JSON value: the text, which holds every digit."""
+        """A JSON value: the text, which holds every digit."""
         return str(self)
 
     @classmethod
@@ -240,17 +307,48 @@ class Expression:
 
 
 def var(name: str, lag: int | None = None) -> Expression:
-    """A variable, `lag` steps ago."""
+    """A variable as an expression.
+
+    Args:
+        name: Its name, such as "g".
+        lag: The number of steps back in time; None for an input without time.
+
+    Raises:
+        ExpressionError: If the name or the lag is not valid.
+
+    Example:
+        >>> print(var("g", 1) - var("g", 2))
+        g[1] - g[2]
+    """
     return Expression((Variable(name, lag),))
 
 
 def const(value: float) -> Expression:
-    """A finite constant."""
+    """A constant as an expression.
+
+    Args:
+        value: A finite number.
+
+    Raises:
+        ExpressionError: If it is not a finite number.
+    """
     return Expression((_finite(value),))
 
 
 def call(operator: str, *arguments: Expression | float) -> Expression:
-    """Apply an operator by name: one of `OPERATORS`."""
+    """An operator applied to its arguments.
+
+    Args:
+        operator: The name of one of `OPERATORS`, such as "tanh" or "+".
+        *arguments: Expressions or numbers, as many as the operator takes.
+
+    Raises:
+        ExpressionError: If there is no such operator, or it takes another number of arguments.
+
+    Example:
+        >>> print(call("max", var("x"), 0))
+        max(x, 0)
+    """
     if operator not in OPERATORS:
         raise ExpressionError(f"unknown operator {operator!r}; known operators: {', '.join(OPERATORS)}")
     if len(arguments) != OPERATORS[operator].arity:
