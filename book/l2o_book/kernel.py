@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from nbclient.client import NotebookClient
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 
@@ -44,7 +43,7 @@ class OneThreadEngine(NBClientEngine):
             manager: Any = client.km
             started(manager.provisioner.pid)
 
-        client: NotebookClient = PapermillNotebookClient(
+        client: Any = PapermillNotebookClient(
             nb_man,
             kernel_name=kernel_name,
             startup_timeout=max(start_timeout, START_TIMEOUT),
