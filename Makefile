@@ -19,7 +19,7 @@ book: $(READY) ## run the notebooks at PROFILE (quick), JOBS at a time (one a co
 	@$(BIN)/python -m l2o_book.build --profile $(PROFILE) $(if $(JOBS),--jobs $(JOBS))
 
 test: $(READY) ## run the tests (without those of the built site)
-	@$(BIN)/python -m pytest -m "not book"
+	@$(BIN)/python -m pytest -m "not book" -n auto --maxprocesses 4 --dist worksteal
 
 check-book: $(READY) ## open every page of the built site in a browser and check it
 	@L2O_REQUIRE_SITE=1 $(BIN)/python -m pytest tests/book -m book

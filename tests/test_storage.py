@@ -72,7 +72,9 @@ def test_equal_keys_have_one_name():
     assert digest(dict(reversed((KEY | {"weights": (strided,)}).items()))) == digest(KEY)
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, np.array([None]), {1, 2}, b"bytes"], ids=str)
+@pytest.mark.parametrize(
+    "value", [object(), {1: 2}, np.array([None]), {1, 2}, b"bytes"], ids=lambda value: type(value).__name__
+)
 def test_what_has_no_description_is_refused(value):
     with pytest.raises(ConfigError, match="cannot be part of a key"):
         digest({"value": value})

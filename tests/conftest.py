@@ -1,0 +1,12 @@
+"""Every test runs with one thread and without a network, and so do the processes that it starts.
+
+Threads of one process would spin against those of the others, which makes a busy machine ten times slower.
+"""
+
+import os
+
+from l2o_book.threads import ONE_THREAD
+
+os.environ.update(
+    ONE_THREAD | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+)
