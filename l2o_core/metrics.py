@@ -1,4 +1,4 @@
-"""How well a rule is matched, how far back it looks, and how complex it must be (SymL2O 3.5)."""
+"""Metrics of update rules: accuracy of a fit, temporal perception field, mapping complexity (SymL2O 3.5)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,28 @@ __all__ = [
 def temporal_perception_field(
     rule: Expression | LearnedOptimizer, data: Dataset
 ) -> float | tuple[float, ...]:
-    """How many steps back a rule looks on average (SymL2O Eq. 3); a tuple if the data has several features.
+    r"""Temporal perception field, the number of steps that a rule looks back on average (SymL2O Eq. 3).
 
-    The weight of each lag is its sensitivity. A feature that the rule does not use has 0.
+    .. math:: \mathrm{TPF} = \frac{\sum_i i\, c_i}{\sum_i c_i}
+
+    with the sensitivity :math:`c_i` of the rule to lag i (see `sensitivities`).
+
+    Args:
+        rule: An equation, or a learned optimizer.
+        data: Rows over which sensitivities are taken; those of a learned optimizer itself, if it is one.
+
+    Returns:
+        The field, in steps; a tuple with one number for each feature, in the order of the columns, if the
+        data has several. A feature that the rule does not use has 0.
+
+    Raises:
+        DataError: If no column has a lag, or the features are not those that the optimizer reads.
+
+    Example:
+        >>> X = np.random.default_rng(0).normal(size=(100, 3))
+        >>> data = Dataset(X, X[:, 0], ["g[0]", "g[1]", "g[2]"], groups=np.arange(100))
+        >>> temporal_perception_field(parse("-0.1 * g[0] - 0.1 * g[2]"), data)
+        1.0
     """
     fields = tuple(_mean_lag(weights) for weights in sensitivities(rule, data).values())
     return fields[0] if len(fields) == 1 else fields
@@ -40,16 +59,29 @@ def temporal_perception_interval(
     draws: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float] | tuple[tuple[float, float], ...]:
-    """Bounds of the temporal perception field at a confidence `level`; a tuple of them for several features.
+    """Confidence interval of the temporal perception field, by the bootstrap over trajectories.
 
-    By the bootstrap over trajectories: rows of one are alike, so whole trajectories are drawn. Raises
-    ConfigError for a level outside (0, 1), DataError where the data has no lags.
+    Rows of one trajectory are alike, so whole trajectories are drawn.
+
+    Args:
+        rule: An equation, or a learned optimizer.
+        data: Rows, with their trajectories as `groups`.
+        level: Confidence level, in (0, 1).
+        draws: Number of bootstrap samples.
+        seed: Seed of the draws.
+
+    Returns:
+        Lower and upper bound, in steps; a tuple of such pairs if the data has several features.
+
+    Raises:
+        ConfigError: If the level is outside (0, 1).
+        DataError: If no column has a lag, or the features are not those that the optimizer reads.
     """
     if not 0 < level < 1:
         raise ConfigError(f"level must lie between 0 and 1, not {level}")
     labels, inverse, counts = np.unique(data.groups, return_inverse=True, return_counts=True)
-    chances = np.full(len(labels), 1 / len(labels))
-    drawn = np.random.default_rng(seed).multinomial(len(labels), chances, size=draws)  # [draws, G]
+    equal = np.full(len(labels), 1 / len(labels))
+    drawn = np.random.default_rng(seed).multinomial(len(labels), equal, size=draws)  # [draws, G]
     rows = drawn @ counts
     bounds = []
     for slopes in _slopes(rule, data).values():
@@ -63,11 +95,29 @@ def temporal_perception_interval(
 
 
 def sensitivities(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[str, dict[int, float]]:
-    """The influence of each lag, by feature: `sqrt(E[(d rule / d z[i])^2])` over the data.
+    r"""Sensitivity of a rule to each lag of each feature.
 
-    Of a linear rule that is exactly `|c_i|`. It is in units of the rule per unit of the feature; to compare
-    features, multiply by their standard deviations. A model is differentiated through its whole window, by
-    its own features, from what it remembered before. Raises `DataError` where the data has no lags.
+    .. math:: c_i = \sqrt{\mathrm{E}\left[(\partial \psi / \partial z_i)^2\right]}
+
+    over the rows of the data; for a linear rule that is exactly the absolute value of the coefficient. A
+    learned optimizer is differentiated through its whole window, by its own features, starting from its
+    recurrent state at the beginning of the window.
+
+    Args:
+        rule: An equation, or a learned optimizer.
+        data: Rows over which the mean is taken.
+
+    Returns:
+        The sensitivities by feature and lag, in units of the rule per unit of the feature; to compare
+        features, multiply by their standard deviations.
+
+    Raises:
+        DataError: If no column has a lag, or the features are not those that the optimizer reads.
+
+    Example:
+        >>> data = Dataset(np.ones((50, 2)), np.ones(50), ["g[0]", "g[1]"], groups=np.arange(50))
+        >>> sensitivities(parse("-0.5 * g[0] + 2 * g[1]^2"), data)
+        {'g': {0: 0.5, 1: 4.0}}
     """
     return {
         name: {lag: float(np.sqrt(np.square(slope).mean())) for lag, slope in slopes.items()}
@@ -76,7 +126,22 @@ def sensitivities(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[st
 
 
 def mapping_complexity(front: ParetoFront, tolerance: float = 0.05) -> int:
-    """Nodes of the shortest equation whose held-out R2 is within `tolerance` of the best (SymL2O 3.5)."""
+    """Mapping complexity: nodes of the shortest equation that is nearly as accurate as the best (SymL2O 3.5).
+
+    Args:
+        front: Equations from short to accurate.
+        tolerance: Largest difference in held-out R2 from the best.
+
+    Raises:
+        ConfigError: If the tolerance is negative.
+
+    Example:
+        >>> from l2o_core.distiller import Entry
+        >>> r2s = {"g": 0.7, "2 * g": 0.9, "2 * g + tanh(g)": 0.92}
+        >>> front = ParetoFront.of([Entry(parse(t), 1 - r2, r2) for t, r2 in r2s.items()], "operon", 1.0)
+        >>> mapping_complexity(front)
+        3
+    """
     if not tolerance >= 0:
         raise ConfigError(f"tolerance must be a difference in R2, at least 0, not {tolerance}")
     best = max(entry.r2 for entry in front)
@@ -115,7 +180,7 @@ def _of_equation(rule: Expression, data: Dataset) -> dict[str, dict[int, np.ndar
 
 
 def _of_model(model: LearnedOptimizer, data: Dataset) -> dict[str, dict[int, np.ndarray]]:
-    """Through the unrolled window: from the oldest lag, and what was remembered before it, to now."""
+    """Through the unrolled window, from the oldest lag and the recurrent state before it to now."""
     columns = _columns(data)
     if tuple(columns) != tuple(model.features.names):
         raise DataError(

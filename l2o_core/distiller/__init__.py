@@ -1,9 +1,14 @@
-"""From trajectories to equations: record what an optimizer sees and does, and find the rule behind it."""
+"""From trajectories to equations: record an optimizer at work, and find the rule behind its updates.
+
+`collect` records, `distill` searches, and the `ParetoFront` it returns offers equations from short to
+accurate.
+"""
 
 from .dataset import Dataset, collect, sample_windows
 from .engines.hall_of_fame import read_hall_of_fame
 from .eq6 import Eq6Fit, fit_eq6
 from .front import Entry, ParetoFront, skeleton
+from .problem import Problem, prepare
 from .search import distill, import_pysr
 
 __all__ = [
@@ -11,10 +16,12 @@ __all__ = [
     "Entry",
     "Eq6Fit",
     "ParetoFront",
+    "Problem",
     "collect",
     "distill",
     "fit_eq6",
     "import_pysr",
+    "prepare",
     "read_hall_of_fame",
     "sample_windows",
     "skeleton",

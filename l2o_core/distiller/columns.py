@@ -1,13 +1,13 @@
-"""Derived columns: what a search may use besides the raw inputs, each an equation of the inputs.
+"""Derived columns that a search may use besides the raw inputs; each is an equation of the inputs.
 
-A search is offered the values; wherever it uses such a column, the column's equation is put in its place and
-its nodes are counted. Two kinds:
+The search sees their values. Wherever it uses such a column, the column's equation takes its place and its
+nodes are counted. There are two kinds:
 
-- **Lag sums** over the lags of one feature f, for several decays rho: `sum_k rho^k f[k]`, the same of its
-  asinh, and the root of the same of its square. Every buffer that an optimizer keeps is such a sum or close
-  to a mixture of a few; finding twenty lags one by one takes a search so long that it settles for other
-  shapes. Once substituted, each lag's weight is a constant of its own, fitted and pruned like any other: the
-  decays only lead the search to the right place.
+- **Lag sums** over the lags of one feature f, for several decays rho: `sum_k rho^k f[k]`, the same with
+  asinh(f), and the root of the same with f^2. Every buffer in the state of an optimizer is such a sum, or
+  close to a mixture of a few; a search that must find twenty lags one by one takes so long that it settles
+  for other shapes. Once substituted, the weight of each lag is a constant of its own, fitted and pruned like
+  any other: the decays only lead the search to the right place.
 - **Transforms** `phi(f)` by functions that an engine lacks.
 """
 
@@ -57,8 +57,8 @@ def lag_sums(problem: Problem) -> list[Column]:
             weights = [(decay**lag, x) for lag, x in sorted(lags.items())]
             mean = reduce(add, (w * x for w, x in weights))
             compressed = reduce(add, (w * compress(x) for w, x in weights))
-            size = call("sqrt", reduce(add, (w * call("square", x) for w, x in weights)))
-            sums += [c for sum_ in (mean, compressed, size) for c in _column(problem, sum_)]
+            magnitude = call("sqrt", reduce(add, (w * call("square", x) for w, x in weights)))
+            sums += [c for sum_ in (mean, compressed, magnitude) for c in _column(problem, sum_)]
     return sums
 
 
@@ -75,10 +75,10 @@ def _compressor(problem: Problem, variables: list[Expression]) -> Callable[[Expr
 
 
 def _median(problem: Problem, variables: list[Expression]) -> float:
-    """1 / the median size of some variables: where a compressing function should bend."""
+    """1 / the median magnitude of some variables: there a compressing function should bend."""
     index = [problem.names.index(str(x)) for x in variables]
-    sizes = np.abs(problem.X[:, index])
-    return float(1 / max(np.median(sizes), 1e-3))
+    magnitudes = np.abs(problem.X[:, index])
+    return float(1 / max(np.median(magnitudes), 1e-3))
 
 
 def _column(problem: Problem, equation: Expression) -> list[Column]:

@@ -1,4 +1,4 @@
-"""Trajectories to rows: what an optimizer saw over the last steps, and what it did."""
+"""From trajectories to rows: an optimizer's features over the last steps, and its update."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..errors import ConfigError, DataError
 from ..features import Features
+from ..meta.rollout import Rollout
 from ..models.base import LearnedOptimizer, select
 from ..storage import replacing
 
@@ -23,11 +24,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Windows of trajectories, ready for `distill`.
+    """Rows to distil: windows of an optimizer's trajectories, each with the update that ended it.
 
-    `inputs` [n, d] (float64) with `names` such as "g[3]", `targets` [n], and `groups` [n], the trajectory a
-    row is from. `memory`: what a recurrent optimizer remembered before each window, [n, ...] each.
-    `origin` [n] each: the `task`, `layer` and `step` (1 is the first) that a row's newest gradient is from.
+    Args:
+        inputs: Features in the window, `[n, d]`, float64.
+        targets: Updates, `[n]`.
+        names: Names of the columns of `inputs`, such as "g[3]", the gradient three steps ago.
+        groups: The trajectory that each row is from, `[n]`; `distill` holds out whole trajectories.
+        memory: Recurrent state of the optimizer at the beginning of each window, `[n, ...]` each.
+        origin: Where the newest gradient of each row is from, by key: `task`, `layer` and `step` (1 is the
+            first), `[n]` each.
+
+    Example:
+        >>> rows = Dataset(np.eye(3), np.arange(3.0), ["g[0]", "g[1]", "g[2]"], groups=np.array([0, 0, 1]))
+        >>> len(rows), len(Dataset.concatenate([rows, rows]))
+        (3, 6)
     """
 
     inputs: np.ndarray
@@ -52,18 +63,26 @@ class Dataset:
 
     @classmethod
     def load(cls, path: str | Path) -> Dataset:
-        """Rows that `save` wrote. Raises DataError for a file that is missing, damaged or of another kind."""
+        """Read rows that `save` wrote.
+
+        Raises:
+            DataError: If the file is missing, damaged or of another kind.
+        """
         arrays = read_arrays(path, ("inputs", "targets", "names", "groups"))
-        kept = {key: arrays.pop(key) for key in ("inputs", "targets", "groups")}
+        columns = {key: arrays.pop(key) for key in ("inputs", "targets", "groups")}
         names = [str(name) for name in arrays.pop("names")]
         count = sum(key.startswith("memory.") for key in arrays)
         origin = {key.removeprefix("origin."): arrays[key] for key in arrays if key.startswith("origin.")}
         parts = tuple(torch.from_numpy(arrays[f"memory.{index}"]) for index in range(count))
-        return cls(names=names, memory=parts, origin=origin, **kept)
+        return cls(names=names, memory=parts, origin=origin, **columns)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Dataset]) -> Dataset:
-        """Rows of several tasks or seeds as one, trajectories apart. Raises DataError if columns differ."""
+        """Rows of several tasks or seeds as one data set; trajectories of different parts stay different.
+
+        Raises:
+            DataError: If the columns of the parts differ, or there is no part.
+        """
         if not parts or any(part.names != parts[0].names for part in parts):
             raise DataError("only data sets with the same columns can be joined")
         labels = [np.unique(part.groups, return_inverse=True) for part in parts]
@@ -106,48 +125,75 @@ def collect(
     time: bool = False,
     features: Features | None = None,
 ) -> Dataset:
-    """Let an optimizer work on fresh instances of a task; sample windows of `lags` steps (SymL2O 3.4).
+    """Run an optimizer on fresh instances of a task, and sample windows of its trajectories (SymL2O 3.4).
 
-    Inputs are the optimizer's own features, or `features`; targets its updates. `per_layer` coordinates of
-    each layer of each instance are watched; an instance is one trajectory, and those that diverge are left
-    out. With `time` the step count `t` is one more column. Raises `DataError` where a rollout is too short,
-    or nothing finite is left.
+    Each instance is one trajectory; those that diverge are left out.
+
+    Args:
+        optimizer: The optimizer to record.
+        task: The optimizee.
+        lags: Steps in a window: inputs reach from lag 0, now, to lag `lags - 1`.
+        samples: Number of windows, drawn without repetition.
+        seed: Seed of instances, batches, recorded coordinates and windows.
+        steps: Steps of the rollout.
+        instances: Number of instances that are optimized.
+        per_layer: Number of coordinates that are recorded in each layer of each instance, other ones in every
+            instance.
+        time: Whether the step count `t` is one more column.
+        features: Features to record as inputs; by default the optimizer's own, and with them the optimizer's
+            recurrent state at the beginning of each window.
+
+    Returns:
+        The windows; targets are the optimizer's updates.
+
+    Raises:
+        ConfigError: If `lags` is less than 1.
+        DataError: If the rollout has fewer steps than `lags`, or fewer windows than `samples`, or if every
+            trajectory diverges.
+
+    Example:
+        >>> from l2o_core import models, tasks
+        >>> rule = models.Equation("-0.01 * g - 0.005 * g[1]")
+        >>> data = collect(rule, tasks.load("p1"), lags=2, samples=100, steps=10, instances=4)
+        >>> data.names, data.inputs.shape, data.targets.shape
+        (['g[0]', 'g[1]'], (100, 2), (100,))
+        >>> bool(np.allclose(data.targets, data.inputs @ [-0.01, -0.005], rtol=1e-4))
+        True
     """
     _check_windows(lags, steps)
     generator = torch.Generator().manual_seed(seed)
-    params = task.init(generator, instances)
-    watched, layers = _coordinates(task, instances, per_layer, generator)
-    state, split = optimizer.init_state(params.flatten()), len(optimizer.features.state_names)
-    own, shown = features is None, features or optimizer.features
-    seen = shown.init(params.flatten()[watched])
-    history, updates, memories = [], [], []
-    batches = iter(task.batches(generator, instances))
+    params = task.init(generator, instances).clone()
+    recorded, layers = _coordinates(task, instances, per_layer, generator)
+    rollout = Rollout.start_at(params, optimizer, task, task.batches(generator, instances))
+    own, split = features is None, len(optimizer.features.state_names)
+    features = features or optimizer.features
+    feature_state = features.init(params.view(-1)[recorded])
+    inputs, updates, memories = [], [], []
     with torch.no_grad():
         for _ in range(steps):
-            _, gradient = task.loss_and_gradient(params, next(batches))
-            before = select(state, watched, params.dtype)
-            inputs, seen = shown.step(gradient.flatten()[watched], before[:split] if own else seen)
-            history.append(inputs)
-            remembered = before[split:] if own else ()
-            memories.append([part.expand(len(watched), *part.shape[1:]) for part in remembered])
-            update, state = optimizer.advance(gradient.flatten(), state)
-            updates.append(update[watched])
-            params = params + update.view_as(params)
-    inputs, targets = torch.stack(history), torch.stack(updates)  # [T, K, F], [T, K]
-    trajectory = watched // task.n
-    broken = trajectory[~(inputs.isfinite().all(-1) & targets.isfinite()).all(0)].unique()
-    kept = ~torch.isin(trajectory, broken)
-    if not kept.any():
+            state = select(rollout.state, recorded, params.dtype)
+            values, feature_state = features.step(
+                rollout.gradient[recorded], state[:split] if own else feature_state
+            )
+            memory = state[split:] if own else ()
+            inputs.append(values)
+            memories.append([part.expand(len(recorded), *part.shape[1:]) for part in memory])
+            updates.append(rollout.step(optimizer)[recorded])
+    history, targets = torch.stack(inputs), torch.stack(updates)  # [T, K, F], [T, K]
+    trajectory = recorded // task.n
+    diverged = trajectory[~(history.isfinite().all(-1) & targets.isfinite()).all(0)].unique()
+    finite = ~torch.isin(trajectory, diverged)
+    if not finite.any():
         raise DataError(f"every one of {instances} trajectories on {task.name} diverged; nothing to distil")
     data = sample_windows(
-        dict(zip(shown.names, inputs[:, kept].unbind(-1), strict=True)),
-        targets[:, kept],
-        trajectory[kept],
+        dict(zip(features.names, history[:, finite].unbind(-1), strict=True)),
+        targets[:, finite],
+        trajectory[finite],
         lags=lags,
         samples=samples,
         seed=seed,
-        memory=tuple(torch.stack(part)[:, kept] for part in zip(*memories, strict=True)),
-        layers=layers[kept.numpy()],
+        memory=tuple(torch.stack(part)[:, finite] for part in zip(*memories, strict=True)),
+        layers=layers[finite.numpy()],
         time=time,
     )
     return replace(data, origin={**data.origin, "task": np.full(len(data), task.name)})
@@ -165,11 +211,31 @@ def sample_windows(
     layers: np.ndarray | None = None,
     time: bool = False,
 ) -> Dataset:
-    """Sample windows of `lags` steps, without repetition, from histories [T, N] of N coordinates.
+    """Sample windows of `lags` steps from recorded trajectories of N coordinates over T steps.
 
     Lags that reach before the first step read 0, as they do when an equation runs: the first steps, with
-    their large gradients, are where a rule must not fail. `targets` [T, N]; `groups` [N]; `memory`: what was
-    remembered before each step, [T, N, ...] each; `layers` [N]: the layers that coordinates are from.
+    their large gradients, are where a rule must not fail.
+
+    Args:
+        features: Histories `[T, N]` by name.
+        targets: Updates `[T, N]`.
+        groups: The trajectory that each coordinate belongs to, `[N]`.
+        lags: Steps in a window.
+        samples: Number of windows, drawn without repetition.
+        seed: Seed of the draw.
+        memory: Recurrent state before each step, `[T, N, ...]` each.
+        layers: Layer that each coordinate is from, `[N]`.
+        time: Whether the step count `t` is one more column.
+
+    Raises:
+        ConfigError: If `lags` is less than 1.
+        DataError: If T is less than `lags`, or there are fewer windows than `samples`.
+
+    Example:
+        >>> g = torch.arange(6.0).view(3, 2)
+        >>> rows = sample_windows({"g": g}, -g, torch.tensor([0, 1]), lags=2, samples=6)
+        >>> rows.inputs[rows.targets == -5].tolist()
+        [[5.0, 3.0]]
     """
     steps, coordinates = targets.shape
     _check_windows(lags, steps)
@@ -208,7 +274,7 @@ def _check_windows(lags: int, steps: int) -> None:
 def _coordinates(
     task: Task, instances: int, per_layer: int, generator: torch.Generator
 ) -> tuple[Tensor, np.ndarray]:
-    """Which of all coordinates [I * n] to watch, others in every instance, and the layers they are from."""
+    """Coordinates to record, out of I * n, others in every instance, and the layers they are from."""
     chosen, names, start = [], [], 0
     for name, size in task.layers.items():
         few = min(per_layer, size)

@@ -1,4 +1,4 @@
-"""SymL2O's Eq. 6: every lag of every feature through one soft threshold, then a weighted sum."""
+"""SymL2O's Eq. 6: every lag of every feature, clipped softly at one threshold, then a weighted sum."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from .problem import Problem, prepare
 from .rows import Rows, r2
 
 GAMMAS = tuple(10 ** (step / 4) for step in range(-8, 9))
-"""Thresholds that are tried, in units of the inputs' median standard deviation."""
+"""Thresholds that are tried, in units of the median standard deviation of the inputs."""
 
 
 class Eq6Fit(NamedTuple):
-    """`-gamma * sum of w_i tanh(z_i / gamma)` over all inputs z, fitted to a rule's updates.
+    r"""A rule of the form of SymL2O Eq. 6, fitted to the updates of an optimizer.
 
-    `equation` names its `coefficients` gamma, w0, w1, ...: what `models.Equation` can train. `r2` is measured
-    on held-out trajectories.
+    .. math:: \psi = -\gamma \sum_i w_i \tanh(z_i / \gamma)
+
+    Attributes:
+        equation: The rule, with its coefficients by name: gamma, w0, w1, ..., as `models.Equation` trains
+            them.
+        coefficients: Their values.
+        r2: Coefficient of determination on held-out trajectories.
     """
 
     equation: Expression
@@ -30,13 +35,28 @@ class Eq6Fit(NamedTuple):
 
 
 def fit_eq6(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int = 0) -> Eq6Fit:
-    """Fit Eq. 6 to rows of a rule at work: weights by least squares, the threshold by what it explains.
+    """Fit SymL2O Eq. 6 to rows: the weights by least squares, the threshold by trying several.
 
-    The rows are split as `distill` splits them. Raises DataError for data that cannot be used.
+    The rows are split as `distill` splits them: weights are fitted on the first part, the threshold is the
+    one that fits the second best, and `r2` is measured on the third.
+
+    Args:
+        data: The rows.
+        gammas: Thresholds to try, in units of the median standard deviation of the inputs.
+        split_seed: Seed of the split.
+
+    Raises:
+        DataError: If the data cannot be used, see `distill`.
+
+    Example:
+        >>> X = np.random.default_rng(0).normal(size=(300, 2))
+        >>> fit = fit_eq6(Dataset(X, -np.tanh(X[:, 0]), ["g[0]", "g[1]"], np.arange(300) // 10))
+        >>> str(fit.equation), round(fit.coefficients["gamma"], 1), fit.r2 > 0.999
+        ('-gamma * (w0 * tanh(g[0] / gamma) + w1 * tanh(g[1] / gamma))', 1.0, True)
     """
-    problem = prepare(data.inputs, data.targets, data.names, data.groups, split_seed)
+    problem = prepare(data, seed=split_seed)
     unit = float(np.median(list(problem.scales.values())))
-    fits = [_fitted(problem, gamma * unit) for gamma in gammas]
+    fits = [_fit(problem, gamma * unit) for gamma in gammas]
     gamma, weights, _ = max(fits, key=lambda fit: fit[2])
     coefficients = {"gamma": float(gamma)} | {f"w{i}": -float(w) for i, w in enumerate(weights)}
     terms = [
@@ -51,13 +71,13 @@ def fit_eq6(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int = 0
     return Eq6Fit(equation, coefficients, r2(test.y, _columns(test, gamma) @ weights))
 
 
-def _fitted(problem: Problem, gamma: float) -> tuple[float, torch.Tensor, float]:
-    """The threshold, the weights [d] and the R2 on the rows that thresholds are chosen on."""
+def _fit(problem: Problem, gamma: float) -> tuple[float, torch.Tensor, float]:
+    """The threshold, its best weights [d], and their R2 on the rows that thresholds are chosen on."""
     fit, select = problem.unscaled("fit"), problem.unscaled("select")
     weights = torch.linalg.lstsq(_columns(fit, gamma), fit.y[:, None], driver="gelsd").solution[:, 0]
     return gamma, weights, r2(select.y, _columns(select, gamma) @ weights)
 
 
 def _columns(rows: Rows, gamma: float) -> torch.Tensor:
-    """What the weights multiply, [n, d]."""
+    """The clipped inputs, which the weights multiply, [n, d]."""
     return gamma * torch.tanh(torch.stack([*rows.inputs.values()], dim=-1) / gamma)

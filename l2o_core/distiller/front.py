@@ -29,10 +29,10 @@ class Entry:
     """An equation of a front, in the units of the data, and how well it fits.
 
     Args:
-        equation: the equation.
-        loss: mean squared error on the rows that equations are chosen by, in squared units of the targets
+        equation: The equation.
+        loss: Mean squared error on the rows that equations are chosen by, in squared units of the targets
             (with `huber`, Huber's loss in place of the square).
-        r2: coefficient of determination on held-out rows, which neither the search nor the choice has seen.
+        r2: Coefficient of determination on held-out rows, which neither the search nor the choice has seen.
     """
 
     equation: Expression
@@ -50,12 +50,12 @@ class ParetoFront:
     """Entries by rising complexity and falling loss; iterate over them, or ask for `best`, `knee` or `at`.
 
     Args:
-        entries: the entries, shortest first.
-        engine: name of the engine that found them.
-        seconds: duration of the search.
-        notes: sentences on what was dropped from the data, and on a search that was stopped by hand.
-        data: fingerprint of the data and of its split; fronts with the same one can be merged.
-        settings: settings of the search by name.
+        entries: The entries, shortest first.
+        engine: Name of the engine that found them.
+        seconds: Duration of the search.
+        notes: Sentences on what was dropped from the data, and on a search that was stopped by hand.
+        data: Fingerprint of the data and of its split; fronts with the same one can be merged.
+        settings: Settings of the search by name.
 
     Example:
         >>> from l2o_core.expressions import parse
@@ -88,7 +88,7 @@ class ParetoFront:
         """The front of some candidates, in any order; the other arguments are those of the class.
 
         Raises:
-            EngineError: if there is no candidate.
+            EngineError: If there is no candidate.
         """
         entries: list[Entry] = []
         for entry in sorted(candidates, key=lambda entry: (entry.complexity, entry.loss)):
@@ -105,7 +105,7 @@ class ParetoFront:
         Equations that differ in constants only count as one, the most accurate.
 
         Raises:
-            DataError: if the data or the splits differ: losses could not be compared, and held-out rows of
+            DataError: If the data or the splits differ: losses could not be compared, and held-out rows of
                 one search may have been fitted by another.
         """
         fronts = list(fronts)
@@ -140,7 +140,7 @@ class ParetoFront:
         """The most accurate entry of at most so many nodes.
 
         Raises:
-            DataError: if even the shortest entry has more.
+            DataError: If even the shortest entry has more.
         """
         fitting = [entry for entry in self.entries if entry.complexity <= complexity]
         if not fitting:
@@ -168,10 +168,10 @@ class ParetoFront:
         """Draw held-out R2 against complexity.
 
         Args:
-            ax: axes to draw on, for instance beside another front; by default those of a new figure.
-            color: any colour of matplotlib; by default the next one of its cycle.
-            linestyle: any line style of matplotlib.
-            label: name in the legend, which is left to the caller.
+            ax: Axes to draw on, for instance beside another front; by default those of a new figure.
+            color: Any colour of matplotlib; by default the next one of its cycle.
+            linestyle: Any line style of matplotlib.
+            label: Name in the legend, which is left to the caller.
 
         Returns:
             The axes.
@@ -210,7 +210,7 @@ class ParetoFront:
         """Read a front that `save` wrote.
 
         Raises:
-            DataError: if the file is missing, damaged or anything else.
+            DataError: If the file is missing, damaged or anything else.
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))

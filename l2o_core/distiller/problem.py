@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import ConfigError, DataError, ExpressionError
 from ..expressions import Expression, Variable, parse
+from .dataset import Dataset
 from .rows import Rows
 
 MIN_ROWS = 30
@@ -22,10 +23,18 @@ PARTS = {"fit": 0.6, "select": 0.2, "test": 0.2}
 
 @dataclass(frozen=True)
 class Problem:
-    """Inputs `X` [n, d] and targets `y` [n] in units of `scales` (by variable name) and `y_scale`.
+    """A regression problem as engines see it: rows scaled to unit variance and split; made by `prepare`.
 
-    `parts` holds the row numbers of each part of `PARTS`; `notes` says what was dropped and why; `huber`, in
-    standard deviations of the targets, is where errors begin to count linearly (`Rows`).
+    Args:
+        X: Scaled inputs, `[n, d]`.
+        y: Scaled targets, `[n]`.
+        variables: Variables of the columns.
+        scales: Unit of each column, by name: the inputs are `X * scales`.
+        y_scale: Unit of the targets.
+        parts: Row numbers by part: constants are fitted on `fit`, equations are chosen on `select`, and R2 is
+            measured on `test`.
+        notes: Sentences on what was dropped, and why.
+        huber: Errors beyond so many standard deviations of the targets count linearly.
     """
 
     X: np.ndarray
@@ -39,7 +48,7 @@ class Problem:
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same data in the same parts."""
+        """A digest of the data and of its split."""
         digest = hashlib.sha256(repr((self.names, self.y_scale, self.huber)).encode())
         for values in (self.X, self.y, *self.parts.values()):
             digest.update(np.ascontiguousarray(values).tobytes())
@@ -51,44 +60,67 @@ class Problem:
         return tuple(map(str, self.variables))
 
     def rows(self, part: str) -> Rows:
-        """Columns by name and targets of one part, as float64 tensors."""
+        """Columns by name and targets of a part ("fit", "select" or "test"), float64, in scaled units."""
         X, y = torch.tensor(self.X[self.parts[part]].T), torch.tensor(self.y[self.parts[part]])
         return Rows(dict(zip(self.names, X.unbind(), strict=True)), y, self.huber)
 
     def unscaled(self, part: str) -> Rows:
-        """The same in the units of the data."""
+        """Columns by name and targets of a part, float64, in the units of the data."""
         inputs, y, huber = self.rows(part)
         inputs = {name: self.scales[name] * x for name, x in inputs.items()}
         return Rows(inputs, self.y_scale * y, self.y_scale * huber)
 
     def in_scaled_units(self, equation: Expression) -> Expression:
-        """The equation of the scaled columns, for the scaled targets. The reverse of `in_original_units`."""
+        """An equation in the units of the data, rewritten for scaled inputs and targets."""
         columns = zip(self.variables, self.names, strict=True)
         unscaled = {name: self.scales[name] * Expression((v,)) for v, name in columns}
         return (1 / self.y_scale) * equation.substitute(unscaled)
 
     def in_original_units(self, equation: Expression) -> Expression:
-        """The equation of the unscaled columns, for the unscaled targets."""
+        """An equation for scaled inputs and targets, rewritten in the units of the data."""
         columns = zip(self.variables, self.names, strict=True)
         scaled = {name: (1 / self.scales[name]) * Expression((v,)) for v, name in columns}
         return self.y_scale * equation.substitute(scaled)
 
 
 def prepare(
-    X: np.ndarray,
-    y: np.ndarray,
+    X: np.ndarray | Dataset,
+    y: np.ndarray | None = None,
     names: Sequence[str] | None = None,
     groups: np.ndarray | None = None,
     seed: int = 0,
     huber: float | None = None,
 ) -> Problem:
-    """Check, clean, scale and split rows `X` [n, d], `y` [n]; `seed` decides the split.
+    """Check, clean, scale and split rows, as `distill` does it before the search.
 
     Rows with NaN or infinity, constant columns and repeated columns are dropped, with a note. All lags of a
-    feature share one scale: the standard deviation after the outermost 0.5 % on either side are set to the
-    quantile, so that a few outliers do not set it. With `groups` [n] whole groups go to one part. Raises
-    `DataError`, or `ConfigError` for `names` that do not fit.
+    feature share one scale, the standard deviation after the outermost 0.5 % on either side are set to the
+    quantile, so that a few outliers do not set it.
+
+    Args:
+        X: Inputs `[n, d]`, or a `Dataset`, which brings its own targets, names and groups.
+        y: Targets `[n]`.
+        names: Names of the columns; default x0, x1, ...
+        groups: The trajectory `[n]` that each row is from; whole trajectories go to one part.
+        seed: Seed of the split.
+        huber: Errors beyond so many standard deviations of the targets count linearly.
+
+    Raises:
+        DataError: For data that cannot be used.
+        ConfigError: For names that do not fit, or arrays beside a `Dataset`.
+
+    Example:
+        >>> X = np.random.default_rng(0).normal(size=(100, 2)) * [1, 1000]
+        >>> problem = prepare(X, X.sum(axis=1), ["g", "v"])
+        >>> problem.X.std(axis=0).round(1).tolist(), {name: len(part) for name, part in problem.parts.items()}
+        ([1.0, 1.0], {'fit': 60, 'select': 20, 'test': 20})
     """
+    if isinstance(X, Dataset):
+        if not (y is None and names is None and groups is None):
+            raise ConfigError("a Dataset brings its own targets, names and groups: give it alone")
+        X, y, names, groups = X.inputs, X.targets, X.names, X.groups
+    if y is None:
+        raise DataError("inputs X need targets y beside them, or a Dataset in the place of both")
     X, y = _numbers(X, "inputs X"), _numbers(y, "targets y")
     if X.ndim != 2 or y.shape != X.shape[:1]:
         raise DataError(f"inputs must be [n, d] and targets [n], not {list(X.shape)} and {list(y.shape)}")
@@ -108,8 +140,8 @@ def prepare(
     if _deviation(y) == 0:
         raise DataError(f"all targets are {y[0]:g}: there is nothing to explain")
 
-    kept = _informative(X, [str(v) for v in variables], notes)
-    X, variables = X[:, kept], tuple(variables[i] for i in kept)
+    informative = _informative(X, [str(v) for v in variables], notes)
+    X, variables = X[:, informative], tuple(variables[i] for i in informative)
     features = {v.name: [i for i, w in enumerate(variables) if w.name == v.name] for v in variables}
     scale = {name: _deviation(X[:, columns]) for name, columns in features.items()}
     scales = {str(v): scale[v.name] for v in variables}
@@ -154,32 +186,32 @@ def _variables(names: Sequence[str] | None, columns: int) -> tuple[Variable, ...
 def _informative(X: np.ndarray, names: list[str], notes: list[str]) -> list[int]:
     """Indices of the columns that vary and do not repeat an earlier one."""
     seen: dict[bytes, str] = {}
-    kept = []
+    found = []
     for i, name in enumerate(names):
         if _deviation(X[:, i]) == 0:
             notes.append(f"dropped column {name}: constant")
         elif (twin := seen.setdefault(X[:, i].tobytes(), name)) != name:
             notes.append(f"dropped column {name}: the same as {twin}")
         else:
-            kept.append(i)
-    if not kept:
+            found.append(i)
+    if not found:
         raise DataError("every input column is constant: there is nothing to explain the targets with")
-    return kept
+    return found
 
 
 def _deviation(values: np.ndarray) -> float:
     """Standard deviation without the outermost 0.5 % on either side; 0 where only rounding varies."""
-    size = np.abs(values).max()
-    if size == 0:
+    largest = np.abs(values).max()
+    if largest == 0:
         return 0.0
-    values = values / size  # neither 1e-200 nor 1e200 may leave the range when squared
+    values = values / largest  # neither 1e-200 nor 1e200 may leave the range when squared
     plain = values.std()
     if plain <= 1e-12:
         return 0.0
     low = np.quantile(values, 0.005, method="higher")
     high = np.quantile(values, 0.995, method="lower")
     robust = values.clip(low, high).std()
-    return float(size * (robust if robust > 1e-9 * plain else plain))
+    return float(largest * (robust if robust > 1e-9 * plain else plain))
 
 
 def _split(groups: np.ndarray, seed: int) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""From what a search brings up to equations worth keeping: complete, fit, prune."""
+"""From the candidates of a search to equations of a front: complete, fit, prune."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from .problem import Problem
 from .rows import loss
 
 EXACT = 1e-18
-"""A loss, in units of the targets' variance, below which an equation is the rule itself, but for rounding."""
+"""A loss, in units of the targets' variance, below which an equation is exact up to rounding."""
 
 
 def refine(
     candidates: Iterable[Expression], problem: Problem, max_complexity: int, deadline: float
 ) -> Iterator[list[Expression]]:
-    """Fit every candidate; then complete the lag sums of the best and prune them, step by step, to nothing.
+    """Fit every candidate; then complete the lag sums of the best ones and prune them to nothing.
 
-    Best means: the most accurate of those within `max_complexity`, then the larger ones by size; what has
-    more than twice as many nodes is left out. Fits until `deadline` (`time.monotonic()`), or once an equation
-    is exact.
+    Candidates of at most `max_complexity` nodes come first, by accuracy, then larger ones by complexity;
+    those of more than twice as many nodes are left out. Ends at `deadline` (`time.monotonic()`), or as soon
+    as an equation is exact.
+
+    Yields:
+        The fitted candidates; then, for each that is completed, the equations from complete to empty.
     """
     fit, select = problem.rows("fit"), problem.rows("select")
     fitted: dict[Expression, tuple[float, Expression]] = {}

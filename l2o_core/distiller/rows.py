@@ -13,10 +13,10 @@ from ..expressions import Expression
 
 
 class Rows(NamedTuple):
-    """Columns [n] by name, targets [n], and the size of an error from which on it counts linearly.
+    """Columns [n] by name, targets [n], and the magnitude beyond which an error counts linearly.
 
-    With a finite `huber` (in units of the targets), an error e counts e^2 up to it and
-    2 huber |e| - huber^2 beyond (twice Huber's loss), so single rows cannot drown all others.
+    With a finite `huber` (in units of the targets), an error e costs e^2 up to it and
+    2 huber |e| - huber^2 beyond (twice Huber's loss), so that single rows cannot drown all others.
     """
 
     inputs: dict[str, Tensor]
@@ -24,27 +24,40 @@ class Rows(NamedTuple):
     huber: float = math.inf
 
     def cost(self, error: Tensor) -> Tensor:
-        """What errors [n] count on average."""
+        """The mean cost of errors [n]: their mean square, or Huber's loss in its place."""
         if math.isinf(self.huber):
             return error.square().mean()
-        size = error.abs()
-        return error.square().where(size <= self.huber, self.huber * (2 * size - self.huber)).mean()
+        magnitude = error.abs()
+        linear = self.huber * (2 * magnitude - self.huber)
+        return error.square().where(magnitude <= self.huber, linear).mean()
 
     def weights(self, error: Tensor) -> Tensor | float:
-        """Weights [n] under which squared errors have the slope of what they count (for least squares)."""
+        """Weights [n] that give squared errors the slope of `cost`, for least squares."""
         return 1.0 if math.isinf(self.huber) else (self.huber / error.abs()).clamp_max(1)
 
 
 def loss(equation: Expression, rows: Rows) -> float:
-    """Mean squared error on rows, or what replaces it (`Rows`); infinite where the equation has no value."""
+    """The cost of an equation's errors on rows; infinite if it has no finite value on one of them."""
     error = rows.cost(equation.evaluate(rows.inputs) - rows.y).item()
     return error if math.isfinite(error) else math.inf
 
 
 def r2(y: np.ndarray | Tensor, prediction: np.ndarray | Tensor) -> float:
-    """Coefficient of determination of predictions [n] for y [n]: 1 is perfect, 0 as good as y's mean.
+    """Coefficient of determination: 1 is a perfect fit, 0 is as good as the mean of y.
 
-    Minus infinity where a prediction is not finite. Raises DataError where y does not vary.
+    Args:
+        y: Values, `[n]`.
+        prediction: A prediction for each, `[n]`.
+
+    Returns:
+        The coefficient; minus infinity if a prediction is not finite.
+
+    Raises:
+        DataError: If y does not vary, or the shapes differ.
+
+    Example:
+        >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0]))
+        0.5
     """
     from sklearn.metrics import r2_score
 

@@ -12,7 +12,7 @@ from typing import overload
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..errors import ConfigError, DataError, ExpressionError
+from ..errors import ConfigError, ExpressionError
 from ..expressions import Expression
 from ..expressions.canonical import canonical
 from ..storage import NO_CACHE, Cache, Format
@@ -87,31 +87,31 @@ def distill(
     A search stopped by hand (Ctrl-C, the stop button of a notebook) returns what it has found.
 
     Args:
-        X: inputs `[n, d]`, or a `Dataset`, which brings its own targets, names and groups.
-        y: targets `[n]`.
-        names: names of the columns, as they stand in equations ("g[3]"); default x0, x1, ...
-        groups: the trajectory `[n]` that each row is from; whole trajectories are then held out.
+        X: Inputs `[n, d]`, or a `Dataset`, which brings its own targets, names and groups.
+        y: Targets `[n]`.
+        names: Names of the columns, as they stand in equations ("g[3]"); default x0, x1, ...
+        groups: The trajectory `[n]` that each row is from; whole trajectories are then held out.
         engine: "operon", "pysr" (needs Julia), "linear", or an engine with options of its own.
-        max_complexity: nodes of the largest equation.
-        time_limit: seconds, fitting and pruning included. It decides where a search ends, so the same seed
+        max_complexity: Nodes of the largest equation.
+        time_limit: Seconds, fitting and pruning included. It decides where a search ends, so the same seed
             can give another front on a faster or busier machine.
-        seed: seed of the search.
-        split_seed: seed of the choice of held-out rows; default `seed`. Fronts of the same data with the same
+        seed: Seed of the search.
+        split_seed: Seed of the choice of held-out rows; default `seed`. Fronts of the same data with the same
             `split_seed` can be merged.
-        huber: errors beyond so many standard deviations of `y` count linearly instead of squared, for heavy
+        huber: Errors beyond so many standard deviations of `y` count linearly instead of squared, for heavy
             tails.
-        start: equations, or a front, to begin with: refitted to this data, they compete with what is found.
-        cache: where fronts are stored. One of the same data and settings that is there already is returned
+        start: Equations, or a front, to begin with: refitted to this data, they compete with what is found.
+        cache: Where fronts are stored. One of the same data and settings that is there already is returned
             without a search; the front of a search that was stopped by hand is not stored.
-        progress: show a progress bar.
+        progress: Show a progress bar.
 
     Returns:
         The front; `r2` of its entries is measured on the held-out rows.
 
     Raises:
-        DataError: for data that cannot be used: too few rows, constant targets, wrong shapes.
-        ConfigError: for options that make no sense, or arrays beside a `Dataset`.
-        EngineError: for an unknown engine, or one that is not installed or finds nothing.
+        DataError: For data that cannot be used: too few rows, constant targets, wrong shapes.
+        ConfigError: For options that make no sense, or arrays beside a `Dataset`.
+        EngineError: For an unknown engine, or one that is not installed or finds nothing.
 
     Example:
         >>> X = np.random.default_rng(0).normal(size=(200, 2))
@@ -129,7 +129,7 @@ def distill(
     for name, value in (("seed", seed), ("split_seed", split_seed)):
         if not (isinstance(value, int | np.integer) and value >= 0):
             raise ConfigError(f"{name} must be a whole number, 0 or more, not {value!r}")
-    problem = prepare(*_arrays(X, y, names, groups), split_seed, huber)
+    problem = prepare(X, y, names, groups, split_seed, huber)
     known = [entry.equation if isinstance(entry, Entry) else entry for entry in start]
     settings = {
         "engine": repr(chosen),
@@ -144,14 +144,14 @@ def distill(
     warm = _warm(known, problem, max_complexity, begun + WARM_FRACTION * time_limit)
 
     def search() -> Iterator[list[Expression]]:
-        """Begins with what is known and what costs nothing; the engine has the time that is left."""
+        """The known equations and the linear ones first; the engine has the time that is left."""
         yield from warm
         if chosen.name != "linear":
             yield from Linear().search(problem, max_complexity=max_complexity, time_limit=1.0, seed=seed)
         left = max(time_limit - (time.monotonic() - begun), 0.1)
         yield from chosen.search(problem, max_complexity=max_complexity, time_limit=left, seed=seed)
 
-    found, stopped = _collected(search(), chosen.name, time_limit, progress)
+    found, stopped = _gather(search(), chosen.name, time_limit, progress)
     entries = measure(found, problem, max_complexity)
     notes = (*problem.notes, stopped) if stopped else problem.notes
     seconds = time.monotonic() - begun
@@ -174,44 +174,28 @@ def import_pysr(
     """A hall of fame of PySR as a front, measured on rows of your own.
 
     Args:
-        path: the CSV file that PySR wrote.
-        X: inputs `[n, d]`, or a `Dataset`, which brings its own targets, names and groups.
-        y: targets `[n]`.
-        names: names of the columns that PySR calls x0, x1, ...
-        groups: the trajectory `[n]` that each row is from.
-        max_complexity: nodes of the largest equation, as we count them.
-        split_seed: seed of the choice of held-out rows.
+        path: The CSV file that PySR wrote.
+        X: Inputs `[n, d]`, or a `Dataset`, which brings its own targets, names and groups.
+        y: Targets `[n]`.
+        names: Names of the columns that PySR calls x0, x1, ...
+        groups: The trajectory `[n]` that each row is from.
+        max_complexity: Nodes of the largest equation, as we count them.
+        split_seed: Seed of the choice of held-out rows.
 
     Raises:
-        DataError: for a file or data that cannot be used, see `read_hall_of_fame` and `distill`.
+        DataError: For a file or data that cannot be used, see `read_hall_of_fame` and `distill`.
     """
-    X, y, names, groups = _arrays(X, y, names, groups)
     problem = prepare(X, y, names, groups, split_seed)
-    scaled = [problem.in_scaled_units(equation) for equation in read_hall_of_fame(path, names)]
+    equations = read_hall_of_fame(path, X.names if isinstance(X, Dataset) else names)
+    scaled = [problem.in_scaled_units(equation) for equation in equations]
     entries = measure(scaled, problem, max_complexity)
     return ParetoFront.of(entries, "pysr", 0.0, problem.notes, problem.fingerprint)
-
-
-def _arrays(
-    X: np.ndarray | Dataset,
-    y: np.ndarray | None,
-    names: Sequence[str] | None,
-    groups: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray, Sequence[str] | None, np.ndarray | None]:
-    """Inputs, targets, names and groups, from arrays or from a data set."""
-    if isinstance(X, Dataset):
-        if not (y is None and names is None and groups is None):
-            raise ConfigError("a Dataset brings its own targets, names and groups: give it alone")
-        return X.inputs, X.targets, X.names, X.groups
-    if y is None:
-        raise DataError("inputs X need targets y beside them, or a Dataset in the place of both")
-    return X, y, names, groups
 
 
 def _warm(
     known: list[Expression], problem: Problem, max_complexity: int, deadline: float
 ) -> Iterator[list[Expression]]:
-    """The known equations, scaled, fitted and pruned."""
+    """The equations to start with, scaled, fitted and pruned."""
     missing = {str(variable) for equation in known for variable in equation.variables} - {*problem.names}
     if missing:
         raise ConfigError(f"an equation to start with uses {', '.join(sorted(missing))}: no such column")
@@ -219,10 +203,10 @@ def _warm(
     return chain([scaled], refine(scaled, problem, max_complexity, deadline)) if scaled else iter(())
 
 
-def _collected(
+def _gather(
     batches: Iterator[list[Expression]], engine: str, time_limit: float, progress: bool
 ) -> tuple[list[Expression], str | None]:
-    """All equations, and a note if the search was stopped by hand."""
+    """All equations that the search yields, and a note if it was stopped by hand."""
     found: list[Expression] = []
     begun, stopped = time.monotonic(), None
     form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s{postfix}"
@@ -240,7 +224,7 @@ def _collected(
 
 
 def measure(found: Iterable[Expression], problem: Problem, max_complexity: int) -> list[Entry]:
-    """Candidates in original units, as simple as they get, with loss and held-out R2."""
+    """The best candidates in the units of the data, simplified, with their loss and held-out R2."""
     select, test = problem.unscaled("select"), problem.unscaled("test")
     candidates: dict[Expression, Entry] = {}
     for equation in found:

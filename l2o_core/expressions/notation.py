@@ -31,7 +31,7 @@ def conventions(*expressions: Expression) -> tuple[Convention, ...]:
     """The conventions that a reader of these equations has to know.
 
     Args:
-        expressions: equations that are printed together.
+        expressions: Equations that are printed together.
 
     Returns:
         One convention for each of `sqrt`, `pow` and `log` that meets an argument which may be negative.

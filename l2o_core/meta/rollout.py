@@ -60,15 +60,26 @@ class Rollout:
         """
         generator = torch.Generator().manual_seed(seed)
         params = task.init(generator, instances).clone()
-        flat = params.view(-1)
-        batches = task.batches(generator, instances)
-        state = optimizer.init_state(flat, state_dtype)
-        rollout = cls(task, params, None, state, batches, flat, flat)
-        rollout.evaluate_gradient()
+        rollout = cls.start_at(params, optimizer, task, task.batches(generator, instances), state_dtype)
         if scaling:
             powers = scaling * (2 * torch.rand(params.shape, generator=generator) - 1)
             rollout.scale = powers.exp().to(params)
             rollout.gradient = rollout.gradient * rollout.scale.view(-1)
+        return rollout
+
+    @classmethod
+    def start_at(
+        cls,
+        params: Tensor,
+        optimizer: LearnedOptimizer,
+        task: Task,
+        batches: Iterator[Any],
+        state_dtype: torch.dtype | None = None,
+    ) -> Rollout:
+        """Instances at `params` `[I, n]`, which steps overwrite, with their gradient on the first batch."""
+        flat = params.view(-1)
+        rollout = cls(task, params, None, optimizer.init_state(flat, state_dtype), batches, flat, flat)
+        rollout.evaluate_gradient()
         return rollout
 
     def evaluate_gradient(self) -> None:

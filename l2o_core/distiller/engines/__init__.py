@@ -1,8 +1,8 @@
-"""Engines: what proposes equations for a `Problem`. All take the same data, and all give expressions."""
+"""Engines, which propose equations for a `Problem`: all take the same data and return expressions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from ...errors import EngineError, did_you_mean
@@ -14,26 +14,46 @@ from .pysr import PySR
 
 
 class Engine(Protocol):
-    """Proposes equations of the problem's scaled columns, in any order and of any quality."""
+    """An engine proposes equations of a problem's scaled columns, in any order and of any quality.
+
+    `distill` refits nothing that an engine yields, but simplifies it, measures it, and chooses the front.
+    """
 
     name: str
 
     def search(
         self, problem: Problem, *, max_complexity: int, time_limit: float, seed: int
     ) -> Iterator[list[Expression]]:
-        """Equations as they are found, for about `time_limit` seconds and at most `max_complexity` nodes."""
+        """Yield equations as they are found.
+
+        Args:
+            problem: The rows to fit.
+            max_complexity: Nodes beyond which equations are not used.
+            time_limit: Seconds, about.
+            seed: Seed of everything random.
+        """
 
 
-_ENGINES = {"operon": Operon, "pysr": PySR, "linear": Linear}
+__all__ = ["Engine", "Linear", "Operon", "PySR", "get", "names"]
+
+_ENGINES: dict[str, Callable[[], Engine]] = {"operon": Operon, "pysr": PySR, "linear": Linear}
 
 
 def names() -> tuple[str, ...]:
-    """Names that `get` knows."""
+    """Names of the engines."""
     return tuple(_ENGINES)
 
 
 def get(engine: str | Engine) -> Engine:
-    """The engine of that name with its defaults; an engine is returned as it is. Raises EngineError."""
+    """The engine of that name with its default options; an engine is returned as it is.
+
+    Raises:
+        EngineError: For an unknown name.
+
+    Example:
+        >>> get("linear")
+        Linear(name='linear')
+    """
     if not isinstance(engine, str):
         return engine
     if engine not in _ENGINES:

@@ -1,4 +1,4 @@
-"""What PySR writes down: a hall of fame, one equation for each complexity, as a CSV file."""
+"""PySR's hall of fame: one equation for each complexity, as a CSV file."""
 
 from __future__ import annotations
 
@@ -21,17 +21,30 @@ FOREIGN: dict[str, Foreign] = {
     "cube": (1, (3.0, "pow")),
     "greater": (2, ("-", "sign", "relu")),
 }
-"""PySR's functions in ours. What PySR leaves without a value, ours give one: `safe_sqrt(-1)` is -1 here."""
+"""PySR's functions in terms of ours, which are defined everywhere: `safe_sqrt(-1)` is NaN there, -1 here."""
 
 _FLOAT32 = re.compile(r"(?<=[\d.])f(?=[+-]?\d)")  # Julia's 1.5f-3
 
 
 def read_hall_of_fame(path: str | Path, names: Sequence[str] | None = None) -> list[Expression]:
-    """The equations of a hall of fame, in the units they were found in.
+    r"""Read the equations of a hall of fame of PySR, in the units they were found in.
 
-    `names` are those of the columns x0, x1, ... (such as "g[3]"). Raises DataError for a file that is none,
-    and for equations that use what cannot be said here exactly: other functions, or powers `^` that are no
-    whole numbers, which have no value for negative bases there and one here.
+    Args:
+        path: The CSV file, with a column Equation.
+        names: Names of the columns x0, x1, ..., such as "g[3]".
+
+    Raises:
+        DataError: For any other file, and for equations that have no exact counterpart here: those with
+            unknown functions, or with powers `^` that are not whole numbers (without a value for negative
+            bases there, with one here).
+
+    Example:
+        >>> from tempfile import NamedTemporaryFile
+        >>> with NamedTemporaryFile("w", suffix=".csv") as file:
+        ...     _ = file.write('Complexity,Loss,Equation\n3,0.1,"x0 * 2.0f0"\n')
+        ...     file.flush()
+        ...     read_hall_of_fame(file.name, ["g[3]"])
+        [parse('g[3] * 2')]
     """
     path = Path(path)
     try:
@@ -58,7 +71,7 @@ def _read(text: str, columns: dict[str, str], path: Path) -> Expression:
 
 
 def _with_our_powers(equation: Expression) -> Expression:
-    """Julia's `^` in ours, which keeps the sign of the base: an even power is that of its size."""
+    """Julia's `^` in terms of ours, which keeps the sign of the base: an even power takes its magnitude."""
 
     def operator(name: str, *arguments: Expression) -> Expression:
         if name == "pow":

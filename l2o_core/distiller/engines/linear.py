@@ -17,10 +17,13 @@ from ..problem import Problem
 
 @dataclass(frozen=True)
 class Linear:
-    """Linear rules of one term, two, and so on to all, by orthogonal matching pursuit.
+    """Linear rules of one term, two, and so on to all, by orthogonal matching pursuit (Pati et al. 1993).
 
     At each turn the column that correlates most with the residual joins, and all coefficients are fitted
     anew; an intercept is one of the columns.
+
+    Args:
+        name: Name of the engine on fronts.
     """
 
     name: str = "linear"
@@ -28,7 +31,7 @@ class Linear:
     def search(
         self, problem: Problem, *, max_complexity: int, time_limit: float, seed: int
     ) -> Iterator[list[Expression]]:
-        """The whole path; it takes milliseconds, and nothing in it is random."""
+        """Yield the whole path at once; it takes milliseconds, and nothing in it is random."""
         rows = problem.parts["fit"]
         parts = [*(Expression((v,)) for v in problem.variables), None]
         y = problem.y[rows]

@@ -41,18 +41,29 @@ if TYPE_CHECKING:
 
 SYMBOLS = ("add", "sub", "mul", "div", "aq", "square", "sqrt", "sqrtabs", "exp", "tanh", "abs", "fmin")
 ROUNDS = ((60, 6), (30, 4), (6, 2), (0, 1))  # from so many seconds on, so many rounds
-SEARCH_SHARE = 0.55  # of a round's time; the rest is for fitting and pruning
+SEARCH_FRACTION = 0.55  # of a round's time; the rest is for fitting and pruning
 TINY = 1e-9  # stands in for an input of 0; inputs have unit variance
 
 
 @dataclass(frozen=True)
 class Operon:
-    """NSGA-II on R2 and length, Levenberg-Marquardt inside; then completed, fitted and pruned (`refine`).
+    """Genetic programming with Operon: NSGA-II on R2 and length, constants by Levenberg-Marquardt.
 
-    Rounds alternate between the raw columns with `transforms` of them and the raw columns with lag sums
-    (`columns.lag_sums`), each on `rows` rows drawn anew, enough to rank shapes. `threads`: None takes all
-    cores of this process. `generations` and `evaluations` (of a candidate on the rows) are limits per round,
-    beside that on time; only with time to spare do they promise the same front again.
+    The equations of each round are then completed over the lags, fitted on all rows, and pruned. Rounds
+    alternate between the raw columns with transforms of them and the raw columns with weighted sums over
+    lags.
+
+    Args:
+        symbols: Operon's names of the operators to use.
+        transforms: Functions of single inputs that are offered as further columns.
+        population: Candidates in a generation.
+        rows: Rows that a round sees, drawn anew for each; enough to rank shapes.
+        max_length: Operon's limit on the length of candidates, in its own count.
+        generations: Limit on the generations of a round.
+        evaluations: Limit on the evaluations of a candidate in a round. A search that this limit or
+            `generations` ends before its time returns the same front again on one thread.
+        threads: Threads; None takes all cores of this process.
+        name: Name of the engine on fronts.
     """
 
     symbols: tuple[str, ...] = SYMBOLS
@@ -68,7 +79,7 @@ class Operon:
     def search(
         self, problem: Problem, *, max_complexity: int, time_limit: float, seed: int
     ) -> Iterator[list[Expression]]:
-        """All equations met, round by round until one is exact; a single round offers all columns."""
+        """Yield all equations, round by round until one is exact; a single round offers all columns."""
         start, select = time.monotonic(), problem.rows("select")
         plain, sums = columns.raw(problem), columns.lag_sums(problem)
         compressed = columns.transforms(problem, self.transforms)
@@ -76,13 +87,13 @@ class Operon:
         offers = [plain + compressed, plain + sums] if rounds > 1 else [plain + sums + compressed]
         for turn in range(rounds):
             now = time.monotonic()
-            share = (start + time_limit - now) / (rounds - turn)
+            seconds = (start + time_limit - now) / (rounds - turn)
             offer = offers[turn % len(offers)]
             # Small rules are found sooner where nothing is large, so every other pair of rounds is short.
             length = min(self.max_length // (1 if turn % 4 > 1 else 2), max_complexity)
-            candidates = self._evolve(offer, problem, length, SEARCH_SHARE * share, seed + 1000 * turn)
+            candidates = self._evolve(offer, problem, length, SEARCH_FRACTION * seconds, seed + 1000 * turn)
             exact = False
-            for equations in refine(candidates, problem, max_complexity, now + share):
+            for equations in refine(candidates, problem, max_complexity, now + seconds):
                 yield equations
                 exact = exact or any(loss(equation, select) < EXACT for equation in equations)
             if exact:

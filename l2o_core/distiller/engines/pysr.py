@@ -41,10 +41,18 @@ UNARY = ("square", "signed_sqrt", "exp", "tanh", "asinh", "sinh", "relu", "erfc"
 
 @dataclass(frozen=True)
 class PySR:
-    """PySR with the settings of SymL2O, App. C: 300 iterations, populations of 200, 5000 rows.
+    """PySR with the settings of SymL2O App. C, in a process of its own; needs Julia.
 
-    `deterministic` runs on one thread, and gives the same front again. `evaluations` limits the number of
-    equations tried. `options` are further arguments of PySRRegressor, and win over those set here.
+    Args:
+        iterations: Iterations of PySR.
+        population: Equations in each of its populations.
+        rows: Rows that it sees.
+        binary: Operators of two arguments.
+        unary: Operators of one argument.
+        deterministic: Whether to run on one thread, and return the same front again.
+        evaluations: Limit on the number of equations tried.
+        options: Further arguments of PySRRegressor; they win over those set here.
+        name: Name of the engine on fronts.
     """
 
     iterations: int = 300
@@ -78,9 +86,10 @@ class PySR:
     def search(
         self, problem: Problem, *, max_complexity: int, time_limit: float, seed: int
     ) -> Iterator[list[Expression]]:
-        """The hall of fame each time that PySR writes it; Julia's start does not count as search.
+        """Yield the hall of fame each time that PySR writes it; Julia's start does not count as search.
 
-        Raises EngineError without PySR or Julia, or when the process fails or never ends.
+        Raises:
+            EngineError: If PySR or Julia is missing, or the process fails or never ends.
         """
         with tempfile.TemporaryDirectory(prefix="pysr-") as name:
             folder = Path(name)
