@@ -166,13 +166,13 @@ def collect(
     recorded, layers = _coordinates(task, instances, per_layer, generator)
     rollout = Rollout.start_at(params, optimizer, task, task.batches(generator, instances))
     own, split = features is None, len(optimizer.features.state_names)
-    features = features or optimizer.features
-    feature_state = features.init(params.view(-1)[recorded])
+    shown = features or optimizer.features
+    feature_state = shown.init(params.view(-1)[recorded])
     inputs, updates, memories = [], [], []
     with torch.no_grad():
         for _ in range(steps):
             state = select(rollout.state, recorded, params.dtype)
-            values, feature_state = features.step(
+            values, feature_state = shown.step(
                 rollout.gradient[recorded], state[:split] if own else feature_state
             )
             memory = state[split:] if own else ()
@@ -186,7 +186,7 @@ def collect(
     if not finite.any():
         raise DataError(f"every one of {instances} trajectories on {task.name} diverged; nothing to distil")
     data = sample_windows(
-        dict(zip(features.names, history[:, finite].unbind(-1), strict=True)),
+        dict(zip(shown.names, history[:, finite].unbind(-1), strict=True)),
         targets[:, finite],
         trajectory[finite],
         lags=lags,

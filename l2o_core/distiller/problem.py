@@ -115,10 +115,49 @@ def prepare(
         >>> problem.X.std(axis=0).round(1).tolist(), {name: len(part) for name, part in problem.parts.items()}
         ([1.0, 1.0], {'fit': 60, 'select': 20, 'test': 20})
     """
+    inputs, targets, names, groups = _arrays(X, y, names, groups)
+    if huber is not None and not huber > 0:
+        raise ConfigError(f"huber must be a positive number of standard deviations, not {huber!r}")
+    variables, notes = _variables(names, inputs.shape[1]), []
+
+    finite = np.isfinite(inputs).all(axis=1) & np.isfinite(targets)
+    if not finite.all():
+        notes.append(f"dropped {(~finite).sum()} of {len(targets)} rows with NaN or infinite values")
+        inputs, targets, groups = inputs[finite], targets[finite], groups[finite]
+    if len(targets) < MIN_ROWS:
+        raise DataError(f"{len(targets)} usable rows; distillation needs {MIN_ROWS} or more")
+    y_scale = _deviation(targets)
+    if y_scale == 0:
+        raise DataError(f"all targets are {targets[0]:g}: there is nothing to explain")
+
+    informative = _informative(inputs, [str(v) for v in variables], notes)
+    inputs, variables = inputs[:, informative], tuple(variables[i] for i in informative)
+    features = {v.name: [i for i, w in enumerate(variables) if w.name == v.name] for v in variables}
+    scale = {name: _deviation(inputs[:, columns]) for name, columns in features.items()}
+    scales = {str(v): scale[v.name] for v in variables}
+    return Problem(
+        X=inputs / [*scales.values()],
+        y=targets / y_scale,
+        variables=variables,
+        scales=scales,
+        y_scale=y_scale,
+        parts=_split(groups, seed),
+        notes=tuple(notes),
+        huber=math.inf if huber is None else float(huber),
+    )
+
+
+def _arrays(
+    X: np.ndarray | Dataset,
+    y: np.ndarray | None,
+    names: Sequence[str] | None,
+    groups: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, Sequence[str] | None, np.ndarray]:
+    """Inputs [n, d], targets [n], names if there are any, and groups [n], of shapes that fit."""
     if isinstance(X, Dataset):
         if not (y is None and names is None and groups is None):
             raise ConfigError("a Dataset brings its own targets, names and groups: give it alone")
-        X, y, names, groups = X.inputs, X.targets, X.names, X.groups
+        return _arrays(X.inputs, X.targets, X.names, X.groups)
     if y is None:
         raise DataError("inputs X need targets y beside them, or a Dataset in the place of both")
     X, y = _numbers(X, "inputs X"), _numbers(y, "targets y")
@@ -127,34 +166,7 @@ def prepare(
     groups = np.arange(len(y)) if groups is None else np.asarray(groups)
     if groups.shape != y.shape:
         raise DataError(f"groups must be [n] = [{len(y)}], not {list(groups.shape)}")
-    if huber is not None and not huber > 0:
-        raise ConfigError(f"huber must be a positive number of standard deviations, not {huber!r}")
-    variables, notes = _variables(names, X.shape[1]), []
-
-    finite = np.isfinite(X).all(axis=1) & np.isfinite(y)
-    if not finite.all():
-        notes.append(f"dropped {(~finite).sum()} of {len(y)} rows with NaN or infinite values")
-        X, y, groups = X[finite], y[finite], groups[finite]
-    if len(y) < MIN_ROWS:
-        raise DataError(f"{len(y)} usable rows; distillation needs {MIN_ROWS} or more")
-    if _deviation(y) == 0:
-        raise DataError(f"all targets are {y[0]:g}: there is nothing to explain")
-
-    informative = _informative(X, [str(v) for v in variables], notes)
-    X, variables = X[:, informative], tuple(variables[i] for i in informative)
-    features = {v.name: [i for i, w in enumerate(variables) if w.name == v.name] for v in variables}
-    scale = {name: _deviation(X[:, columns]) for name, columns in features.items()}
-    scales = {str(v): scale[v.name] for v in variables}
-    return Problem(
-        X=X / [*scales.values()],
-        y=y / _deviation(y),
-        variables=variables,
-        scales=scales,
-        y_scale=_deviation(y),
-        parts=_split(groups, seed),
-        notes=tuple(notes),
-        huber=math.inf if huber is None else float(huber),
-    )
+    return X, y, names, groups
 
 
 def _numbers(values: np.ndarray, what: str) -> np.ndarray:

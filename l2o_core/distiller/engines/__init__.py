@@ -19,7 +19,9 @@ class Engine(Protocol):
     `distill` refits nothing that an engine yields, but simplifies it, measures it, and chooses the front.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name of the engine on fronts."""
 
     def search(
         self, problem: Problem, *, max_complexity: int, time_limit: float, seed: int
