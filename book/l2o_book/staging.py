@@ -42,6 +42,7 @@ from .palette import themed
 LONG = 12  # lines; a longer cell of which only marked outputs come is folded
 FOLDED = {"parameters": "Parameters", "draw": "Show the code"}  # tags, and what stands in the code's place
 IMPORTS = "Imports"
+UNREADABLE = re.compile(r"\[?<.* at 0x[0-9a-f]+>\]?|(Posix|Windows)Path\(.*\)", re.DOTALL)  # of use to nobody
 KEPT = ("tags", "mystnb")  # metadata of a cell
 LEFT_OUT = {"injected-parameters", "remove-cell", "papermill-error-cell-tag"}  # tags
 
@@ -50,7 +51,8 @@ def page(executed: NotebookNode, figures: Path, repository: Mapping[str, str] | 
     """The notebook as the book shows it; figures are written to the folder `figures` beside the page.
 
     Left out: the injected parameters and the error notes of papermill, its paths and times, widgets (they
-    need a kernel) and what went to stderr. `repository` is that of _config.yml: links to records lead there.
+    need a kernel), what went to stderr, and values that print as an address in memory or a path on the disk.
+    `repository` is that of _config.yml: links to records lead there.
     """
     run = executed.metadata.get("l2o", {})
     cells: list[NotebookNode] = []
@@ -188,9 +190,13 @@ def duration(seconds: float) -> str:
 
 
 def _shown(output: NotebookNode) -> bool:
+    """Whether a reader sees an output below its cell."""
     if output.output_type == "stream":
         return output.name != "stderr"
-    return not mime.marked(output) and mime.WIDGET_VIEW not in output.get("data", {})
+    data = output.get("data", {})
+    if mime.marked(output) or mime.WIDGET_VIEW in data:
+        return False
+    return set(data) != {"text/plain"} or not UNREADABLE.fullmatch(data["text/plain"])
 
 
 def _below_title(cells: list[NotebookNode], text: str) -> list[NotebookNode]:

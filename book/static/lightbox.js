@@ -36,6 +36,6 @@
     };
     for (const target of [button, picture]) target.addEventListener("click", open);
     picture.classList.add("l2o-enlarges");
-    figure.append(button);
+    (figure.querySelector("figcaption") ?? figure).prepend(button);
   }
 })();

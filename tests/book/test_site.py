@@ -119,10 +119,92 @@ def test_every_table_has_cells_with_content(visit):
 
 def test_every_figure_and_table_has_a_numbered_caption(visit):
     captions = "[...document.querySelectorAll('main figure figcaption')].map(c => c.innerText)"
-    unnumbered = [
-        text for text in visit.page.evaluate(captions) if not re.match(r"(Fig\.|Table) [\d.]*\d", text)
-    ]
-    assert unnumbered == []
+    texts = [text.lstrip("⤢ \n") for text in visit.page.evaluate(captions)]
+    assert [text for text in texts if not re.match(r"(Fig\.|Table) [\d.]*\d", text)] == []
+    assert visit.page.evaluate("document.querySelectorAll('main table caption').length") == 0
+
+
+def test_every_table_is_in_a_frame_with_a_name(visit):
+    loose = """[...document.querySelectorAll('main table.table')].filter(table => {
+        const frame = table.closest('.l2o-frame[role=region]');
+        const name = frame?.getAttribute('aria-label') ?? document.getElementById(
+            frame?.getAttribute('aria-labelledby'))?.textContent;
+        return !name;
+    }).map(table => table.textContent.slice(0, 80))"""
+    assert visit.page.evaluate(loose) == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_scrolls_can_be_reached_and_says_so(visit, width):
+    visit.page.set_viewport_size({"width": width, "height": 900})
+    visit.page.wait_for_timeout(50)  # sizes are observed once the page is laid out anew
+    dumb = """[...document.querySelectorAll('main .l2o-frame, main div.math > mjx-container')].filter(frame =>
+        frame.scrollWidth > frame.clientWidth + 1
+        && !(frame.tabIndex === 0 && frame.matches('.l2o-scrolls.l2o-more-right[role=region]'))
+    ).map(frame => frame.parentElement.id + frame.textContent.slice(0, 60))"""
+    assert visit.page.evaluate(dumb) == []
+
+
+def test_no_cell_of_a_table_is_blank(visit):
+    blank = "[...document.querySelectorAll('main .table td')].filter(cell => !cell.textContent.trim()).length"
+    assert visit.page.evaluate(blank) == 0
+
+
+def test_text_of_figures_is_large_enough_and_stands_out(visit):
+    for theme in ("light", "dark"):
+        visit.page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        ground = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        for figure, points, ink in visit.page.evaluate(GLYPHS):
+            assert points >= 8.99, figure
+            assert _contrast(ink, ground) >= 4.5, (figure, theme)
+
+
+# Of each text in a drawing: the figure, its size in points as shown, and its colour. Matplotlib writes a text
+# as a group of glyphs under scale(size / 100).
+GLYPHS = """[...document.querySelectorAll('main figure > svg.l2o-figure')].flatMap(svg => {
+    const shown = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width * 0.75;
+    return [...svg.querySelectorAll('g[transform*=scale]')].map(text => [svg.parentElement.id,
+        100 * shown * Number(text.getAttribute('transform').match(/scale\\(([\\d.]+)/)[1]),
+        getComputedStyle(text).fill]);
+})"""
+
+
+def test_every_figure_can_be_enlarged_and_left(visit):
+    buttons = visit.page.query_selector_all("main figure .l2o-enlarge")
+    if not buttons:
+        pytest.skip("this page has no figure")
+    for button in buttons:
+        button.focus()
+        visit.page.keyboard.press("Enter")
+        dialog = visit.page.wait_for_selector("dialog[open]")
+        large = dialog.query_selector("svg, img").bounding_box()
+        assert large["width"] >= 0.95 * min(672, visit.page.viewport_size["width"])
+        visit.page.keyboard.press("Escape")
+        visit.page.wait_for_selector("dialog:not([open])", state="attached")
+        assert button.evaluate("button => button === document.activeElement")
+
+
+def test_code_takes_at_most_a_third_of_a_page(visit):
+    visit.page.set_viewport_size({"width": 1280, "height": 900})
+    heights = """[...document.querySelectorAll('article.bd-article, article.bd-article .cell_input')].filter(
+        part => !part.closest('details:not([open])')).map(part => part.offsetHeight)"""
+    article, *code = visit.page.evaluate(heights) or [1]
+    assert sum(code) <= article / 3
+
+
+def test_no_path_or_address_of_the_machine_is_left(visit):
+    text = visit.page.inner_text("main")
+    found = re.findall(
+        r"(?:Posix|Windows)Path\(|\bat 0x[0-9a-f]{6,}|(?<![\w/.:])/(?:home|root|tmp|work|usr)/\S*", text
+    )
+    assert found == []
+
+
+def test_a_page_says_what_it_is_about(visit):
+    if not visit.page.query_selector("article.bd-article p"):
+        pytest.skip("this page has no text")
+    assert len(visit.page.get_attribute("meta[name=description]", "content")) > 20
+    assert visit.page.get_attribute("link[rel~=icon]", "href").endswith(".svg")
 
 
 def test_links_inside_the_site_resolve(visit, server, site):
@@ -181,6 +263,17 @@ def _explored(page, explorer) -> tuple[str, str]:
 
 def _has_anchor(path: Path, anchor: str) -> bool:
     return re.search(rf'\b(id|name)="{re.escape(anchor)}"', path.read_text(encoding="utf-8")) is not None
+
+
+def _contrast(ink: str, ground: str) -> float:
+    one, two = (_luminance(color) + 0.05 for color in (ink, ground))
+    return max(one / two, two / one)
+
+
+def _luminance(color: str) -> float:
+    channels = [float(number) / 255 for number in re.findall(r"[\d.]+", color)[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def _lightness(color: str) -> float:

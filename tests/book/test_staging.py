@@ -152,6 +152,22 @@ def test_papermill_widgets_and_stderr_leave_no_trace(tmp_path):
     assert not any(word in text for word in ("papermill", "progress", "start_time", "/home/me", "widget"))
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<torch._C.Generator at 0x7f0aefdbe110>", False),
+        ("[<matplotlib.lines.Line2D at 0x7f0aefdbe110>]", False),
+        ("PosixPath('/home/me/results/sol.json')", False),
+        ("<Recipe rp/p1>", True),
+        ("0x7f", True),
+    ],
+)
+def test_addresses_and_paths_are_no_results(tmp_path, text, shown):
+    output = new_output("execute_result", data={"text/plain": text}, execution_count=1)
+    (cell,) = staged([new_code_cell("x", outputs=[output])], tmp_path).cells[1:]
+    assert len(cell.outputs) == shown
+
+
 def test_staging_leaves_the_executed_notebook_as_it_was(tmp_path):
     notebook = new_notebook(
         cells=[new_code_cell("x", outputs=[new_output("stream", name="stderr", text="!")])]
