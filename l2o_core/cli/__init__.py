@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import metadata
 
-from ..errors import L2OError
+from ..errors import ConfigError, L2OError, did_you_mean
 from . import distill, train, zoo
 
 
@@ -24,8 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     added = [entry.load() for entry in metadata.entry_points(group="l2o.commands")]
     for command in (*added, train, distill, zoo):
         command.add_parser(commands)
-    options = parser.parse_args(arguments)
     try:
+        _check_command(sys.argv[1:] if arguments is None else arguments, commands.choices)
+        options = parser.parse_args(arguments)
         status = options.run(options)
         sys.stdout.flush()
         return status
@@ -38,3 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("l2o: stopped", file=sys.stderr)
         return 130
+
+
+def _check_command(arguments: Sequence[str], known: Collection[str]) -> None:
+    """ConfigError for a command that does not exist, before argparse lists them all."""
+    command = next((word for word in arguments if not word.startswith("-")), None)
+    if command is not None and command not in known:
+        raise ConfigError(f"no command {command!r}; {did_you_mean(command, known)}")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 import textwrap
+from collections.abc import Sequence
 
 WIDTH = 100
+TERM = re.compile(r"\b([a-z]+)0( \* \w+\(\w+\[)0(\][^()+]*\))")
+"""The first of a run of terms: `c0 * tanh(g[0])`."""
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -16,22 +20,49 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the list, or one entry."""
+    """Print the list, or one rule."""
     from ..optim import zoo
 
     if options.name is None:
         width = max(map(len, zoo.names()))
         for name in zoo.names():
-            text = str(zoo.get(name).equation)
-            print(f"{name:<{width}}  {textwrap.shorten(text, WIDTH, placeholder=' …')}")
+            rule = zoo.get(name)
+            equation = textwrap.shorten(summed(rule.text), 40, placeholder=" …")
+            print(f"{name:<{width}}  {equation:<40}  {rule.use}")
         return 0
-    entry = zoo.get(options.name)
-    defaults = ", ".join(f"{key}={value}" for key, value in entry.defaults.items())
-    lines = {"equation": str(entry.equation), "source": entry.source, "note": entry.note}
-    lines["defaults"] = defaults
-    lines["to be given"] = ", ".join(entry.unpublished)
+    rule = zoo.get(options.name)
+    lines = {"equation": summed(rule.text), "source": rule.source}
+    lines |= {"use it": rule.use, "note": rule.note}
+    lines["defaults"] = ", ".join(f"{key}={value}" for key, value in rule.defaults.items())
+    lines["to be given"] = ", ".join(ranges(rule.unpublished))
     for label, text in lines.items():
         if text:
-            body = textwrap.fill(str(text), WIDTH, subsequent_indent=" " * 13, break_long_words=False)
+            body = textwrap.fill(text, WIDTH, subsequent_indent=" " * 13, break_long_words=False)
             print(f"{label + ':':<13}{body}")
     return 0
+
+
+def summed(text: str) -> str:
+    """An equation's text, with sum signs: `Σ_{i=0..2} c_i * tanh(g[i])` for `c0 * tanh(g[0]) + c1 * ...`."""
+    text = " ".join(text.split()).replace("( ", "(")
+    for first in reversed(list(TERM.finditer(text))):
+        weight, middle, rest = first.groups()
+        end, count = first.end(), 1
+        while text.startswith(term := f" + {weight}{count}{middle}{count}{rest}", end):
+            end, count = end + len(term), count + 1
+        if count > 2:
+            run = f"Σ_{{i=0..{count - 1}}} {weight}_i{middle}i{rest}"
+            text = text[: first.start()] + run + text[end:]
+    return text
+
+
+def ranges(names: Sequence[str]) -> list[str]:
+    """Names, with numbered ones in a row as a range: `c0 … c19`."""
+    found: list[tuple[str, str]] = []
+    for name in names:
+        stem, number = re.fullmatch(r"(.*?)(\d*)", name).groups()
+        if found and number and found[-1][1] == f"{stem}{int(number) - 1}":
+            found[-1] = (found[-1][0], name)
+        else:
+            found.append((name, name))
+    return [first if first == last else f"{first} … {last}" for first, last in found]

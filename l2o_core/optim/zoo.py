@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import yaml
 
 from .. import features
 from ..errors import ConfigError, did_you_mean
-from ..expressions import Expression, parse
+
+if TYPE_CHECKING:  # imported where equations are parsed: the zoo is read without PyTorch
+    from ..expressions import Expression
 
 HYPERPARAMETERS = ("beta1", "beta2", "eps", "weight_decay", "total_steps")
 """Names that may stand in an equation as numbers, and have a value in every rule."""
@@ -23,8 +27,9 @@ class Rule:
 
     Attributes:
         name: Its name in the zoo.
-        equation: The direction that is added, times lr, to the parameters.
+        text: The direction that is added, times lr, to the parameters, as text.
         source: Where it was published.
+        use: When to use it, in a phrase.
         note: Facts to know before use, and when not to use it.
         defaults: Hyper-parameters for `SymbolicOptimizer`, by name.
 
@@ -34,10 +39,18 @@ class Rule:
     """
 
     name: str
-    equation: Expression
+    text: str
     source: str
+    use: str
     note: str
     defaults: Mapping[str, float | bool]
+
+    @cached_property
+    def equation(self) -> Expression:
+        """The direction that is added, times lr, to the parameters."""
+        from ..expressions import parse
+
+        return parse(self.text)
 
     @property
     def unpublished(self) -> tuple[str, ...]:
@@ -47,8 +60,8 @@ class Rule:
             >>> get("syml2o_eq6").unpublished[:3]
             ('gamma', 'a0', 'a1')
         """
-        names = dict.fromkeys(variable.name for variable in self.equation.variables)
-        return tuple(name for name in names if name not in {*features.NAMES, *HYPERPARAMETERS})
+        found = dict.fromkeys(re.findall(r"\b[a-z]\w*\b(?!\()", self.text))
+        return tuple(name for name in found if name not in {*features.NAMES, *HYPERPARAMETERS})
 
 
 def names() -> tuple[str, ...]:
@@ -87,7 +100,4 @@ def get(name: str) -> Rule:
 @cache
 def _load() -> dict[str, Rule]:
     data = yaml.safe_load(resources.files(__package__).joinpath("zoo.yml").read_text(encoding="utf-8"))
-    return {
-        name: Rule(name, parse(fields["equation"]), fields["source"], fields["note"], fields["defaults"])
-        for name, fields in data.items()
-    }
+    return {name: Rule(name, fields.pop("equation"), **fields) for name, fields in data.items()}

@@ -9,6 +9,7 @@ import pytest
 
 from l2o_core.cli import main
 from l2o_core.cli.distill import report
+from l2o_core.cli.zoo import ranges, summed
 from l2o_core.distiller import Entry, ParetoFront
 from l2o_core.expressions import parse
 from l2o_core.optim import zoo
@@ -27,6 +28,26 @@ def test_the_zoo_lists_every_rule(capsys):
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(zoo.names())
 
 
+def test_a_command_that_only_prints_loads_no_torch():
+    code = """if True:
+        import sys
+        sys.modules["torch"] = None
+        from l2o_core.cli import main
+        main(["zoo"])
+        main(["zoo", "syml2o_eq6"])
+        main(["reproduce", "no_such_notebook"])
+        main(["--help"])
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "usage: l2o" in done.stdout
+
+
+def test_an_unknown_command_is_one_clear_line(capsys):
+    assert main(["zooo"]) == 2
+    assert capsys.readouterr().err == "l2o: no command 'zooo'; did you mean 'zoo'?\n"
+
+
 def test_the_zoo_shows_a_rule(capsys):
     assert main(["zoo", "adam"]) == 0
     text = capsys.readouterr().out
@@ -37,7 +58,16 @@ def test_the_zoo_shows_a_rule(capsys):
 
 def test_the_zoo_says_what_was_not_published(capsys):
     assert main(["zoo", "syml2o_eq2"]) == 0
-    assert "to be given: c0, c1" in " ".join(capsys.readouterr().out.split())
+    text = " ".join(capsys.readouterr().out.split())
+    assert "to be given: c0 … c19" in text
+    assert "sinh(g[0]) + Σ_{i=0..19} c_i * tanh(g[i])) - 1" in text
+
+
+def test_sums_and_ranges_are_short():
+    terms = " + ".join(f"c{i} * tanh(g[{i}])" for i in range(4))
+    assert summed(f"-({terms} + d0 * tanh(v[0]))") == "-(Σ_{i=0..3} c_i * tanh(g[i]) + d0 * tanh(v[0]))"
+    assert summed("c0 * tanh(g[0]) + c1 * tanh(g[2])") == "c0 * tanh(g[0]) + c1 * tanh(g[2])"
+    assert ranges(["gamma", "a0", "a1", "a2", "b0", "c3"]) == ["gamma", "a0 … a2", "b0", "c3"]
 
 
 def test_an_unknown_rule_is_one_clear_line(capsys):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from l2o_core import features
 from l2o_core.errors import ConfigError
 from l2o_core.optim import SymbolicOptimizer, zoo
 
@@ -206,3 +207,11 @@ def test_unknown_names_are_refused():
 def test_published_but_incomplete_rules_say_what_they_need():
     with pytest.raises(ConfigError, match=r"names c0, which has no value.*c0=\.\.\."):
         SymbolicOptimizer(model().parameters(), "syml2o_eq2")
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_the_text_of_a_rule_is_its_equation_and_names_what_is_not_published(name):
+    rule = zoo.get(name)
+    found = dict.fromkeys(variable.name for variable in rule.equation.variables)
+    known = {*features.NAMES, *zoo.HYPERPARAMETERS}
+    assert rule.unpublished == tuple(name for name in found if name not in known)
