@@ -21,8 +21,8 @@ from .jobs import Job
 
 OWN, RUNS = "own", "runs"
 """Folders in results/ and results/<profile>/ whose records nothing else depends on."""
-BROWSED = "quick"
-"""The profile that is run to read the book: its pages show the recorded runs beside their own."""
+SHOW = "show"
+"""The parameter that says which run a page shows; what is computed and recorded does not depend on it."""
 
 
 def plan(
@@ -149,12 +149,13 @@ def _seedings(
 def _job(root: Path, name: str, profile: str, changes: Mapping[str, Any], library: str) -> Job:
     source = (root / "notebooks" / f"{name}.py").read_text(encoding="utf-8")
     defaults = profiles.defaults(source)
-    usual = profiles.settings(root, name, profile, {})
+    usual = defaults | profiles.settings(root, name, profile, {})
     values = profiles.settings(root, name, profile, changes)
-    usual_values = defaults | usual
-    changed = {key: value for key, value in (defaults | values).items() if value != usual_values[key]}
-    if not changed and profile == BROWSED and "show" in defaults and "show" not in changes:
-        values["show"] = "recorded"
+    changed = {
+        key: value for key, value in (defaults | values).items() if value != usual[key] and key != SHOW
+    }
+    if changed and SHOW in values and SHOW not in changes:
+        values[SHOW] = "own"  # the recorded run is not of these parameters
     return Job(
         name=name,
         label=_label(name, changed),

@@ -101,13 +101,18 @@ def test_a_run_with_other_parameters_than_its_profiles_has_a_place_of_its_own(sm
     assert plan.executed_path(root, other) != plan.executed_path(root, usual)
 
 
-def test_only_a_quick_page_with_its_usual_parameters_shows_the_recorded_run(small_book):
+def test_a_page_with_changed_parameters_shows_its_own_run(small_book):
     small_book("first", source=SEEDED.format(seeds="seed = 0"))
-    (job,) = plan.plan([], "quick")
+    (small_book.root / "profiles" / "quick.yml").write_text("number: 2\nshow: recorded\n")
+    shown = {"recorded": ({}, {"number": 2}), "own": ({"show": "own"}, {"number": 7})}
+    for show, all_changes in shown.items():
+        for changes in all_changes:
+            (job,) = plan.plan([], "quick", changes)
+            assert job.parameters["show"] == show
+    (job,) = plan.plan([], "quick", {"show": "own"})
+    assert not job.changes, "what is shown changes nothing in the record"
+    (job,) = plan.plan([], "quick", {"number": 7, "show": "recorded"})
     assert job.parameters["show"] == "recorded"
-    for profile, changes in (("quick", {"number": 7}), ("quick", {"show": "own"}), ("paper", {})):
-        (job,) = plan.plan([], profile, changes)
-        assert job.parameters.get("show", "own") == "own"
 
 
 def test_each_seed_is_a_job_of_its_own(small_book):
