@@ -8,13 +8,31 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "DivergenceError",
+    "EngineError",
+    "ExpressionError",
+    "L2OError",
+    "did_you_mean",
+    "optional_import",
+]
+
 
 class L2OError(Exception):
     """Base class of all errors raised on purpose by this library."""
 
 
 class ExpressionError(L2OError, ValueError):
-    """Text or a tree that is not a valid update rule; `position` is the offset in `text`, if any."""
+    """Text or a tree that is not a valid update rule.
+
+    Args:
+        message: A sentence about what is wrong.
+        text: The text that was read, if any.
+        position: The offset in it at which reading failed.
+    """
 
     def __init__(self, message: str, *, text: str | None = None, position: int | None = None):
         self.text, self.position = text, position
@@ -44,7 +62,10 @@ class DivergenceError(L2OError, ArithmeticError):
 def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """The end of a message about an unknown name: the nearest known name, or else all of them.
 
-    `otherwise` takes the place of a list that would be too long, such as "`l2o zoo` lists them".
+    Args:
+        name: The unknown name.
+        known: The names that exist.
+        otherwise: A text in place of a list that would be too long, such as "`l2o zoo` lists them".
     """
     known = list(known)
     near = get_close_matches(name, known, n=1)
@@ -55,7 +76,14 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) 
 
 @contextmanager
 def optional_import(purpose: str, extra: str) -> Iterator[None]:
-    """For the import of a package that comes with an extra: the error names the extra where it is missing.
+    """A context for importing a package of an extra: where it is missing, the error names the extra.
+
+    Args:
+        purpose: What needs the package, as the subject of the error's sentence.
+        extra: The extra of this library that installs it.
+
+    Raises:
+        ConfigError: If an import inside the context fails.
 
     Example:
         >>> with optional_import("the crystal ball", extra="distill"):

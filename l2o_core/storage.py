@@ -33,8 +33,13 @@ T = TypeVar("T")
 def replacing(path: str | Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` at once when the block has ended without an error.
 
-    Folders are made as needed; a process that is killed leaves the old file or the new one. The two paths
-    end alike.
+    Folders are made as needed; a process that is killed leaves the old file or the new one.
+
+    Args:
+        path: The file to write or replace.
+
+    Returns:
+        A context that gives a path beside it with the same suffix.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -56,6 +61,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 def describe(value: Any) -> Any:
     """A key as plain JSON values: tensors and arrays by type, shape and digest, dataclasses by their fields.
+
+    Args:
+        value: Anything that is made of numbers, text, tensors, arrays, lists, dictionaries and dataclasses.
 
     Raises:
         ConfigError: For anything that has no such description, so that nothing is told apart by accident.
@@ -87,7 +95,10 @@ def _bytes(kind: str, shape: tuple[int, ...], content: bytes) -> str:
 
 
 def digest(key: Any) -> str:
-    """A name of 24 hexadecimal digits for all that `describe` understands: equal values have equal names.
+    """A name of 24 hexadecimal digits for a key: equal keys have equal names.
+
+    Args:
+        key: Anything that `describe` understands.
 
     Example:
         >>> digest({"steps": 5, "start": torch.zeros(3)}) == digest({"start": torch.zeros(3), "steps": 5})
@@ -101,7 +112,13 @@ def digest(key: Any) -> str:
 
 @dataclass(frozen=True)
 class Format(Generic[T]):
-    """A way to write a value to a file whose name ends in `suffix`, and to read it back."""
+    """A way to write values to files and to read them back.
+
+    Args:
+        suffix: The end of such a file's name, such as ".pt".
+        save: Writes a value to a path.
+        load: Reads it back.
+    """
 
     suffix: str
     save: Callable[[T, Path], Any]
@@ -163,7 +180,12 @@ class Checkpoint:
 
 
 class Slot(Generic[T]):
-    """The place of one result in a cache: `path` is None where nothing is stored."""
+    """The place of one result in a cache.
+
+    Args:
+        path: Its file; None where nothing is stored.
+        form: How it is written and read.
+    """
 
     def __init__(self, path: Path | None, form: Format[T]):
         self.path, self.form = path, form

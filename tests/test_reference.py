@@ -47,6 +47,18 @@ def docstrings(thing: object) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("module", "name"), DOCUMENTED)
+def test_every_argument_is_described(module, name):
+    thing = getattr(importlib.import_module(module), name)
+    if inspect.ismodule(thing) or getattr(thing, "_is_protocol", False):
+        return
+    if isinstance(thing, type) and issubclass(thing, Exception) and "__init__" not in vars(thing):
+        return
+    heads = re.findall(r"^    ([*\w, ]+):", inspect.getdoc(thing) or "", re.MULTILINE)
+    described = {name.strip().lstrip("*") for head in heads for name in head.split(",")}
+    assert {*inspect.signature(thing).parameters} - described == set()
+
+
+@pytest.mark.parametrize(("module", "name"), DOCUMENTED)
 def test_a_docstring_is_valid_markup(module, name):
     for docstring in docstrings(getattr(importlib.import_module(module), name)):
         text = f".. default-role:: literal\n\n{GoogleDocstring(docstring, NAPOLEON)}"

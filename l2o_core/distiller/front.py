@@ -243,6 +243,9 @@ class ParetoFront:
 def skeleton(equation: Expression) -> Expression:
     """The equation with every constant replaced by 1: equal for equations that differ in constants only.
 
+    Args:
+        equation: Any equation.
+
     Example:
         >>> from l2o_core.expressions import parse
         >>> skeleton(parse("2 * x + 0.5")) == skeleton(parse("3 * x + 7"))

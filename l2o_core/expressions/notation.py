@@ -8,7 +8,12 @@ from .tree import Expression
 
 
 class Convention(NamedTuple):
-    """How an operator is to be read, in plain text and in LaTeX."""
+    """A sentence that says how an operator is to be read.
+
+    Args:
+        text: The sentence in plain text.
+        latex: The same in LaTeX.
+    """
 
     text: str
     latex: str

@@ -18,6 +18,14 @@ from .config import TrainingConfig
 from .history import History
 from .training import train
 
+__all__ = [
+    "Recipe",
+    "build",
+    "load",
+    "names",
+    "teacher",
+]
+
 FILE = Path(__file__).with_suffix(".yml")
 
 
@@ -74,7 +82,11 @@ class Recipe:
 
 
 def build(architecture: str, **options: Any) -> LearnedOptimizer:
-    """An untrained model of the named architecture (see `models.ARCHITECTURES`).
+    """An untrained model.
+
+    Args:
+        architecture: A name in `models.ARCHITECTURES`.
+        **options: Arguments of that class.
 
     Example:
         >>> build("RP", hidden=10).hidden
@@ -97,6 +109,9 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> Recipe:
     """The recipe of that name.
 
+    Args:
+        name: One of `names()`.
+
     Raises:
         ConfigError: Where there is none.
 
@@ -112,7 +127,13 @@ def load(name: str) -> Recipe:
 
 
 def teacher(name: str, seed: int = 0, folder: str | Path | None = None) -> LearnedOptimizer:
-    """A trained teacher by its recipe's name: of this seed where `folder` has it, else the pretrained one.
+    """A trained teacher.
+
+    Args:
+        name: The name of its recipe, one of `names()`.
+        seed: Training seed.
+        folder: Where `Recipe.train` left its weights; without it, or where there are none of this seed, the
+            pretrained model of that name is loaded.
 
     Raises:
         L2OError: As `models.load` does.

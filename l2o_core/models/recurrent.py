@@ -151,6 +151,14 @@ class RPSmall(RP):
 class RPSmallExtra(RPSmall):
     """RPSmall that also sees n_hat, a feature with six learnable numbers of its own (SymL2O 4.3).
 
+    Args:
+        hidden: Width of the LSTM cell.
+        layers: Number of LSTM cells.
+        projection: Width of the ELU layer in front of them.
+        beta1: Decay rate of the first moment.
+        beta2: Decay rate of the second moment.
+        scale: Largest update of a coordinate in one step, in parameter units.
+
     Example:
         >>> RPSmallExtra().features.names
         ('m_hat', 'g_hat', 'n_hat')

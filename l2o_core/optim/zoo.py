@@ -17,6 +17,13 @@ from ..errors import ConfigError, did_you_mean
 if TYPE_CHECKING:  # imported where equations are parsed: the zoo is read without PyTorch
     from ..expressions import Expression
 
+__all__ = [
+    "HYPERPARAMETERS",
+    "Rule",
+    "get",
+    "names",
+]
+
 HYPERPARAMETERS = ("beta1", "beta2", "eps", "weight_decay", "total_steps")
 """Names that may stand in an equation as numbers, and have a value in every rule."""
 

@@ -49,6 +49,9 @@ def names() -> tuple[str, ...]:
 def get(engine: str | Engine) -> Engine:
     """The engine of that name with its default options; an engine is returned as it is.
 
+    Args:
+        engine: A name in `names()`, or an engine.
+
     Raises:
         EngineError: For an unknown name.
 
