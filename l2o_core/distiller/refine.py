@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from ..errors import ExpressionError
 from ..expressions import Expression, Variable, call
-from ..expressions.canonical import Combination, assemble, canonical
+from ..expressions.canonical import assemble, canonical
+from ..expressions.linear import ONE, LinearForm, combine
 from .front import skeleton
 from .polish import polish, prune, without_abs
 from .problem import Problem
@@ -71,33 +72,26 @@ def completed(equation: Expression, variables: Iterable[Variable]) -> Expression
         if variable.lag is not None:
             lags.setdefault(variable.name, []).append(variable)
 
-    def complete(terms: Combination) -> Combination:
+    def complete(form: LinearForm) -> LinearForm:
         families: dict[Expression, list[Expression]] = {}
-        for part in terms:
-            if part is not None and len(part.variables) == 1 and part.variables[0].name in lags:
+        for part in form:
+            if len(part.variables) == 1 and part.variables[0].name in lags:
                 families.setdefault(_at(part, lags[part.variables[0].name][0]), []).append(part)
-        added: Combination = {}
+        added: LinearForm = {}
         for family, members in families.items():
             if len(members) > 1:
-                size = 1e-3 * max(abs(terms[part]) for part in members)
-                added |= {_at(family, lag): size for lag in lags[family.variables[0].name]}
-        return added | terms
+                small = 1e-3 * max(abs(form[part]) for part in members)
+                added |= {_at(family, lag): small for lag in lags[family.variables[0].name]}
+        return added | form
 
-    def finish(terms: Combination) -> Expression:
-        return assemble(complete(terms))
+    def finish(form: LinearForm) -> Expression:
+        return assemble(complete(form))
 
-    def operator(name: str, *arguments: Combination) -> Combination:
-        if name in ("+", "-"):
-            first, second = arguments
-            sign = 1.0 if name == "+" else -1.0
-            return first | {part: sign * c for part, c in second.items()}
-        if name == "*" and arguments[0].keys() == {None}:
-            return {part: arguments[0][None] * c for part, c in arguments[1].items()}
-        if name == "neg":
-            return {part: -c for part, c in arguments[0].items()}
-        return {call(name, *map(finish, arguments)): 1.0}
+    def operator(name: str, *forms: LinearForm) -> LinearForm:
+        combined = combine(name, *forms)
+        return {call(name, *map(finish, forms)): 1.0} if combined is None else combined
 
-    return finish(equation.fold(lambda v: {Expression((v,)): 1.0}, lambda value: {None: value}, operator))
+    return finish(equation.fold(lambda v: {Expression((v,)): 1.0}, lambda value: {ONE: value}, operator))
 
 
 def _at(part: Expression, lag: Variable) -> Expression:

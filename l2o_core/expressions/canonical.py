@@ -10,126 +10,125 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from . import Expression, Variable, call, const
+from . import linear
+from .linear import ONE, LinearForm, nonzero, number, total
 from .operators import constant_value
+from .tree import Expression, Variable, call
 
-Combination = dict[Expression | None, float]
-"""A sum of coefficient times part; the part None is the constant 1."""
+ROUNDING = 1e-14
+"""Coefficients that add up to less than this fraction of the first have cancelled, but for rounding."""
 
 
 def canonical(expression: Expression) -> Expression:
-    """The same function (off the points where a division is cut to 0) in canonical form."""
-    return assemble(combine(expression))
+    """The same function (off the points where a division is cut to 0) in canonical form.
+
+    Args:
+        expression: Any expression.
+
+    Returns:
+        A sum of terms, from simple to complex and from lag 0 on, the constant last.
+
+    Raises:
+        ExpressionError: If a constant of the result is not finite.
+
+    Example:
+        >>> from l2o_core.expressions import parse
+        >>> str(canonical(parse("square(3 * x) + sqrt(4 * x + 16 * y) + x - 1 * x")))
+        '9 * x^2 + 4 * sqrt(0.25 * x + y)'
+    """
+    return assemble(expand(expression))
 
 
-def combine(expression: Expression) -> Combination:
-    """An expression as the sum of its terms, each part canonical and of fixed scale."""
+def expand(expression: Expression) -> LinearForm:
+    """An expression as the sum of its terms, each canonical and of fixed scale."""
     return expression.fold(_variable, _constant, _operator)
 
 
-def assemble(terms: Combination) -> Expression:
-    """A combination as an expression: terms from simple to complex and from lag 0 on, the constant last."""
-    ordered = sorted(terms.items(), key=lambda term: _order(term[0]))
-    if not ordered:
-        return const(0)
+def assemble(form: LinearForm) -> Expression:
+    """A linear form as an expression: terms from simple to complex and from lag 0 on, the constant last."""
+    ordered = sorted(form.items(), key=lambda term: _order(term[0]))
     positive = next((i for i, (_, coefficient) in enumerate(ordered) if coefficient > 0), 0)
-    if ordered[0][1] == -1 and ordered[0][0] is not None:  # x - y rather than -y + x
+    if ordered and ordered[0][1] == -1 and ordered[0][0] != ONE:  # x - y rather than -y + x
         ordered.insert(0, ordered.pop(positive))
-    total = _scaled(*ordered[0])
-    for part, coefficient in ordered[1:]:
-        total = call("+" if coefficient > 0 else "-", total, _scaled(part, abs(coefficient)))
-    return total
+    return linear.write(ordered, _scaled)
 
 
-def _scaled(part: Expression | None, coefficient: float) -> Expression:
-    if part is None:
-        return const(coefficient)
-    if coefficient == 1:
-        return part
-    if coefficient == -1:
-        return -part
-    if part.root == "/" and part.arguments[0].root == 1.0:
+def _scaled(part: Expression, coefficient: float) -> Expression:
+    if abs(coefficient) != 1 and part.root == "/" and part.arguments[0] == ONE:
         return coefficient / part.arguments[1]
-    return coefficient * part
+    return linear.scaled(part, coefficient)
 
 
-def _order(part: Expression | None) -> tuple:
-    if part is None:
+def _order(part: Expression) -> tuple:
+    if part == ONE:
         return (math.inf,)
     lags = tuple((v.name, -1 if v.lag is None else v.lag) for v in part.variables)
     return (part.complexity, tuple(name for name, _ in lags), tuple(lag for _, lag in lags), str(part))
 
 
-def _variable(variable: Variable) -> Combination:
+def _variable(variable: Variable) -> LinearForm:
     return {Expression((variable,)): 1.0}
 
 
-def _constant(value: float) -> Combination:
-    return {None: value} if value else {}
+def _constant(value: float) -> LinearForm:
+    return nonzero({ONE: value})
 
 
-def _operator(name: str, *arguments: Combination) -> Combination:
-    if all(_is_number(argument) for argument in arguments):
-        value = constant_value(name, *(argument.get(None, 0.0) for argument in arguments))
-        return _constant(value)
+def _operator(name: str, *arguments: LinearForm) -> LinearForm:
+    values = [value for argument in arguments if (value := number(argument)) is not None]
+    if len(values) == len(arguments):
+        return _constant(constant_value(name, *values))
     return _RULES.get(name, _generic(name))(*arguments)
 
 
-def _is_number(x: Combination) -> bool:
-    return not x or x.keys() == {None}
+def _times(x: LinearForm, factor: float) -> LinearForm:
+    return nonzero(total([(factor, x)]))
 
 
-def _times(x: Combination, factor: float) -> Combination:
-    return {part: value for part, c in x.items() if (value := c * factor)}
+def _plus(x: LinearForm, y: LinearForm, sign: float = 1.0) -> LinearForm:
+    result = total([(1.0, x), (sign, y)])
+    for part in y:
+        if abs(result[part]) <= ROUNDING * abs(x.get(part, 0.0)):
+            del result[part]
+    return result
 
 
-def _plus(x: Combination, y: Combination) -> Combination:
-    total = dict(x)
-    for part, c in y.items():
-        before = total.get(part, 0.0)
-        total[part] = before + c
-        if abs(total[part]) <= 1e-14 * abs(before):  # they cancel, but for rounding
-            del total[part]
-    return total
-
-
-def _split(x: Combination) -> tuple[float, Expression]:
+def _split(x: LinearForm) -> tuple[float, Expression]:
     """(c, part) with x = c part; the largest coefficient inside a part that is a sum is 1."""
-    if len(x) == 1:
+    if len(x) == 1 and ONE not in x:
         ((part, c),) = x.items()
-        if part is not None:
-            return c, part
-    c = max((c for part, c in x.items() if part is not None), key=abs)
+        return c, part
+    c = max((c for part, c in x.items() if part != ONE), key=abs)
     return c, assemble(_times(x, 1 / c))
 
 
-def _multiply(x: Combination, y: Combination) -> Combination:
-    if _is_number(x) or _is_number(y):
-        x, y = (x, y) if _is_number(x) else (y, x)
-        return _times(y, x.get(None, 0.0))
-    (c, p), (d, q) = _split(x), _split(y)
-    if p == q:
-        return _times(_square({p: 1.0}), c * d)
-    if p.root == "/" and p.arguments[0].root == 1.0:  # (1 / a) * q = q / a
-        return {q / p.arguments[1]: c * d}
-    if q.root == "/" and q.arguments[0].root == 1.0:
-        return {p / q.arguments[1]: c * d}
-    return {p * q: c * d}
+def _multiply(x: LinearForm, y: LinearForm) -> LinearForm:
+    product = linear.combine("*", x, y)
+    if product is not None:
+        return nonzero(product)
+    (c, a), (d, b) = _split(x), _split(y)
+    if a == b:
+        return _times(_square({a: 1.0}), c * d)
+    if a.root == "/" and a.arguments[0] == ONE:  # (1 / a) * b = b / a
+        return {b / a.arguments[1]: c * d}
+    if b.root == "/" and b.arguments[0] == ONE:
+        return {a / b.arguments[1]: c * d}
+    return {a * b: c * d}
 
 
-def _divide(x: Combination, y: Combination) -> Combination:
-    if _is_number(y):
-        return _times(x, 1 / y[None]) if y and math.isfinite(1 / y[None]) else {}
+def _divide(x: LinearForm, y: LinearForm) -> LinearForm:
+    if number(y) is not None:
+        return _times(x, 1 / y[ONE]) if y and math.isfinite(1 / y[ONE]) else {}
     if not x:
         return {}
-    d, q = _split(y)
-    if _is_number(x):
-        return {1.0 / q: x[None] / d}
-    c, p = _split(x)
-    return {p / q: c / d}
+    d, b = _split(y)
+    if number(x) is not None:
+        return {1.0 / b: x[ONE] / d}
+    c, a = _split(x)
+    return {a / b: c / d}
 
 
-def _square(x: Combination) -> Combination:
+def _square(x: LinearForm) -> LinearForm:
     c, part = _split(x)
     if part.root == "sqrt":
         return _times(_absolute({part.arguments[0]: 1.0}), c * c)
@@ -138,7 +137,7 @@ def _square(x: Combination) -> Combination:
     return {call("square", part): c * c}
 
 
-def _root(x: Combination) -> Combination:
+def _root(x: LinearForm) -> LinearForm:
     c, part = _split(x)
     c = math.copysign(math.sqrt(abs(c)), c)
     return (
@@ -146,44 +145,44 @@ def _root(x: Combination) -> Combination:
     )
 
 
-def _absolute(x: Combination) -> Combination:
+def _absolute(x: LinearForm) -> LinearForm:
     c, part = _split(x)
     return _times(_terms(part), abs(c)) if _is_nonnegative(part) else {call("abs", part): abs(c)}
 
 
-def _terms(part: Expression) -> Combination:
-    return combine(part) if part.root in ("+", "-") else {part: 1.0}
+def _terms(part: Expression) -> LinearForm:
+    return expand(part) if part.root in ("+", "-") else {part: 1.0}
 
 
 def _is_nonnegative(part: Expression) -> bool:
     if part.root in ("+", "-"):
-        return all(c > 0 and (p is None or _is_nonnegative(p)) for p, c in combine(part).items())
+        return all(c > 0 and (p == ONE or _is_nonnegative(p)) for p, c in expand(part).items())
     if part.root in ("*", "/", "sqrt"):
-        return all(_is_nonnegative(a) or a.root == 1.0 for a in part.arguments)
+        return all(_is_nonnegative(a) or a == ONE for a in part.arguments)
     return part.root in ("square", "abs", "exp", "relu", "erfc")
 
 
-def _exponential(x: Combination) -> Combination:
-    shift = x.get(None, 0.0)
+def _exponential(x: LinearForm) -> LinearForm:
+    shift = x.get(ONE, 0.0)
     if abs(shift) > 100:
         return _generic("exp")(x)
-    return {call("exp", assemble({p: c for p, c in x.items() if p is not None})): math.exp(shift)}
+    return {call("exp", assemble({p: c for p, c in x.items() if p != ONE})): math.exp(shift)}
 
 
-def _sign(x: Combination) -> Combination:
+def _sign(x: LinearForm) -> LinearForm:
     c, part = _split(x)
     return {call("sign", part): math.copysign(1.0, c)}
 
 
-def _rectify(x: Combination) -> Combination:
+def _rectify(x: LinearForm) -> LinearForm:
     c, _ = _split(x)
     return {call("relu", assemble(_times(x, 1 / abs(c)))): abs(c)}
 
 
-def _power(x: Combination, y: Combination) -> Combination:
-    if not _is_number(y) or _is_number(x):
+def _power(x: LinearForm, y: LinearForm) -> LinearForm:
+    exponent = number(y)
+    if exponent is None or number(x) is not None:
         return _generic("pow")(x, y)
-    exponent = y.get(None, 0.0)
     c, part = _split(x)
     scale = constant_value("pow", c, exponent)
     if exponent == 1:
@@ -193,21 +192,21 @@ def _power(x: Combination, y: Combination) -> Combination:
     return {call("pow", part, exponent): scale}
 
 
-def _odd(name: str) -> Callable[..., Combination]:
-    def rule(x: Combination) -> Combination:
+def _odd(name: str) -> Callable[..., LinearForm]:
+    def rule(x: LinearForm) -> LinearForm:
         c, _ = _split(x)
         return {call(name, assemble(_times(x, math.copysign(1.0, c)))): math.copysign(1.0, c)}
 
     return rule
 
 
-def _generic(name: str) -> Callable[..., Combination]:
+def _generic(name: str) -> Callable[..., LinearForm]:
     return lambda *arguments: {call(name, *map(assemble, arguments)): 1.0}
 
 
-_RULES: dict[str, Callable[..., Combination]] = {
+_RULES: dict[str, Callable[..., LinearForm]] = {
     "+": _plus,
-    "-": lambda x, y: _plus(x, _times(y, -1.0)),
+    "-": lambda x, y: _plus(x, y, -1.0),
     "neg": lambda x: _times(x, -1.0),
     "*": _multiply,
     "/": _divide,

@@ -1,54 +1,153 @@
-"""Sums of terms with coefficients: what the signals of a network of operators are, written out.
+"""Sums of terms with coefficients: one algebra for canonical forms, SOL's read-out, and sums over lags.
 
-A `Form` maps terms to their coefficients. Linear operators stay within forms, whatever the number of layers;
-only `square`, `exp`, `sign` and products of two forms make new terms. So everything linear is gathered, and
-no equation is longer than it has to be.
+A `LinearForm` maps each term, an expression, to its coefficient; the term `ONE` is the constant. Sums,
+differences and products with a number stay within linear forms. What is not linear becomes a new term, in a
+way that each user of this module decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from . import Expression, call, const
+from .operators import DENOMINATOR_CUT
+from .tree import Expression, call, const
 
-Form = dict[Expression, float]
+LinearForm = dict[Expression, float]
 ONE = const(1)
 
 
-def total(parts: Iterable[tuple[float, Form]]) -> Form:
-    """The sum of forms, each times a number; terms that vanish are left out."""
-    result: Form = {}
+def total(parts: Iterable[tuple[float, LinearForm]]) -> LinearForm:
+    """A weighted sum of linear forms; terms with the coefficient 0 stay.
+
+    Args:
+        parts: Weights and linear forms.
+
+    Returns:
+        The sum, its terms in the order of their first appearance.
+
+    Example:
+        >>> from l2o_core.expressions import var
+        >>> x, y = var("x"), var("y")
+        >>> total([(2.0, {x: 1.0, y: 3.0}), (1.0, {x: -2.0})]) == {x: 0.0, y: 6.0}
+        True
+    """
+    result: LinearForm = {}
     for weight, form in parts:
+        if not result and weight == 1:
+            result = dict(form)  # far cheaper than term by term
+            continue
         for term, coefficient in form.items():
             result[term] = result.get(term, 0.0) + weight * coefficient
-    return {term: coefficient for term, coefficient in result.items() if coefficient}
+    return result
 
 
-def apply(operator: str, *operands: Form) -> Form:
-    """A unit of SOL (Sec. 4) on one form or two."""
-    match operator, operands:
-        case "identical", (x,):
-            return x
-        case "neg", (x,):
-            return total([(-1.0, x)])
+def nonzero(form: LinearForm) -> LinearForm:
+    """The same sum without terms whose coefficient is 0."""
+    return {term: coefficient for term, coefficient in form.items() if coefficient}
+
+
+def number(form: LinearForm) -> float | None:
+    """The value of a linear form that is a constant, else None."""
+    return form.get(ONE, 0.0) if form.keys() <= {ONE} else None
+
+
+def combine(operator: str, *forms: LinearForm) -> LinearForm | None:
+    """An operator applied to linear forms, if the result is linear in their terms, else None.
+
+    That is a sum, a difference, a negation, a product with a number, or a quotient by a number that division
+    does not take for 0.
+
+    Args:
+        operator: One of `expressions.OPERATORS`.
+        *forms: Its operands.
+
+    Returns:
+        The result, where terms with the coefficient 0 stay, or None.
+
+    Example:
+        >>> from l2o_core.expressions import var
+        >>> x, y = var("x"), var("y")
+        >>> combine("*", {ONE: 2.0}, {x: 1.0, y: 0.5}) == {x: 2.0, y: 1.0}
+        True
+        >>> combine("*", {x: 1.0}, {y: 1.0}) is None
+        True
+    """
+    match operator, forms:
         case "+", (x, y):
             return total([(1.0, x), (1.0, y)])
         case "-", (x, y):
             return total([(1.0, x), (-1.0, y)])
-        case "*", (x, y) if x.keys() <= {ONE}:
-            return total([(x.get(ONE, 0.0), y)])
-        case "*", (x, y) if y.keys() <= {ONE}:
-            return total([(y.get(ONE, 0.0), x)])
-    value = call(operator, *map(expression, operands)).simplify()
-    return total([(value.root, {ONE: 1.0}) if isinstance(value.root, float) else (1.0, {value: 1.0})])
+        case "neg", (x,):
+            return total([(-1.0, x)])
+        case "*", (x, y):
+            if (factor := number(x)) is not None:
+                return total([(factor, y)])
+            if (factor := number(y)) is not None:
+                return total([(factor, x)])
+        case "/", (x, y):
+            divisor = number(y)
+            if divisor is not None and abs(divisor) >= DENOMINATOR_CUT:
+                return total([(1 / divisor, x)])
+    return None
 
 
-def expression(form: Form) -> Expression:
-    """The sum as an expression, constants last."""
-    terms = [(term, c) for term, c in form.items() if term != ONE]
-    terms += [(ONE, form[ONE])] if ONE in form else []
-    result = const(0)
+def apply(operator: str, *forms: LinearForm) -> LinearForm:
+    """Any operator applied to linear forms; what is not linear becomes one new term.
+
+    Args:
+        operator: One of `expressions.OPERATORS`.
+        *forms: Its operands.
+
+    Returns:
+        The result, without terms whose coefficient is 0.
+
+    Example:
+        >>> from l2o_core.expressions import parse, var
+        >>> x = var("x")
+        >>> apply("square", {x: 2.0, ONE: 1.0}) == {parse("(2 * x + 1)^2"): 1.0}
+        True
+    """
+    combined = combine(operator, *forms)
+    if combined is None:
+        value = call(operator, *map(expression, forms)).simplify()
+        combined = {ONE: value.root} if isinstance(value.root, float) else {value: 1.0}
+    return nonzero(combined)
+
+
+def expression(form: LinearForm) -> Expression:
+    """A linear form as a simplified expression, its terms in order, the constant last.
+
+    Example:
+        >>> from l2o_core.expressions import var
+        >>> str(expression({ONE: 1.0, var("x"): 2.0, var("y"): -3.0}))
+        '2 * x - 3 * y + 1'
+    """
+    return write(sorted(form.items(), key=lambda term: term[0] == ONE)).simplify()
+
+
+def scaled(term: Expression, coefficient: float) -> Expression:
+    """A term times its coefficient, where 1 and -1 are not written."""
+    if term == ONE:
+        return const(coefficient)
+    return term if coefficient == 1 else -term if coefficient == -1 else coefficient * term
+
+
+def write(
+    terms: Iterable[tuple[Expression, float]], scaled: Callable[[Expression, float], Expression] = scaled
+) -> Expression:
+    """A sum as an expression, term by term; after the first, negative coefficients are subtracted.
+
+    Args:
+        terms: Terms and coefficients, in order.
+        scaled: How a term is written with a coefficient.
+
+    Returns:
+        The expression, which is 0 without terms.
+    """
+    result = None
     for term, coefficient in terms:
-        sign = "+" if coefficient > 0 or result == const(0) else "-"
-        result = call(sign, result, (coefficient if sign == "+" else -coefficient) * term)
-    return result.simplify()
+        if result is None:
+            result = scaled(term, coefficient)
+        else:
+            result = call("+" if coefficient > 0 else "-", result, scaled(term, abs(coefficient)))
+    return const(0) if result is None else result

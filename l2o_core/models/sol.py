@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from ..expressions import Expression, var
-from ..expressions import linear as forms
-from ..expressions.linear import Form
+from ..expressions import Expression, linear, var
+from ..expressions.linear import LinearForm
 from ..features import Features, State
 from .base import LearnedOptimizer
 from .gates import GatedLinear
@@ -120,21 +119,20 @@ class SOL(LearnedOptimizer):
         Raises:
             ExpressionError: Where that would be too long: several layers of many units, not yet sparse.
         """
-        signals: list[Form] = [{var(name): 1.0} for name in self.features.names]
+        signals: list[LinearForm] = [{var(name): 1.0} for name in self.features.names]
         *layers, readout = self._maps
         for layer in layers:
             signals = self._written(_mapped(layer, signals))
         (y,) = _mapped(readout, signals)
-        return forms.expression(forms.total([(-self.scale, y)]))
+        return linear.expression(linear.nonzero(linear.total([(-self.scale, y)])))
 
-    def _written(self, components: list[Form]) -> list[Form]:
-        """SOL Eq. 3 on forms, in the order of `_units`."""
+    def _written(self, components: list[LinearForm]) -> list[LinearForm]:
+        """SOL Eq. 3 on linear forms, in the order of `_units`."""
         signals, start = [], 0
         for name, arity in ARITY.items():
             for unit in range(start, start + self.copies):
-                signals.append(
-                    forms.apply(name, *components[unit : unit + arity * self.copies : self.copies])
-                )
+                inputs = components[unit : unit + arity * self.copies : self.copies]
+                signals.append(inputs[0] if name == "identical" else linear.apply(name, *inputs))
             start += arity * self.copies
         return signals
 
@@ -163,8 +161,8 @@ class SOL(LearnedOptimizer):
         return small
 
 
-def _mapped(layer: GatedLinear, signals: list[Form]) -> list[Form]:
-    """`GatedLinear.forward` on forms, weights in float64."""
-    signals = signals + [{forms.ONE: constant} for constant in layer.constants]
+def _mapped(layer: GatedLinear, signals: list[LinearForm]) -> list[LinearForm]:
+    """`GatedLinear.forward` on linear forms, weights in float64."""
+    signals = signals + [{linear.ONE: constant} for constant in layer.constants]
     rows = layer.gated.double().tolist()
-    return [forms.total(zip(row, signals, strict=True)) for row in rows]
+    return [linear.nonzero(linear.total(zip(row, signals, strict=True))) for row in rows]

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...expressions import Expression, const
 from ...expressions.canonical import assemble
+from ...expressions.linear import ONE
 from ..polish import polish
 from ..problem import Problem
 
@@ -33,7 +34,7 @@ class Linear:
     ) -> Iterator[list[Expression]]:
         """Yield the whole path at once; it takes milliseconds, and nothing in it is random."""
         rows = problem.parts["fit"]
-        parts = [*(Expression((v,)) for v in problem.variables), None]
+        parts = [*(Expression((v,)) for v in problem.variables), ONE]
         y = problem.y[rows]
         path = _pursuit(np.column_stack([problem.X[rows], np.ones(len(rows))]), y, 1 + max_complexity // 4)
         found = [const(float(y.mean()))]

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from ...expressions import Expression, Variable, var
+from ...expressions import Expression, var
 from .history import History
-from .weighted_sums import Weights, add, rewrite_sums, weighted_sum
+from .weighted_sums import Value, Weights, rewrite_sums, weighted_sum
 
 
 class Phase(NamedTuple):
@@ -42,47 +42,47 @@ def split_into_phases(history: History) -> Sequence[Phase]:
     T depends on which past values are summed, not on their weights, which may change during a run.
     """
     sums = _exclusive_sums(history)
-    period, most = 1, min((history.lengths[v.name] for values in sums for v in values), default=1)
+    period, most = 1, min((history.lengths[v.stream] for values in sums for v in values), default=1)
     while period < most and _traffic(sums, period + 1) < _traffic(sums, period):
         period += 1
     return _phases(history, sums, period) if period > 1 else [Phase(history.rule, {})]
 
 
-def _exclusive_sums(history: History) -> list[list[Variable]]:
+def _exclusive_sums(history: History) -> list[list[Value]]:
     """The past values in each sum, of those streams that no other sum reads."""
-    sums: list[list[Variable]] = []
+    sums: list[list[Value]] = []
 
     def write(weights: Weights) -> Expression:
-        sums.append([variable for variable in weights if variable.lag])
+        sums.append([value for value in weights if value.lag])
         return weighted_sum(weights)
 
     rewrite_sums(history.rule, history.streams, write)
-    readers = [name for values in sums for name in {v.name for v in values}]
-    exclusive = ([v for v in values if readers.count(v.name) == 1] for values in sums)
+    readers = [stream for values in sums for stream in {v.stream for v in values}]
+    exclusive = ([v for v in values if readers.count(v.stream) == 1] for values in sums)
     return [values for values in exclusive if values]
 
 
-def _traffic(sums: Sequence[Sequence[Variable]], period: int) -> float:
+def _traffic(sums: Sequence[Sequence[Value]], period: int) -> float:
     """Past values that a step reads or writes for the sums, on average."""
     moved = 0
     for values in sums:
-        ages = [(v.name, v.steps_ago) for v in values]
-        ahead = {(name, ago - later) for name, ago in ages for later in range(period) if ago > later}
+        ahead = {(v.stream, v.lag - later) for v in values for later in range(period) if v.lag > later}
         moved += len(ahead) + period - 1  # phase 0: what this sum and the next ones read, and these
-        moved += sum(1 + sum(ago <= phase for _, ago in ages) for phase in range(1, period))
+        moved += sum(1 + sum(v.lag <= phase for v in values) for phase in range(1, period))
     return moved / period
 
 
-def _phases(history: History, sums: Sequence[Sequence[Variable]], period: int) -> Sequence[Phase]:
+def _phases(history: History, sums: Sequence[Sequence[Value]], period: int) -> Sequence[Phase]:
     lengths = history.lengths
-    host = {v: values[0].name for values in sums for v in values}  # the stream whose slots hold partial sums
+    host = {
+        v: values[0].stream for values in sums for v in values
+    }  # the stream whose slots hold partial sums
     prepared: dict[str, Expression] = {}
 
     def prepare(weights: Weights) -> Expression:
         own = {v: weight for v, weight in weights.items() if v in host}
         for later in range(1, period) if own else ():
-            older = [(v, weight) for v, weight in own.items() if v.steps_ago > later]
-            known = {Variable(v.name, v.steps_ago - later): weight for v, weight in older}
+            known = {Value(v.stream, v.lag - later): weight for v, weight in own.items() if v.lag > later}
             stream = host[next(iter(own))]
             prepared[str(var(stream, lengths[stream] - later))] = weighted_sum(known).simplify()
         return weighted_sum(weights)
@@ -91,9 +91,9 @@ def _phases(history: History, sums: Sequence[Sequence[Variable]], period: int) -
         own = [v for v in weights if v in host]
         if not own:
             return weighted_sum(weights)
-        recent = {v: weight for v, weight in weights.items() if v not in host or v.steps_ago <= phase}
+        recent = {v: weight for v, weight in weights.items() if v not in host or v.lag <= phase}
         stream = host[own[0]]
-        return add(var(stream, lengths[stream]), weighted_sum(recent))
+        return var(stream, lengths[stream]) + weighted_sum(recent)
 
     def rule(write: Callable[[Weights], Expression]) -> Expression:
         return rewrite_sums(history.rule, history.streams, write).simplify()

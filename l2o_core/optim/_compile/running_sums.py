@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import NamedTuple
 
-from ...expressions import Expression, const, var
+from ...expressions import Expression, var
 from .exponential_sums import ExponentialSum, exponential_sum
 from .history import History
-from .weighted_sums import Weights, add, rewrite_sums, weighted_sum
+from .weighted_sums import Weights, add_up, rewrite_sums, weighted_sum
 
 
 class ReplacedLags(NamedTuple):
@@ -53,22 +52,22 @@ def use_running_sums(history: History, tolerance: float) -> RunningSums:
             name = known.get((stream, decay), f"sum{len(sums)}")
             sums[name] = stream, decay
             terms.append(amplitude * var(name))
-        return reduce(add, terms)
+        return add_up(terms)
 
     def write(weights: Weights) -> Expression:
         """A sum with running sums where that is shorter."""
-        total = None
-        for stream in dict.fromkeys(variable.name for variable in weights):
-            own = {v: weight for v, weight in weights.items() if v.name == stream and weight}
-            by_lag = {v.steps_ago: weight for v, weight in own.items()}
+        terms = []
+        for stream in dict.fromkeys(value.stream for value in weights):
+            own = {v: weight for v, weight in weights.items() if v.stream == stream and weight}
+            by_lag = {v.lag: weight for v, weight in own.items()}
             longest = max(by_lag, default=0)
             row = [by_lag.get(lag, 0.0) for lag in range(longest + 1)]
             fit = exponential_sum(row, tolerance) if longest > 1 else None
             if fit and 2 * len(fit.decays) < longest + 1:  # a sum is read and written, a past value only read
-                total = add(total, running(stream, fit, longest + 1))
+                terms.append(running(stream, fit, longest + 1))
             elif own:
-                total = add(total, weighted_sum(own))
-        return const(0.0) if total is None else total
+                terms.append(weighted_sum(own))
+        return add_up(terms)
 
     rule = rewrite_sums(history.rule, history.streams, write).simplify()
     return RunningSums(History(rule, history.streams) if replaced else history, sums, tuple(replaced))

@@ -3,97 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 from ...expressions import Expression, Variable, call, const, var
-from ...expressions.operators import DENOMINATOR_CUT
-
-Weights = Mapping[Variable, float]
-"""The weight of each current or past value of some streams: `stream0[2]: 0.5`."""
+from ...expressions.linear import ONE, LinearForm, combine, scaled, write
 
 
-class _Part(NamedTuple):
-    """`rest + sum of weights[variable] * variable` over streams; a rest of None is 0."""
+class Value(NamedTuple):
+    """A value of a stream, `lag` steps ago."""
 
-    weights: dict[Variable, float]
-    rest: Expression | None
+    stream: str
+    lag: int
+
+
+Weights = Mapping[Value, float]
+"""The weight of each of some values: `stream0[2]: 0.5`."""
 
 
 def rewrite_sums(
-    rule: Expression, streams: Collection[str], write: Callable[[Weights], Expression]
+    rule: Expression, streams: Collection[str], rewrite: Callable[[Weights], Expression]
 ) -> Expression:
-    """The rule with `write(weights)` in the place of each of its sums over `streams`, the longest there are.
+    """The rule with `rewrite(weights)` in place of each of its sums over `streams`, the longest there are.
 
-    A value that stands alone is a sum of one.
+    A value that stands alone is a sum of one. Sums are linear forms over the streams' values and at most one
+    other term, the rest, which comes first. Weights of 0 stay: they may change during a run.
     """
 
-    def written(part: _Part) -> Expression:
-        if not part.weights:
-            return const(0.0) if part.rest is None else part.rest
-        return add(part.rest, write(part.weights))
+    def value(term: Expression) -> Value | None:
+        leaf = term.root
+        if isinstance(leaf, Variable) and leaf.lag is not None and leaf.name in streams:
+            return Value(leaf.name, leaf.lag)
+        return None
 
-    def variable(leaf: Variable) -> _Part:
-        if leaf.name in streams:
-            return _Part({leaf: 1.0}, None)
-        return _Part({}, var(leaf.name, leaf.lag))
+    def written(form: LinearForm) -> Expression:
+        parts = [scaled(term, coefficient) for term, coefficient in form.items() if not value(term)]
+        weights = {read: weight for term, weight in form.items() if (read := value(term))}
+        return add_up([*parts, rewrite(weights)] if weights else parts)
 
-    def operator(name: str, *parts: _Part) -> _Part:
-        scale = _scale(name, parts)
-        if scale:
-            factor, part = scale
-            return _Part(
-                {v: factor * weight for v, weight in part.weights.items()},
-                None if part.rest is None else call("*", factor, part.rest),
-            )
-        if name in ("+", "-") and any(part.weights for part in parts):
-            sign = 1.0 if name == "+" else -1.0
-            left, right = parts
-            weights = dict(left.weights)
-            for v, weight in right.weights.items():
-                weights[v] = weights.get(v, 0.0) + sign * weight
-            rest = left.rest if right.rest is None else _combined(name, left.rest, right.rest)
-            return _Part(weights, rest)
-        return _Part({}, call(name, *(written(part) for part in parts)))
+    def rest(form: LinearForm) -> list[Expression]:
+        first = next(iter(form))
+        return [] if value(first) else [first]
 
-    return written(rule.fold(variable, lambda value: _Part({}, const(value)), operator))
+    def operator(name: str, *forms: LinearForm) -> LinearForm:
+        over_streams = any(len(form) > len(rest(form)) for form in forms)
+        combined = combine(name, *forms) if over_streams else None
+        if combined is None:
+            return _term(call(name, *map(written, forms)))
+        rests = dict.fromkeys(term for form in forms for term in rest(form) if term in combined)
+        together = write([(term, combined.pop(term)) for term in rests])
+        return (_term(together) if rests else {}) | combined
+
+    return written(rule.fold(lambda v: {Expression((v,)): 1.0}, lambda number: {ONE: number}, operator))
 
 
 def weighted_sum(weights: Weights) -> Expression:
     """The sum written out in full."""
-    total = None
-    for variable, weight in weights.items():
-        total = add(total, weight * var(variable.name, variable.lag))
-    return const(0.0) if total is None else total
+    return add_up([weight * var(*value) for value, weight in weights.items()])
 
 
-def add(total: Expression | None, term: Expression) -> Expression:
-    """`total + term`; a total of None is 0."""
-    return term if total is None else total + term
+def add_up(terms: Sequence[Expression]) -> Expression:
+    """The sum of the terms, which is 0 without any."""
+    return reduce(add, terms) if terms else const(0)
 
 
-def _scale(name: str, parts: Sequence[_Part]) -> tuple[float, _Part] | None:
-    """A weighted sum times a number, as this number and the sum."""
-    if name == "neg" and parts[0].weights:
-        return -1.0, parts[0]
-    if name == "*":
-        for number, part in (parts, parts[::-1]):
-            if part.weights and (value := _number(number)) is not None:
-                return value, part
-    if name == "/" and parts[0].weights:
-        value = _number(parts[1])
-        if value is not None and abs(value) >= DENOMINATOR_CUT:
-            return 1 / value, parts[0]
-    return None
-
-
-def _number(part: _Part) -> float | None:
-    if part.weights or part.rest is None or part.rest.variables:
-        return None
-    rest = part.rest.simplify()
-    return rest.root if isinstance(rest.root, float) else None
-
-
-def _combined(name: str, left: Expression | None, right: Expression) -> Expression:
-    if left is None:
-        return right if name == "+" else -right
-    return call(name, left, right)
+def _term(expression: Expression) -> LinearForm:
+    """An expression as one term, or as a constant if it is one."""
+    value = expression.root if expression.variables else expression.simplify().root
+    return {ONE: value} if isinstance(value, float) else {expression: 1.0}
