@@ -1,10 +1,14 @@
 """The canonical form keeps the function, and is one form for equations that are the same."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from l2o_core.errors import ExpressionError
 from l2o_core.expressions import Expression, call, const, parse, var
 from l2o_core.expressions.canonical import canonical
 
@@ -62,3 +66,31 @@ def test_canonical_twice_is_canonical_once(tree: Expression):
 )
 def test_examples(text, expected):
     assert canonical(parse(text)) == parse(expected)
+
+
+def texts(value: object) -> list[str]:
+    """All texts in a JSON value."""
+    if isinstance(value, dict | list):
+        parts = value.values() if isinstance(value, dict) else value
+        return [text for part in parts for text in texts(part)]
+    return [value] if isinstance(value, str) else []
+
+
+def recorded() -> list[str]:
+    """The equations over lags in the recorded runs: all of them entries of fronts."""
+    folder = Path(__file__).parents[2] / "results" / "standard"
+    found = {text for file in folder.glob("*.json") for text in texts(json.loads(file.read_text("utf-8")))}
+    return sorted(text for text in found if "[" in text)
+
+
+def test_recorded_equations_are_in_canonical_form():
+    """To the letter: the same search would record the same text today."""
+    count = 0
+    for text in recorded():
+        try:
+            equation = parse(text)
+        except ExpressionError:  # a sentence
+            continue
+        assert str(canonical(equation)) == str(equation)
+        count += 1
+    assert count >= 60
