@@ -26,7 +26,7 @@ def shaken(**options) -> models.SOL:
     for parameter in model.parameters():
         parameter.data += 0.7 * torch.randn(parameter.shape, generator=generator)
     for layer in (*model.layers, model.readout):
-        layer.location.data *= 4
+        layer.log_alpha.data *= 4
     return model
 
 
@@ -55,7 +55,7 @@ def test_one_hidden_layer_is_the_papers_sum(inputs):
     """SOL Eq. 3 written out unit by unit, gates open."""
     model = seeded(scale=1.0)
     for layer in (*model.layers, model.readout):
-        layer.location.data.fill_(20.0)
+        layer.log_alpha.data.fill_(20.0)
     (layer,) = model.layers
     x = torch.cat([inputs.T, torch.ones(1, 50), 2 * torch.ones(1, 50)])
     c = layer.weight @ x
@@ -91,7 +91,7 @@ def test_forms_stay_as_small_as_they_can(operator, x, y, want):
     def form(terms):
         return {expressions.parse(term): value for term, value in terms.items()}
 
-    got = linear.expression(linear.apply(operator, *map(form, (x, y) if y is not None else (x,))))
+    got = linear.expression(linear.apply(operator, *(form(terms) for terms in (x, y) if terms is not None)))
     inputs = {name: torch.tensor([0.3, -1.7]) for name in ("g", "m")}
     torch.testing.assert_close(got.evaluate(inputs), expressions.parse(want).evaluate(inputs))
     assert got.complexity <= expressions.parse(want).complexity
@@ -113,27 +113,27 @@ def test_the_equation_runs_as_a_model_and_as_an_optimizer():
 
 
 def test_a_gate_is_shut_as_often_as_it_should_be():
-    layer, generator = GatedLinear(20, 50, (), spread=1.0), torch.Generator().manual_seed(0)
-    layer.location.data.fill_(0.5)
-    open_share = []
+    layer, generator = GatedLinear(20, 50, (), std=1.0), torch.Generator().manual_seed(0)
+    layer.log_alpha.data.fill_(0.5)
+    open_fraction = []
     for _ in range(40):
-        layer.draw(generator)
-        open_share.append((layer.gated != 0).float().mean())
-    assert torch.stack(open_share).mean() == pytest.approx(layer.chances.mean().item(), abs=0.01)
+        layer.sample_gates(generator)
+        open_fraction.append((layer.gated != 0).float().mean())
+    assert torch.stack(open_fraction).mean() == pytest.approx(layer.open_probability.mean().item(), abs=0.01)
 
 
-def test_drawn_gates_stay_until_the_next_draw(inputs):
+def test_sampled_gates_stay_until_the_next_sample(inputs):
     model = seeded()
     mean = model.update(inputs, ())[0]
-    model.draw(torch.Generator().manual_seed(0))
-    drawn = model.update(inputs, ())[0]
-    assert not torch.equal(drawn, mean)
-    assert torch.equal(model.update(inputs, ())[0], drawn)
-    model.draw(None)
+    model.sample_gates(torch.Generator().manual_seed(0))
+    sampled = model.update(inputs, ())[0]
+    assert not torch.equal(sampled, mean)
+    assert torch.equal(model.update(inputs, ())[0], sampled)
+    model.sample_gates(None)
     assert torch.equal(model.update(inputs, ())[0], mean)
 
 
-def test_meta_training_lowers_the_loss_and_leaves_no_gate_drawn():
+def test_meta_training_lowers_the_loss_and_leaves_no_gate_sampled():
     task, model = tasks.MLP("tiny", "digits", (8,), "sigmoid", batch=32), seeded(total_steps=20, scale=0.1)
     options = {"steps": 20, "unroll": 10, "epochs": 8, "lr": 0.1, "validate_every": 4}
     history = meta.meta_train(model, task, validation_instances=1, progress=False, **options)
@@ -142,7 +142,7 @@ def test_meta_training_lowers_the_loss_and_leaves_no_gate_drawn():
     assert again == pytest.approx(history.best[1], rel=1e-6)
 
 
-def test_a_killed_training_draws_the_same_gates_again(tmp_path):
+def test_a_killed_training_samples_the_same_gates_again(tmp_path):
     task = tasks.Rastrigin(dim=2)
     options = {"steps": 4, "unroll": 2, "validation_instances": 1, "progress": False}
     whole, resumed = seeded(), seeded()
@@ -154,16 +154,16 @@ def test_a_killed_training_draws_the_same_gates_again(tmp_path):
 
 def test_sparsity_is_what_all_gates_open_cost():
     model = seeded(sparsity=0.5)
-    for location, cost in ((20.0, 0.5), (-20.0, 0.0)):
+    for log_alpha, cost in ((20.0, 0.5), (-20.0, 0.0)):
         for layer in (*model.layers, model.readout):
-            layer.location.data.fill_(location)
+            layer.log_alpha.data.fill_(log_alpha)
         assert model.penalty().item() == pytest.approx(cost, abs=1e-6)
 
 
 def test_sparsity_shuts_gates_that_do_nothing():
     model, task = seeded(total_steps=10, sparsity=1.0, scale=0.0), tasks.Rastrigin(dim=2)
-    before, trainer = model.penalty().item(), torch.optim.Adam(model.parameters(), lr=0.1)
-    training._epoch(TBPTT(model, task, seed=0), trainer, 10, 5, clip=1.0, bar=tqdm(disable=True))
+    before, meta_optimizer = model.penalty().item(), torch.optim.Adam(model.parameters(), lr=0.1)
+    training._epoch(TBPTT(model, task, seed=0), meta_optimizer, 10, 5, clip=1.0, bar=tqdm(disable=True))
     assert model.penalty().item() < before - 0.02
 
 
@@ -180,7 +180,7 @@ def test_pruning_leaves_what_carries_the_update(inputs):
 
 def test_round_trip(tmp_path):
     model = shaken(hidden=2, sparsity=0.5)
-    again = models.load(models.write(tmp_path / "sol.safetensors", model))
+    again = models.load(models.save(tmp_path / "sol.safetensors", model))
     assert (again.options, str(again.equation)) == (model.options, str(model.equation))
 
 
@@ -192,6 +192,6 @@ def test_options_that_make_no_sense_are_refused(options):
         models.SOL(**options)
 
 
-def test_a_share_that_makes_no_sense_is_refused(inputs):
-    with pytest.raises(L2OError, match="share must lie in"):
+def test_a_fraction_that_makes_no_sense_is_refused(inputs):
+    with pytest.raises(L2OError, match="fraction must lie in"):
         seeded().pruned(inputs, 1.0)
