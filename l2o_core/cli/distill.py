@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, optional_import
 
 if TYPE_CHECKING:
     from ..distiller import Entry, ParetoFront
@@ -123,7 +123,8 @@ def _figures(entry: Entry) -> str:
 
 def draw(path: Path, fronts: dict[str, ParetoFront]) -> None:
     """Accuracy against complexity, as a picture file."""
-    from matplotlib.figure import Figure
+    with optional_import("--plot", extra="distill"):
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 3.8), layout="constrained")
     ax = figure.subplots()

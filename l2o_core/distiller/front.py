@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, EngineError, ExpressionError
+from ..errors import DataError, EngineError, ExpressionError, optional_import
 from ..expressions import Expression
 from ..storage import replacing
 from . import rendering
@@ -152,7 +152,8 @@ class ParetoFront:
     @property
     def table(self) -> pd.DataFrame:
         """One row per entry, with PySR's columns complexity, loss, equation, and r2 on held-out rows."""
-        import pandas as pd
+        with optional_import("a front's table", extra="distill"):
+            import pandas as pd
 
         rows = [(e.complexity, e.loss, str(e.equation), e.r2) for e in self.entries]
         return pd.DataFrame(rows, columns=["complexity", "loss", "equation", "r2"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
+from ..errors import optional_import
 from ..expressions import Convention, Expression, conventions
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def to_html(front: ParetoFront) -> str:
 def plot(front: ParetoFront, ax: Axes | None, color: str | None, linestyle: str, label: str | None) -> Axes:
     """Held-out R2 against complexity; the y axis reaches as low as any front on it, but not below -1."""
     if ax is None:
-        import matplotlib.pyplot as plt
+        with optional_import("a front's plot", extra="distill"):
+            import matplotlib.pyplot as plt
 
         ax = plt.figure().add_subplot()
     bottom = min(ax.get_ylim()[0], max(min(entry.r2 for entry in front), -1.0))

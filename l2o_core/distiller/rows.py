@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from ..errors import DataError
+from ..errors import DataError, optional_import
 from ..expressions import Expression
 
 
@@ -59,7 +59,8 @@ def r2(y: np.ndarray | Tensor, prediction: np.ndarray | Tensor) -> float:
         >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0]))
         0.5
     """
-    from sklearn.metrics import r2_score
+    with optional_import("R2", extra="distill"):
+        from sklearn.metrics import r2_score
 
     y, prediction = np.asarray(y, dtype=float), np.asarray(prediction, dtype=float)
     if y.shape != prediction.shape or y.var() == 0:

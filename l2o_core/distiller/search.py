@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
-from tqdm.auto import tqdm
 
-from ..errors import ConfigError, ExpressionError
+from ..errors import ConfigError, ExpressionError, optional_import
 from ..expressions import Expression
 from ..expressions.canonical import canonical
 from ..storage import NO_CACHE, Cache, Format
@@ -209,6 +208,9 @@ def _gather(
     """All equations that the search yields, and a note if it was stopped by hand."""
     found: list[Expression] = []
     begun, stopped = time.monotonic(), None
+    with optional_import("distillation", extra="distill"):
+        from tqdm.auto import tqdm
+
     form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s{postfix}"
     with tqdm(total=time_limit, desc=engine, bar_format=form, disable=not progress) as bar:
         try:

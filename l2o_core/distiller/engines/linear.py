@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...errors import optional_import
 from ...expressions import Expression, const
 from ...expressions.canonical import assemble
 from ...expressions.linear import ONE
@@ -47,7 +48,8 @@ class Linear:
 
 def _pursuit(A: np.ndarray, y: np.ndarray, terms: int) -> np.ndarray:
     """Weights [k, d] of the best 1, 2, ..., `terms` columns of A [n, d]; fewer once the fit is exact."""
-    from sklearn.linear_model import orthogonal_mp
+    with optional_import("the engine linear", extra="distill"):
+        from sklearn.linear_model import orthogonal_mp
 
     norms = np.linalg.norm(A, axis=0)
     norms[norms == 0] = np.inf  # a column that is 0 on these rows never joins

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import EngineError
+from ...errors import EngineError, optional_import
 from ...expressions import Expression, call, const
 from .. import columns
 from ..problem import Problem
@@ -103,7 +103,8 @@ class Operon:
         self, offer: Sequence[columns.Column], problem: Problem, length: int, seconds: float, seed: int
     ) -> list[Expression]:
         """One run of Operon on some columns: its Pareto front, the columns' equations substituted."""
-        from pyoperon.sklearn import SymbolicRegressor
+        with optional_import("the engine operon", extra="distill"):
+            from pyoperon.sklearn import SymbolicRegressor
 
         rows = problem.parts["fit"]
         rows = np.random.default_rng(seed).permutation(rows)[: self.rows]

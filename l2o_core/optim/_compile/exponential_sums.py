@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ...errors import ConfigError
+from ...errors import ConfigError, optional_import
 
 STARTS = np.array([-0.5, 0.2, 0.5, 0.8, 0.9, 0.97])
 """Decays that a fit starts from: every combination of as many as it has terms."""
@@ -59,7 +59,8 @@ def exponential_sum(weights: Sequence[float], tolerance: float, terms: int = 4) 
 
 def _fitted(weights: np.ndarray, start: Sequence[float]) -> ExponentialSum:
     """Least squares by variable projection: decays are searched for, amplitudes solved for."""
-    from scipy.optimize import least_squares
+    with optional_import("lag_tolerance", extra="distill"):
+        from scipy.optimize import least_squares
 
     target = np.concatenate([weights, np.zeros((HORIZON - 1) * len(weights))])
     steps = np.arange(len(target))[:, None]
