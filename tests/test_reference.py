@@ -72,6 +72,13 @@ def test_a_docstring_is_valid_markup(module, name):
 
 
 @pytest.mark.parametrize(("module", "name"), DOCUMENTED)
+def test_the_docstring_of_a_property_is_not_taken_for_its_type(module, name):
+    thing = getattr(importlib.import_module(module), name)
+    properties = [part for part in vars(thing).values() if isinstance(part, property)]
+    assert [part.__doc__ for part in properties if ": " in (part.__doc__ or "").split("\n")[0]] == []
+
+
+@pytest.mark.parametrize(("module", "name"), DOCUMENTED)
 def test_a_public_name_has_a_docstring_that_begins_with_a_sentence(module, name):
     docstring = inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
     assert re.match(r"[^\n]+(\n[^\n]+)*\.(\n\n|$)", docstring)

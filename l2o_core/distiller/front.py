@@ -126,7 +126,7 @@ class ParetoFront:
 
     @property
     def knee(self) -> Entry:
-        """The suggested entry: the shortest that leaves at most half as much again unexplained as `best`.
+        """The suggested entry, the shortest that leaves at most half as much again unexplained as `best`.
 
         Its loss is at most 1.5 times the lowest on the front, plus 0.001 times that of the shortest entry
         (nearly always a constant, whose loss is the variance of the targets), so that an equation with an R2

@@ -105,7 +105,7 @@ class Expression:
 
     @property
     def root(self) -> Variable | float | str:
-        """The node at the top: a variable, a constant or the name of an operator."""
+        """The node at the top, which is a variable, a constant or the name of an operator."""
         return self.program[-1]
 
     @property
@@ -124,7 +124,7 @@ class Expression:
 
     @property
     def complexity(self) -> int:
-        """Number of nodes: every operator, variable and constant counts 1, as in PySR."""
+        """Number of nodes, where every operator, variable and constant counts 1, as in PySR."""
         return len(self.program)
 
     @property
@@ -134,7 +134,7 @@ class Expression:
 
     @property
     def constants(self) -> tuple[float, ...]:
-        """Every constant, in order of appearance: the free parameters of the rule."""
+        """Every constant, in order of appearance; these are the free parameters of the rule."""
         return tuple(node for node in self.program if isinstance(node, float))
 
     def fold(

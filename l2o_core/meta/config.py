@@ -92,5 +92,5 @@ class TrainingConfig:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The options that every epoch depends on: all but the number of epochs, unless it sets the decay."""
+        """The options that every epoch depends on, all but the number of epochs, unless it sets the decay."""
         return self.plain() | {"epochs": self.epochs if self.decay else None}

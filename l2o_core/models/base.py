@@ -43,7 +43,7 @@ class LearnedOptimizer(nn.Module, ABC):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that the updates depend on: architecture, options and weights; a key for `storage.Cache`."""
+        """Architecture, options and weights, on which all updates depend, as a key for `storage.Cache`."""
         return {
             "architecture": type(self).__name__,
             "options": self.options,

@@ -61,7 +61,7 @@ class Rule:
 
     @property
     def unpublished(self) -> tuple[str, ...]:
-        """Coefficients in the equation whose values were not published: give them by keyword.
+        """Coefficients in the equation whose values were not published; give them by keyword.
 
         Example:
             >>> get("syml2o_eq6").unpublished[:3]
