@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from l2o_core.errors import ConfigError, did_you_mean
 
 from .checkout import book_root
@@ -68,6 +70,14 @@ def mean_std(values: Sequence[Any]) -> str:
         decimals = min(3, max(0, 1 - math.floor(math.log10(std)))) if std > 0 else None
         text = f"{mean:.3g} ± 0" if decimals is None else f"{mean:.{decimals}f} ± {std:.{decimals}f}"
     return text + (f" ({diverged} diverged)" if diverged else "")
+
+
+def median_time(seconds: Sequence[float]) -> str:
+    """The median of several times, in seconds or minutes: "0.2 s", "46 s", "3.1 min"."""
+    middle = float(np.median(seconds))
+    if middle >= 100:
+        return f"{middle / 60:.1f} min"
+    return f"{middle:.0f} s" if middle >= 10 else f"{middle:.1f} s"
 
 
 def listed(names: Sequence[str]) -> str:

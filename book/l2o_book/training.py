@@ -1,10 +1,10 @@
-"""Ordinary training of a network with an optimizer, for some epochs: the final test of a rule."""
+"""Ordinary training of a network with an optimizer, the final test of a rule, and its entry in a record."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,6 +123,43 @@ def fit(
             states = {} if done else loop.states()
             checkpoint.save({"result": vars(result), "states": states})
     return result
+
+
+def summary(fits: Sequence[Fit]) -> dict[str, Any]:
+    """The part of a record for trainings with one rule, one training for each seed.
+
+    Accuracies on test images after each epoch, on validation images after the last, the number of trainings
+    that diverged, and the seconds of each.
+    """
+    return {
+        "test": [fit.test for fit in fits],
+        "validation": [fit.validation[-1] if fit.validation else 0.0 for fit in fits],
+        "diverged": sum(fit.diverged for fit in fits),
+        "seconds": [fit.seconds for fit in fits],
+    }
+
+
+def final(runs: Mapping[str, Any], epochs: int) -> list[float]:
+    """Test accuracy of a `summary` after the last epoch, in per cent; NaN where the training diverged."""
+    return [100 * curve[-1] if len(curve) == epochs else math.nan for curve in runs["test"]]
+
+
+def average(runs: Mapping[str, Any], epochs: int) -> list[float]:
+    """Test accuracy of a `summary`, averaged over the epochs, in per cent; 0 in epochs after a divergence."""
+    return [100 * sum(curve) / epochs for curve in runs["test"]]
+
+
+def state_bytes(make_optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]) -> float:
+    """Bytes of state that an optimizer stores between steps for each parameter in float32.
+
+    Scalars, such as a count of steps, are left out.
+    """
+    parameter = nn.Parameter(torch.zeros(1000))
+    parameter.grad = torch.ones_like(parameter)
+    made = make_optimizer([parameter])
+    made.step()
+    tensors = [value for value in made.state[parameter].values() if torch.is_tensor(value) and value.ndim]
+    return sum(tensor.nbytes for tensor in tensors) / parameter.numel()
 
 
 class _Split:

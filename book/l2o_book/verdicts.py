@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from .records import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,9 +46,10 @@ class Comparison:
         if self.verdict == NOT_RUN:
             return "–"
         if math.isnan(self.low):
-            return f"{self.difference:+.3g}"
-        decimals = min(4, max(0, 1 - math.floor(math.log10(max(self.high - self.low, 1e-12)))))
-        return f"{self.difference:+.{decimals}f} [{self.low:+.{decimals}f}, {self.high:+.{decimals}f}]"
+            return f"{self.difference + 0.0:+.3g}"  # never "-0"
+        half = max((self.high - self.low) / 2, 1e-12)  # to two digits
+        decimals = min(4, max(0, 1 - math.floor(math.log10(half))))
+        return f"{self.difference + 0.0:+.{decimals}f} [{self.low:+.{decimals}f}, {self.high:+.{decimals}f}]"
 
 
 def lower(
@@ -98,6 +101,14 @@ def having(verdict: str, tables: Mapping[str, Mapping[str, Comparison]]) -> list
         for claim, comparison in claims.items()
         if comparison.verdict == verdict
     ]
+
+
+def counted(claims: Iterable[Comparison]) -> str:
+    """The verdicts in a sentence: "Of 5 claims, 2 are reproduced, 1 is not, and 2 are undecided"."""
+    said = [claim.verdict for claim in claims if claim.verdict != NOT_RUN]
+    numbers = [said.count(verdict) for verdict in (REPRODUCED, NOT_REPRODUCED, UNDECIDED)]
+    held, not_held, open_ = (f"{number} {'is' if number == 1 else 'are'}" for number in numbers)
+    return f"Of {plural(len(said), 'claim')}, {held} reproduced, {not_held} not, and {open_} undecided"
 
 
 def frame(tables: Mapping[str, Mapping[str, Comparison]]) -> pd.DataFrame:

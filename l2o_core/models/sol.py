@@ -56,6 +56,13 @@ class SOL(LearnedOptimizer):
         ['ad', 'ag', 'cd']
     """
 
+    inputs = INPUTS
+    """The features that the first layer reads (see `l2o_core.features`)."""
+    constants = CONSTANTS
+    """The numbers that it reads beside them."""
+    operators = ARITY
+    """The operators of a hidden layer, each with the number of components that it takes."""
+
     def __init__(
         self,
         total_steps: int = 100,

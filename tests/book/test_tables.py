@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from l2o_book.tables import Published, listed, mean_std
+from l2o_book.tables import Published, listed, mean_std, median_time
 
 from l2o_core.errors import ConfigError
 
@@ -74,3 +74,9 @@ def test_names_are_listed_as_in_a_sentence():
         "A and B",
         "A, B and C",
     ]
+
+
+def test_a_median_time_is_in_seconds_or_minutes():
+    assert median_time([0.1, 0.23, 9]) == "0.2 s"
+    assert median_time([45.6]) == "46 s"
+    assert median_time([100, 200, 300]) == "3.3 min"

@@ -1,12 +1,13 @@
 """Ordinary training: what it learns, what it depends on, and how it goes on after it was killed."""
 
+import math
 from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 from l2o_book import training
-from l2o_book.training import fit
+from l2o_book.training import Fit, fit
 from torch import nn
 
 from l2o_core import data
@@ -133,6 +134,37 @@ def test_divergence_ends_a_training_and_is_kept(splits, tmp_path):
 
 def test_bfloat16_and_channels_last_are_at_hand(splits):
     assert run(splits, autocast=True, epochs=5).test[-1] > 0.8
+
+
+def test_a_summary_has_one_value_for_each_seed():
+    fits = [Fit([1.0, 0.5], [0.6, 0.7], [0.5, 0.8], 3.0), Fit(diverged=True, seconds=1.0)]
+    assert training.summary(fits) == {
+        "test": [[0.5, 0.8], []],
+        "validation": [0.7, 0.0],
+        "diverged": 1,
+        "seconds": [3.0, 1.0],
+    }
+
+
+def test_accuracies_of_a_summary_are_in_per_cent_and_a_divergence_has_no_last_one():
+    runs = {"test": [[0.5, 0.8], [0.4]]}
+    last, missing = training.final(runs, 2)
+    assert last == 80
+    assert math.isnan(missing)
+    assert training.average(runs, 2) == [65, 20]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "tensors"),
+    [
+        (partial(torch.optim.SGD, lr=0.1), 0),
+        (SGD, 1),
+        (torch.optim.Adam, 2),
+        (partial(SymbolicOptimizer, rule="-g - g[3]"), 3),
+    ],
+)
+def test_the_state_of_an_optimizer_is_counted_for_each_parameter(optimizer, tensors):
+    assert training.state_bytes(optimizer) == 4 * tensors
 
 
 @pytest.mark.parametrize(

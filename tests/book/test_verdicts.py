@@ -38,6 +38,8 @@ def test_one_seed_decides_nothing_and_no_run_is_said():
     assert verdicts.lower(None, [0.9]).verdict == "not run"
     assert str(verdicts.lower([], [0.9])) == "–"
     assert str(verdicts.lower([0.1], [0.9])) == "-0.8"
+    assert str(verdicts.higher([0.1], [0.1])) == "+0"
+    assert str(verdicts.Comparison(0.22, -7.9, 8.34, 0.9, verdicts.UNDECIDED)) == "+0.2 [-7.9, +8.3]"
 
 
 def test_a_seed_that_diverged_counts_as_the_worst():
@@ -73,3 +75,9 @@ def test_claims_of_several_tables_stand_side_by_side():
     assert row["claim"] == "A below B"
     assert (row["P2, verdict"], row["P3, verdict"]) == ("reproduced", "undecided")
     assert row["P3, difference"] == "-0.1"
+
+
+def test_verdicts_are_counted_in_a_sentence():
+    claims = [verdicts.lower(*sides) for sides in ([[0.1], [0.9]], [[0.2], [0.3]], [[], [0.1]])]
+    claims.append(verdicts.lower([0.1, 0.11, 0.12], [0.9, 0.91, 0.92]))
+    assert verdicts.counted(claims) == "Of 3 claims, 1 is reproduced, 0 are not, and 2 are undecided"

@@ -9,7 +9,6 @@ from l2o_core.errors import ConfigError, L2OError
 from l2o_core.expressions import linear
 from l2o_core.meta import training
 from l2o_core.meta.estimators import TBPTT
-from l2o_core.models import sol
 from l2o_core.models.gates import GatedLinear
 from tests.models.running import run
 
@@ -32,7 +31,7 @@ def shaken(**options) -> models.SOL:
 
 @pytest.fixture
 def inputs():
-    return torch.randn(50, len(sol.INPUTS), generator=torch.Generator().manual_seed(0))
+    return torch.randn(50, len(models.SOL.inputs), generator=torch.Generator().manual_seed(0))
 
 
 def named(model, inputs):
@@ -70,8 +69,8 @@ def test_linear_units_are_gathered_into_one_sum():
     for unit in (1, 2, 3, 7):  # square, exp, sign and the product
         model.readout.weight.data[0, unit] = 0
     rule = model.equation
-    assert {str(variable) for variable in rule.variables} == set(sol.INPUTS)
-    assert rule.complexity == 4 * len(sol.INPUTS) + 1
+    assert {str(variable) for variable in rule.variables} == set(models.SOL.inputs)
+    assert rule.complexity == 4 * len(models.SOL.inputs) + 1
 
 
 @pytest.mark.parametrize(
@@ -195,3 +194,13 @@ def test_options_that_make_no_sense_are_refused(options):
 def test_a_fraction_that_makes_no_sense_is_refused(inputs):
     with pytest.raises(L2OError, match="fraction must lie in"):
         seeded().pruned(inputs, 1.0)
+
+
+def test_its_parts_can_be_listed_without_a_network():
+    """Twelve features and two constants in; eight operators, three of which take two components."""
+    model = models.SOL(copies=2)
+    assert model.features.names == models.SOL.inputs
+    assert len(models.SOL.inputs) == 12
+    assert models.SOL.constants == (1.0, 2.0)
+    assert [name for name, arity in models.SOL.operators.items() if arity == 2] == ["+", "-", "*"]
+    assert model.readout.weight.shape[1] == 2 * len(models.SOL.operators) + 1
