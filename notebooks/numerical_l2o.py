@@ -45,7 +45,7 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
-from l2o_book import baselines, curves, plots, verdicts
+from l2o_book import baselines, contest, plots, verdicts
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.records import plural
@@ -121,14 +121,7 @@ teachers = {
 }
 own = {"dataset": dataset, "inits": inits}
 own["training"] = {
-    label: {
-        "seconds": [history.seconds for _, history in trained[name]],
-        "validation": [history.validation for _, history in trained[name]],
-        "diverged": [len(history.diverged) for _, history in trained[name]],
-        "epochs": len(trained[name][0][1].losses),
-        "weights": sum(p.numel() for p in teachers[label][0].parameters()),
-    }
-    for label, name in TEACHERS.items()
+    label: contest.training(trained[name]) for label, name in TEACHERS.items()
 }
 
 # %% [markdown]
@@ -151,7 +144,7 @@ pipeline = Pipeline(page.cache, workers=workers)
 
 
 def evaluated(hidden: tuple[int, ...], steps: int, low: float = -0.5) -> dict:
-    """For each optimizer, curves [runs, 51 points], mean and end loss [runs], learning rate."""
+    """For each optimizer, its curves, mean and end losses, and learning rate."""
 
     def losses(optimizers, half: int, seed: int) -> list[torch.Tensor]:
         task = tasks.MLP("mlp", dataset, hidden, half=half, low=low)
@@ -165,19 +158,10 @@ def evaluated(hidden: tuple[int, ...], steps: int, low: float = -0.5) -> dict:
         rates = baselines.rates(first, last, per_decade)
         best, rate = baselines.tuned(rule, tuning_losses, rates)
         field[name] = [best], f"{rate:.2g}"
-    results = {}
-    for name, (optimizers, rate) in field.items():
-        runs = torch.cat(losses(optimizers, 1, 3000))
-        points, values = curves.thinned(runs)
-        results[name] = {
-            "steps": points,
-            "curves": values,
-            "mean": runs.mean(1),
-            "end": curves.ends(runs),
-            "seeds": len(optimizers),
-            "lr": rate,
-        }
-    return results
+    return {
+        name: contest.result(torch.cat(losses(optimizers, 1, 3000)), rate)
+        for name, (optimizers, rate) in field.items()
+    }
 
 
 own["P2"], own["P3"] = evaluated(P2, p2_steps), evaluated(P3, p3_steps)
@@ -249,8 +233,7 @@ CLAIMS = [
 
 def by_seed(problem: str, name: str) -> list[float]:
     """Mean end loss of each training seed of an optimizer."""
-    result = run[problem][name]
-    return np.reshape(result["end"], (result["seeds"], -1)).mean(1).tolist()
+    return contest.by_seed(run[problem][name], run["inits"])
 
 
 claims = {
@@ -275,7 +258,7 @@ stuck = [
     for name, result in run["P3"].items()
     if np.mean(result["end"]) > 0.85 * GUESSING
 ]
-order = sorted(run["P2"], key=lambda name: np.mean(run["P2"][name]["end"]))
+order = contest.ranking(run["P2"])
 display(
     Markdown(
         f"- Lowest end loss on P2: {', then '.join(order[:3])}.\n"
@@ -340,7 +323,7 @@ def race_figure(part: dict, name: str, title: str) -> None:
     axes[0].set(ylabel="minibatch loss")
     axes[0].set_yticks([0.2, 0.5, 1, 2], ["0.2", "0.5", "1", "2"], minor=False)
     axes[0].minorticks_off()
-    order = sorted(part, key=lambda label: np.mean(part[label]["end"]))
+    order = contest.ranking(part)
     plots.figure(
         fig,
         name=name,
@@ -366,8 +349,8 @@ race_figure(run["P2"], "fig-numerical-p2", "On P2 from unseen initialisations")
 plots.table(
     race_table(run["P2"]),
     name="tab-numerical-p2",
-    caption=f"P2, {run['P2']['SGD']['steps'][-1]} steps: loss over all steps and over the last ten, mean ± "
-    f"standard deviation over all runs ({source}).",
+    caption="P2: loss over all steps and over the last ten, mean ± standard deviation over all runs "
+    f"({source}).",
 )
 
 # %% [markdown]
@@ -405,8 +388,7 @@ plots.table(
     table3,
     name="tab-numerical-p3",
     caption="The numerical row of SymL2O's Table 3 beside ours: loss on P3 after training on P2; "
-    f"ours over all {run['P3']['SGD']['steps'][-1]} steps and over the last ten, mean ± standard deviation over "
-    f"all runs ({source}).",
+    f"ours over all steps and over the last ten, mean ± standard deviation over all runs ({source}).",
 )
 
 # %% [markdown]

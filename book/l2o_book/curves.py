@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -15,11 +18,14 @@ def thinned(curves: Tensor, points: int = 51) -> tuple[list[int], list[list[floa
 def averaged(curves: Tensor, points: int = 25) -> tuple[list[float], list[list[float]]]:
     """Middle steps [points] and means [R, points] over equal stretches of steps 1 to T of curves [R, T + 1].
 
-    Smoother than `thinned` where every step has a minibatch of its own. T must be a multiple of `points`.
+    Smoother than `thinned` where every step has a minibatch of its own. Stretches differ by one step at most;
+    fewer than `points` steps are all kept.
     """
-    width = (curves.shape[1] - 1) // points
-    means = curves[:, 1:].unflatten(1, (points, width)).mean(2)
-    return [width * i + (width + 1) / 2 for i in range(points)], _rounded(means)
+    steps = curves.shape[1] - 1
+    edges = np.linspace(0, steps, min(points, steps) + 1).round().astype(int).tolist()
+    stretches = list(itertools.pairwise(edges))
+    means = torch.stack([curves[:, first + 1 : last + 1].mean(1) for first, last in stretches], dim=1)
+    return [(first + 1 + last) / 2 for first, last in stretches], _rounded(means)
 
 
 def ends(curves: Tensor, steps: int = 10) -> Tensor:

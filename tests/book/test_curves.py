@@ -18,5 +18,12 @@ def test_averages_are_over_equal_stretches_without_the_start():
     assert values[0][0] == float(f"{RUNS[0, 1:5].mean():.4g}")
 
 
+def test_any_number_of_steps_can_be_averaged():
+    for steps in (1, 7, 30, 99):
+        middles, values = curves.averaged(RUNS[:, : steps + 1], 25)
+        assert len(middles) == len(values[0]) == min(25, steps)
+        assert 1 <= middles[0] <= middles[-1] <= steps
+
+
 def test_the_end_is_a_mean_over_the_last_steps():
     torch.testing.assert_close(curves.ends(RUNS, 10), RUNS[:, -10:].mean(1))
