@@ -43,10 +43,11 @@ def test_a_public_name_is_on_a_page_of_the_reference(module, name):
 
 
 def docstrings(thing: object) -> Iterator[str]:
-    """The docstring of a public thing, and of a class's public methods."""
+    """The docstring of a public thing, and of a class's public methods and properties."""
     yield inspect.getdoc(thing) or ""
-    if inspect.isclass(thing):
-        yield from (inspect.getdoc(part) or "" for name, part in vars(thing).items() if name[0] != "_")
+    for name, part in vars(thing).items() if inspect.isclass(thing) else ():
+        if name[0] != "_" and isinstance(part, FunctionType | property | classmethod | staticmethod):
+            yield inspect.getdoc(part) or ""
 
 
 @pytest.mark.parametrize(("module", "name"), DOCUMENTED)

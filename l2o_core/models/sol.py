@@ -32,10 +32,13 @@ ARITY = {name: 2 if name in "+-*" else 1 for name in UNITS}
 
 
 class SOL(LearnedOptimizer):
-    """Hidden layers of operators between SOL's inputs and a linear read-out, shared by all coordinates.
+    r"""Hidden layers of operators between SOL's inputs and a linear read-out, shared by all coordinates.
 
-        c = W h + b;   h' = (f_1(c_1), f_2(c_2), ..., f_n(c_{k-1}, c_k))                       (SOL Eq. 3)
-        update = -scale * (W h + b)                                                            (SOL Eq. 1)
+    A layer maps h to h', and the update is read out of the last one (SOL Eq. 3 and Eq. 1):
+
+    .. math::
+        c = W h + b, \quad h' = (f_1(c_1), f_2(c_2), \ldots, f_n(c_{k-1}, c_k)), \qquad
+        u = -\mathrm{scale} \cdot (W h + b)
 
     h is at first the inputs and the constants 1 and 2 (SOL Sec. 4). Every weight has a gate (Louizos et al.
     2018), sampled anew for each unroll of meta-training. Moments are those of `torch.optim.Adam`.
