@@ -54,38 +54,37 @@ class Command(SphinxDirective):
 
 
 def table() -> list[str]:
-    """A Markdown table of the rules: numbers stored for each parameter, learning rate, and the note."""
-    lines = [
-        "| rule | stored numbers per parameter | learning rate | when to use it |",
-        "| :-- | --: | --: | :-- |",
-    ]
+    """A Markdown table of the rules: numbers stored for each parameter, learning rate, when to use it."""
+    lines = ["| rule | numbers stored per parameter | learning rate | when to use it |"]
+    lines.append("| :-- | --: | --: | :-- |")
     for name in zoo.names():
-        entry = zoo.get(name)
-        lines.append(f"| `{name}` | {stored(entry)} | {entry.defaults['lr']:g} | {entry.note} |")
+        rule = zoo.get(name)
+        lines.append(f"| `{name}` | {stored(rule)} | {rule.defaults['lr']:g} | {rule.use} |")
     return lines
 
 
 def entries() -> list[str]:
-    """A Markdown definition of each rule: its equation, source, defaults, and what the user has to give."""
+    """A Markdown definition of each rule: equation, source, note, defaults, and what the user has to give."""
     lines: list[str] = []
     for name in zoo.names():
-        entry = zoo.get(name)
-        facts = f"{entry.source}. Defaults: " + ", ".join(f"`{k}={v}`" for k, v in entry.defaults.items())
-        if missing := entry.unpublished:
-            facts += f". To be given: {len(missing)} coefficients, `{missing[0]}` to `{missing[-1]}`"
-        formula = SUMS.get(name) or entry.equation.latex()
-        lines += [f"`{name}`", ": ```{math}", f"  {formula}", "  ```", "", f"  {facts}.", ""]
+        rule = zoo.get(name)
+        defaults = ", ".join(f"`{key}={value}`" for key, value in rule.defaults.items())
+        facts = f"{rule.source}. {rule.note} Defaults: {defaults}."
+        if missing := rule.unpublished:
+            facts += f" To be given: {len(missing)} coefficients, `{missing[0]}` to `{missing[-1]}`."
+        formula = SUMS.get(name) or rule.equation.latex()
+        lines += [f"`{name}`", ": ```{math}", f"  {formula}", "  ```", "", f"  {facts}", ""]
     return lines
 
 
-def stored(entry: zoo.Rule) -> int:
+def stored(rule: zoo.Rule) -> int:
     """The numbers that `SymbolicOptimizer` stores for each parameter when it follows this rule."""
     size = 100
     parameter = torch.nn.Parameter(torch.ones(size))
-    options: dict[str, Any] = dict.fromkeys(entry.unpublished, 1.0)
-    if {"ld", "cd"} & {variable.name for variable in entry.equation.variables}:
+    options: dict[str, Any] = dict.fromkeys(rule.unpublished, 1.0)
+    if {"ld", "cd"} & {variable.name for variable in rule.equation.variables}:
         options["total_steps"] = 10
-    optimizer = SymbolicOptimizer([parameter], entry.name, **options)
+    optimizer = SymbolicOptimizer([parameter], rule.name, **options)
     parameter.grad = torch.ones(size)
     optimizer.step()
     tensors = [part for part in optimizer.state[parameter].values() if isinstance(part, torch.Tensor)]
