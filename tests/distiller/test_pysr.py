@@ -1,10 +1,14 @@
 """PySR's side of the contract, with Julia stubbed; its files, its failures and its interruption."""
 
+import itertools
 import json
 import os
+import select
 import subprocess
 import sys
 import textwrap
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,7 +33,7 @@ def __getattr__(name):
 """
 
 STUB_PYSR = """
-import json, sys, time
+import json, os, signal
 from pathlib import Path
 
 class PySRRegressor:
@@ -105,28 +109,34 @@ def test_a_search_goes_there_and_back(stub, rows):
 
 
 def test_stopped_by_hand_it_keeps_the_hall_of_fame_and_ends_the_process(stub, rows, tmp_path, monkeypatch):
-    after = f"import os; Path({str(tmp_path / 'id')!r}).write_text(str(os.getpid())); time.sleep(60)"
-    stub("pysr", STUB_PYSR.format(after=after))
+    """The stub says in a pipe that its file is whole; the search then reads it, and is interrupted."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR)  # so that neither end waits for the other to open it
+    stub("pysr", STUB_PYSR.format(after=f"Path({str(pipe)!r}).write_text(str(os.getpid())); signal.pause()"))
+    processes = []
 
-    def interrupted(seconds, naps=[]):  # noqa: B006 (counts on purpose)
-        if (tmp_path / "id").exists():
-            naps.append(seconds)
-        if len(naps) > 2:
+    def interrupted(seconds):
+        if processes:
             raise KeyboardInterrupt
+        assert select.select([reader], [], [], 300)[0], "the stub wrote nothing"
+        processes.append(int(os.read(reader, 99)))
 
-    monkeypatch.setattr(pysr.time, "sleep", interrupted)
+    monkeypatch.setattr(pysr, "time", SimpleNamespace(sleep=interrupted, monotonic=time.monotonic))
     front = distiller.distill(*rows, NAMES, engine="pysr", time_limit=60)
     assert "stopped by hand" in front.notes[-1]
     assert len(front) > 1
     with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "id").read_text()), 0)
+        os.kill(processes[0], 0)
+    os.close(reader)
 
 
 def test_a_process_that_never_ends_is_ended(stub, rows, monkeypatch):
-    stub("pysr", "import time\ntime.sleep(60)")
-    monkeypatch.setattr(pysr, "STARTUP", 0.2)
-    with pytest.raises(EngineError, match="PySR wrote no equation within"):
-        distiller.distill(*rows, NAMES, engine="pysr", time_limit=0.2)
+    stub("pysr", "import signal\nsignal.pause()")
+    clock = itertools.count(step=100.0)
+    monkeypatch.setattr(pysr, "time", SimpleNamespace(sleep=lambda _: None, monotonic=lambda: next(clock)))
+    with pytest.raises(EngineError, match="PySR wrote no equation within 900 s of its start"):
+        distiller.distill(*rows, NAMES, engine="pysr", time_limit=60)
 
 
 @pytest.mark.parametrize(

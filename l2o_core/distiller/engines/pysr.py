@@ -99,14 +99,14 @@ class PySR:
             settings |= {"output_directory": str(folder), "run_id": "run"}
             (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
             latest: list[Expression] = []
-            for latest in _watch(folder, problem.names, time.monotonic() + STARTUP + time_limit):
+            for latest in _run_child(folder, problem.names, time.monotonic() + STARTUP + time_limit):
                 yield latest
             fit = problem.rows("fit")
             yield [polish(equation, fit) for equation in latest]
 
 
-def _watch(folder: Path, names: tuple[str, ...], deadline: float) -> Iterator[list[Expression]]:
-    """Run the child, and pass on what it writes; it never outlives this."""
+def _run_child(folder: Path, names: tuple[str, ...], deadline: float) -> Iterator[list[Expression]]:
+    """Run the child and yield each hall of fame that it writes; it never outlives this generator."""
     seen = None
     with (folder / "errors.txt").open("wb") as errors:
         # -P: else this folder comes first, and this module would be taken for PySR itself
