@@ -52,7 +52,6 @@ from sklearn.neural_network import MLPRegressor
 
 from l2o_core import distiller, expressions, metrics, models, tasks
 from l2o_core.distiller.engines import Operon
-from l2o_core.distiller.problem import prepare
 from l2o_core.features import Features
 from l2o_core.optim import zoo
 
@@ -172,7 +171,7 @@ def within_window(key: tuple) -> float | None:
 def network_fit(key: tuple) -> float:
     """R2 of a small network on the rows that the search has not seen; outliers are cut off for it."""
     data = rows[key]
-    problem = prepare(data.inputs, data.targets, data.names, data.groups, 0)
+    problem = distiller.prepare(data)
     seen = np.concatenate([problem.parts["fit"], problem.parts["select"]])
     X, y, held = problem.X.clip(-10, 10), problem.y, problem.parts["test"]
     options = {"max_iter": 60, "early_stopping": True, "random_state": 0}
@@ -591,7 +590,7 @@ def walk(source: str) -> list[Frame]:
     """A frame for each entry of a front, on 150 held-out windows, in units of the teacher's spread."""
     key = problems[-1], source, seeds[0]
     data, front, unit = rows[key], fronts[key], rows[key].targets.std()
-    parts = prepare(data.inputs, data.targets, data.names, data.groups, 0).parts
+    parts = distiller.prepare(data).parts
     held = np.random.default_rng(0).choice(parts["test"], 150, replace=False)
     columns = dict(
         zip(data.names, torch.from_numpy(data.inputs[held].T.copy()), strict=True)
