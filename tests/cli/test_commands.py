@@ -144,16 +144,20 @@ def test_options_that_make_no_sense_are_one_clear_line_before_any_search(
     assert len(error.splitlines()) == 1
 
 
-def test_the_commands_of_the_library_describe_themselves_without_torch():
-    program = """if True:
-        import argparse, sys
-        from l2o_core.cli import distill, train, zoo
-        commands = argparse.ArgumentParser().add_subparsers()
-        for command in (distill, train, zoo):
-            command.add_parser(commands)
-        print("torch" in sys.modules)"""
-    got = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert got.stdout == "False\n"
+def test_distill_describes_itself_and_refuses_options_without_torch():
+    code = """if True:
+        import sys
+        sys.modules["torch"] = None
+        from l2o_core.cli import main
+        main(["distill", "data.npz", "--time-limit", "0"])
+        main(["distill", "--help"])
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (
+        0,
+        "l2o: --time-limit must be a positive number of seconds, not 0\n",
+    )
+    assert "usage: l2o distill" in done.stdout
 
 
 def test_distill_writes_and_draws_the_front_and_begins_with_it_again(tmp_path, capsys):
