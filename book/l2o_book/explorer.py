@@ -6,7 +6,6 @@ by matplotlib, below ipywidgets. Where neither works, the picture of the first f
 
 from __future__ import annotations
 
-import html
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,11 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from l2o_core.errors import ConfigError
 
-from . import mime, plots, svg
+from . import explorer_widget, mime, plots, svg
 from .palette import DASHES, LIGHT, Look, looks
 
 if TYPE_CHECKING:
-    import ipywidgets
     from matplotlib.figure import Figure
 
 STYLES = ("line", "dash", "points")
@@ -51,6 +49,16 @@ class Frame:
     facts: Mapping[str, str] = field(default_factory=dict)
     latex: str | None = None
     curves: Sequence[Curve] = ()
+
+    @property
+    def words(self) -> str:
+        """Label and facts in one line."""
+        return " · ".join([self.label, *(f"{name} {value}" for name, value in self.facts.items())])
+
+    @property
+    def equation(self) -> str | None:
+        """The equation for display, a long sum over several lines."""
+        return plots.broken(" ".join(self.latex.strip().strip("$").split())) if self.latex else None
 
 
 @dataclass(frozen=True)
@@ -135,9 +143,9 @@ def explorer(
         mime.SVG: drawn_still,
         "text/plain": f"<explorer {name}>",
     }
-    if _live():
+    if explorer_widget.live():
         # One output with both: a front end shows the widget if it can, or else the picture.
-        widget = _widget(groups, picture, control=control, choice=choice, start=start)
+        widget = explorer_widget.widget(groups, picture, control=control, choice=choice, start=start)
         data[mime.WIDGET_VIEW] = widget._repr_mimebundle_()[mime.WIDGET_VIEW]
     mime.mark("explorer", name, data, caption, alt=alt or plots.description(still), record=record)
 
@@ -202,14 +210,10 @@ def _packed(groups: Mapping[str, Sequence[Frame]], axes: _Axes) -> dict[str, Any
     def frame(of: Frame) -> dict[str, Any]:
         facts = [[str(name), str(value)] for name, value in of.facts.items()]
         curves = [curve(cast(_Drawn, each)) for each in of.curves]
-        return {"label": of.label, "facts": facts, "latex": _latex(of), "curves": curves}
+        return {"label": of.label, "facts": facts, "latex": of.equation, "curves": curves}
 
     packed = [{"label": label, "frames": [frame(each) for each in group]} for label, group in groups.items()]
     return asdict(axes) | {"groups": packed, "arrays": [list(values) for values in arrays]}
-
-
-def _latex(frame: Frame) -> str | None:
-    return plots.broken(" ".join(frame.latex.strip().strip("$").split())) if frame.latex else None
 
 
 def _picture(frame: Frame, axes: _Axes) -> Figure:
@@ -227,7 +231,7 @@ def _picture(frame: Frame, axes: _Axes) -> Figure:
         ax.plot(curve.x, curve.y, color=curve.color, label=curve.label, **_marks(cast(_Drawn, curve)))
     ax.set_xlabel(axes.x, parse_math=False)
     ax.set_ylabel(axes.y, parse_math=False)
-    ax.set_title(textwrap.fill(_words(frame), 80), parse_math=False)
+    ax.set_title(textwrap.fill(frame.words, 80), parse_math=False)
     if ax.get_legend_handles_labels()[0]:
         for text in ax.legend().get_texts():
             text.set_parse_math(False)
@@ -239,54 +243,3 @@ def _marks(curve: _Drawn) -> dict[str, Any]:
     if curve.style == "points":
         return {"linestyle": "", "marker": "o", "ms": 3.5, "mew": 0, "alpha": 0.6}
     return {"linestyle": (0, tuple(curve.dashes)) if curve.dashes else "-"}
-
-
-def _words(frame: Frame) -> str:
-    return " · ".join([frame.label, *(f"{name} {value}" for name, value in frame.facts.items())])
-
-
-def _live() -> bool:
-    """Whether a kernel and ipywidgets are there."""
-    try:
-        import ipywidgets  # noqa: F401
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    return getattr(get_ipython(), "kernel", None) is not None
-
-
-def _widget(
-    groups: Mapping[str, Sequence[Frame]], picture: Any, *, control: str, choice: str, start: int
-) -> ipywidgets.VBox:
-    """The controls above the picture and the equation of the frame that they name."""
-    import ipywidgets
-
-    def options() -> list[tuple[str, int]]:
-        return [(frame.label, i) for i, frame in enumerate(groups[select.value])]
-
-    def group_changed(_: Any = None) -> None:
-        position = min(slider.index or 0, len(groups[select.value]) - 1)
-        slider.options = options()
-        slider.index = position
-        draw()
-
-    def draw(_: Any = None) -> None:
-        frame = groups[select.value][slider.index]
-        data, width = picture(select.value, slider.index)
-        chart.value = (
-            f'<img src="data:image/png;base64,{data}" alt="{html.escape(_words(frame))}" '
-            f'style="width: {width}px; max-width: 100%">'
-        )
-        latex = _latex(frame)
-        equation.value = f"$${html.escape(latex)}$$" if latex else ""
-
-    wide = {"description_width": "initial"}
-    select = ipywidgets.Dropdown(options=list(groups), description=choice, style=wide)
-    slider = ipywidgets.SelectionSlider(options=options(), index=start, description=control, style=wide)
-    chart = ipywidgets.HTML()
-    equation = ipywidgets.HTMLMath(layout={"overflow": "auto hidden"})
-    select.observe(group_changed, "value")
-    slider.observe(draw, "index")
-    draw()
-    controls = [select, slider] if len(groups) > 1 else [slider]
-    return ipywidgets.VBox([*controls, chart, equation])

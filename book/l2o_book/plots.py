@@ -47,6 +47,7 @@ STYLE: Any = {  # matplotlib types each of its hundreds of names
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.linewidth": 0.7,
+    "axes.formatter.use_mathtext": True,
     "grid.color": INK,
     "grid.alpha": 0.2,
     "grid.linewidth": 0.6,

@@ -7,8 +7,7 @@ import ipywidgets
 import matplotlib as mpl
 import numpy as np
 import pytest
-from l2o_book import explorer as module
-from l2o_book import palette
+from l2o_book import explorer_widget, palette
 from l2o_book.explorer import Curve, Frame, explorer
 from l2o_book.mime import EXPLORER, SVG, WIDGET_VIEW
 
@@ -150,7 +149,7 @@ def test_the_picture_does_not_depend_on_the_notebook_s_style(shown):
 
 
 def test_in_a_kernel_the_same_output_holds_the_widget(shown, monkeypatch):
-    monkeypatch.setattr(module, "_live", lambda: True)
+    monkeypatch.setattr(explorer_widget, "live", lambda: True)
     data = explored(shown, [frame(), frame("20 nodes")])
     output = shown[0][0]
     assert output[WIDGET_VIEW]["model_id"]
@@ -160,7 +159,7 @@ def test_in_a_kernel_the_same_output_holds_the_widget(shown, monkeypatch):
 
 
 def test_there_is_no_widget_without_a_kernel():
-    assert not module._live()
+    assert not explorer_widget.live()
 
 
 def test_the_widget_follows_its_controls():
@@ -175,7 +174,7 @@ def test_the_widget_follows_its_controls():
         seen.append((group, position))
         return "AAAA", 640
 
-    box = module._widget(groups, picture, control="size", choice="teacher", start=1)
+    box = explorer_widget.widget(groups, picture, control="size", choice="teacher", start=1)
     select, slider, chart, equation = box.children
     assert seen[-1] == ("DM", 1)
     assert "20 nodes · R² 0.93" in chart.value
@@ -189,5 +188,5 @@ def test_the_widget_follows_its_controls():
     assert equation.value == "$$a &lt; b$$"
     slider.index = 0
     assert equation.value == ""
-    alone = module._widget({"": groups["DM"]}, picture, control="size", choice="", start=0)
+    alone = explorer_widget.widget({"": groups["DM"]}, picture, control="size", choice="", start=0)
     assert isinstance(alone.children[0], ipywidgets.SelectionSlider)
