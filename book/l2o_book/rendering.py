@@ -14,9 +14,7 @@ from typing import Any
 from .palette import css, themed
 from .svg import GROUND
 
-IMAGE = re.compile(
-    r'<img alt="(?P<alt>[^"]*)" class="[^"]*\bl2o-figure\b[^"]*" src="(?P<src>[^"]*\.svg)"[^>]*/>'
-)
+IMAGE = re.compile(r'<img alt="(?P<alt>[^"]*)"[^>]* src="(?P<src>[^"]*\.svg)"[^>]*/>')
 TABLE = re.compile(
     r'<div class="pst-scrollable-table-container"><table(?P<attributes>[^>]*)>\n'
     r"(?:<caption>(?P<caption>.*?)</caption>\n)?(?P<rows>.*?)</table>\n</div>",
@@ -58,18 +56,20 @@ def description(body: str, length: int = 200) -> str:
 
 
 def drawings(body: str, sources: dict[str, Path]) -> str:
-    """The page with its drawings in place of references to them, in colours that follow the theme."""
+    """The page with the book's drawings in place of references to them, in colours that follow the theme.
+
+    Drawings of others, which do not have the book's ground, stay images.
+    """
 
     def inline(match: re.Match[str]) -> str:
         source = sources.get(Path(match["src"]).name)
-        if source is None:
+        text = source.read_text(encoding="utf-8") if source else ""
+        if GROUND not in text:
             return match[0]
-        text = source.read_text(encoding="utf-8")
-        return text.replace(GROUND, "", 1).replace(
-            "<svg", f'<svg class="l2o-figure" role="img" aria-label="{match["alt"]}"', 1
-        )
+        opened = f'<svg class="l2o-figure" role="img" aria-label="{match["alt"]}"'
+        return themed(text.replace(GROUND, "", 1).replace(' role="img"', "", 1).replace("<svg", opened, 1))
 
-    return IMAGE.sub(lambda match: themed(inline(match)), body)
+    return IMAGE.sub(inline, body)
 
 
 def tables(body: str) -> str:

@@ -117,7 +117,7 @@ def directive(output: NotebookNode, figures: Path, repository: Mapping[str, str]
         alternative = re.sub(r"[${}`*\\]", "", mark["alt"])
         picture = (
             f"```{{figure}} {figures.name}/{mark['name']}.svg\n:name: {mark['name']}\n:alt: {alternative}\n"
-            f":class: l2o-figure\n\n{caption}\n```"
+            f"\n{caption}\n```"
         )
         return picture if mark["kind"] == "figure" else f"{picture}\n\n{frames(data[mime.EXPLORER])}"
     if mark["kind"] == "table":

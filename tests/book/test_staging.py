@@ -38,8 +38,8 @@ def test_a_figure_becomes_a_numbered_directive_behind_its_cell(tmp_path):
     title, note, introduction, directive, after = sources(page)
     assert (title, introduction, after) == ("# Title", "Begin.", "After.")
     assert note.startswith("```{div} l2o-run")
-    assert directive.splitlines()[:4] == [
-        *("```{figure} figures/fig-a.svg", ":name: fig-a", ":alt: Chart: loss f.", ":class: l2o-figure")
+    assert directive.splitlines()[:3] == [
+        *("```{figure} figures/fig-a.svg", ":name: fig-a", ":alt: Chart: loss f.")
     ]
     assert directive.endswith("\n\nLoss $f(x)$ of {one}.\n```")
     assert sources(page, "code") == ["draw()"]
