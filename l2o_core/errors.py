@@ -99,7 +99,7 @@ def optional_import(purpose: str, extra: str) -> Iterator[None]:
 
 
 def _pointer(text: str | None, position: int) -> str:
-    """Where in the text: the offset, and a window of it with a caret below."""
+    """The offset in the text, and a window of the text with a caret below."""
     if text is None:
         return f" (at position {position})"
     start = max(0, position - 30)

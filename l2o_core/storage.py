@@ -126,7 +126,7 @@ class Format(Generic[T]):
 
 
 def _load_tensors(path: Path) -> Any:
-    """What `torch.save` wrote; only tensors and plain values, no code. CheckpointError for anything else."""
+    """Read what `torch.save` wrote, only tensors and plain values. CheckpointError for anything else."""
     try:
         return torch.load(path, weights_only=True)
     except (RuntimeError, EOFError, KeyError, TypeError, OSError, pickle.UnpicklingError) as error:
@@ -208,7 +208,7 @@ class Cache:
     may use one folder: the worst that happens is that a result is computed twice.
 
     Args:
-        folder: Where results are; None stores nothing and computes always.
+        folder: Folder of the results; None stores nothing and computes always.
         code: A digest or version of the code that makes the results, part of every key.
 
     Example:

@@ -67,10 +67,10 @@ def fit(
         batch: Images in a step.
         schedule: "constant", or "cosine" from the optimizer's learning rate to 0 over all steps.
         augment: Shift images at random by up to 4 pixels, and mirror half of them.
-        device: Where images and network are; images are channels-last.
+        device: Device of images and network; images are channels-last.
         autocast: Compute the network in bfloat16.
         compile: Compile the network.
-        cache: Where a killed training goes on to the same result, and a finished one is read back.
+        cache: From it a killed training goes on to the same result, and a finished one is read back.
         progress: Show a progress bar.
 
     Raises:

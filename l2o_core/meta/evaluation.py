@@ -29,7 +29,7 @@ def evaluate(
         steps: Optimizee steps.
         instances: Instances of the task, optimized at once.
         seed: Of starting points and batches; the same seed gives every optimizer the same instances.
-        cache: Where losses are stored and found again, by optimizer, instances and options.
+        cache: Stores the losses, by optimizer, instances and options.
 
     Returns:
         Losses `[instances, steps + 1]`, the first before any step; each on the batch of its step.

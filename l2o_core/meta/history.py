@@ -1,4 +1,4 @@
-"""What happened in a training run, epoch by epoch."""
+"""The course of a meta-training, epoch by epoch."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Recipe:
 
         Args:
             seed: Of the initial weights and the training.
-            folder: Where the weights are left (`<name>-<seed>.safetensors`), and a checkpoint from which a
+            folder: For the weights (`<name>-<seed>.safetensors`) and a checkpoint from which a
                 killed training continues (`<name>-<seed>.pt`); None writes no file.
             progress: Show a progress bar.
             changes: Other values for options of `training`.

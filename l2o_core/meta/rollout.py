@@ -22,10 +22,10 @@ class Rollout:
 
     Args:
         task: The optimizee.
-        params: Where the instances are, `[I, n]`.
+        params: The instances' parameters, `[I, n]`.
         scale: The factors of random scaling, `[I, n]`, or None.
         state: The optimizer's state, for N = I * n coordinates.
-        batches: What the loss will see at the coming steps.
+        batches: The data of the coming steps.
         loss: The loss at `params` on the latest batch, `[I]`.
         gradient: Its gradient, `[N]`.
     """

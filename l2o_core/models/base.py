@@ -23,7 +23,7 @@ class LearnedOptimizer(nn.Module, ABC):
     `options` are the arguments that build the same architecture again.
 
     Args:
-        features: What the rule sees of a coordinate's gradients.
+        features: Features of a coordinate's gradients, the inputs of the rule.
 
     Example:
         >>> from l2o_core import models
@@ -56,7 +56,7 @@ class LearnedOptimizer(nn.Module, ABC):
         Args:
             like: A tensor with the shape, precision and device of the gradients, `[N]`.
             state_dtype: Precision of the state's wide parts `[N, k]`, such as `torch.float16` for very many
-                coordinates; None: that of `like`. What has one number a coordinate stays as it is.
+                coordinates; None: that of `like`. Parts `[N]` stay as they are.
         """
         if state_dtype is None:
             return self.features.init(like) + self.init_memory(like)

@@ -15,7 +15,7 @@ class Recurrent(LearnedOptimizer):
     """Stacked LSTM cells between an input map and a linear read-out, shared by all coordinates.
 
     Args:
-        features: What the input map sees.
+        features: Inputs of the input map.
         inputs: Width of what `encode` gives the first cell.
         hidden: Width of the cells.
         layers: Number of cells.

@@ -32,7 +32,7 @@ class Classifier(Task):
         low: The value of a black pixel; a white one has `low + 1`.
         augment: Shift images at random by up to 4 pixels, and mirror half of them.
         init_std: Standard deviation of all initial parameters, biases included.
-        device: Where images and parameters are.
+        device: Device of images and parameters.
         download: Download the data set if it is not found.
 
     Raises:

@@ -27,7 +27,7 @@ class LeNet(Classifier):
         augment: Shift images at random by up to 4 pixels, and mirror half of them.
         init_std: Standard deviation of all initial parameters. With P2's 0.01 the signal would be lost on
             the way through five layers.
-        device: Where images and parameters are.
+        device: Device of images and parameters.
         download: Download the data set if it is not found.
 
     Raises:

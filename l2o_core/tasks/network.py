@@ -24,7 +24,7 @@ class Network(Classifier):
         half: Half of the training images: optimizers are trained on half 0 and judged on half 1; None: all.
         low: The value of a black pixel; a white one has `low + 1`.
         augment: Shift images at random by up to 4 pixels, and mirror half of them.
-        device: Where images and parameters are.
+        device: Device of images and parameters.
         download: Download the data set if it is not found.
 
     Raises:

@@ -22,7 +22,7 @@ class Rastrigin(Task):
 
     Args:
         dim: Coordinates of an instance.
-        device: Where everything is.
+        device: Device of all tensors.
 
     Example:
         >>> Rastrigin(dim=10).layers
