@@ -27,8 +27,8 @@ Report = Callable[[dict[str, Any]], None]
 class Job:
     """One notebook to run: all that whoever runs it needs to know.
 
-    `changes` are the parameters that are not the profile's; where there are any, `label`, the notebook's name
-    otherwise, ends in the seed or in a digest of them. `key` is a digest of everything the run depends on.
+    `changes` are the parameters that are not the profile's. `label` is the notebook's name, and behind it the
+    seed and a digest of other changes. `key` is a digest of everything the run depends on.
     """
 
     name: str

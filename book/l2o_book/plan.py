@@ -21,6 +21,8 @@ from .jobs import Job
 
 OWN, RUNS = "own", "runs"
 """Folders in results/ and results/<profile>/ whose records nothing else depends on."""
+SEEDS = ("seed", "seeds")
+"""Parameters that hold one seed or a list of them; a notebook has one of the two."""
 SHOW = "show"
 """The parameter that says which run a page shows; what is computed and recorded does not depend on it."""
 
@@ -138,7 +140,7 @@ def _seedings(
     if not seeds:
         return [{}]
     known = profiles.parameters(root, name)
-    found = next((key for key in ("seed", "seeds") if key in known), None)
+    found = next((key for key in SEEDS if key in known), None)
     if found is None:
         raise ConfigError(f"{name} has no parameter seed or seeds, so it cannot be run with --seeds")
     if found in changes:
@@ -169,11 +171,12 @@ def _job(root: Path, name: str, profile: str, changes: Mapping[str, Any], librar
 
 
 def _label(name: str, changes: Mapping[str, Any]) -> str:
-    """The notebook's name, and behind it what is changed: one seed, or a digest of more."""
-    if not changes:
-        return name
-    if len(changes) == 1:
-        match changes:
-            case {"seed": int(seed)} | {"seeds": [int(seed)]}:
-                return f"{name}-seed{seed}"
-    return f"{name}-{digest(json.dumps(changes, sort_keys=True, default=str))[:8]}"
+    """The notebook's name, and behind it what is changed: one seed, a digest of the rest."""
+    parts, rest = [name], dict(changes)
+    match changes:
+        case {"seed": int(seed)} | {"seeds": [int(seed)]}:
+            parts.append(f"seed{seed}")
+            rest = {key: value for key, value in changes.items() if key not in SEEDS}
+    if rest:
+        parts.append(digest(json.dumps(rest, sort_keys=True, default=str))[:8])
+    return "-".join(parts)

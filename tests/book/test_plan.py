@@ -126,6 +126,10 @@ def test_each_seed_is_a_job_of_its_own(small_book):
         ("second", {"seed": 1}),
     ]
     assert [job.label for job in jobs] == ["first", "first-seed1", "second", "second-seed1"]
+    (other,) = plan.plan(["second"], "quick", {"number": 7}, seeds=[1])
+    (another,) = plan.plan(["second"], "quick", {"number": 8}, seeds=[1])
+    assert other.label.startswith("second-seed1-")
+    assert other.label != another.label
     assert len({plan.record_folder(small_book.root, job) / f"{job.name}.json" for job in jobs}) == 4
 
 

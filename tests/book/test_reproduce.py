@@ -1,10 +1,13 @@
 """Notebooks run at the scale of a profile, once, side by side, and a failure stays its own."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import nbformat
 import pytest
-from l2o_book import progress, reproduce
+from l2o_book import jobs, plan, progress, reproduce
 
 from l2o_core.cli import main
 from l2o_core.errors import ConfigError
@@ -134,6 +137,40 @@ def test_stopped_by_hand_it_ends_its_kernels_and_keeps_what_is_finished(small_bo
         reproduce.execute([], "quick", jobs=2, show=Interrupted())
     (run,) = reproduce.execute(["first"], "quick")
     assert run.cached
+
+
+def test_killed_it_goes_on_where_it_was(small_book):
+    mark = small_book.root / "tried"
+    body = f"""
+import os, pathlib, signal, time
+if not (mark := pathlib.Path('{mark}')).exists():
+    mark.touch()
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+"""
+    small_book("first", body=body)
+    small_book("second")
+    code = "from l2o_core.cli import main; main(['reproduce', '--jobs', '1'])"
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert "[1/2] second: done" in killed.stdout
+    first, second = sorted(reproduce.execute([], "quick"), key=lambda run: run.name)
+    assert (first.failure, first.cached, second.cached) == (None, False, True)
+
+
+def test_a_stopped_job_ends_at_once_and_is_not_tried_again(small_book):
+    small_book("first", body="while True: pass")
+    (job,) = plan.plan([], "quick")
+    events = []
+
+    def report(event):
+        events.append(event)
+        if event["event"] == "cell":
+            jobs.stop("some jobs")
+
+    outcome = jobs.run(job, small_book.root, report, "some jobs")
+    assert "DeadKernelError" in outcome.failure
+    assert [event["event"] for event in events] == ["started", "cell"]
 
 
 @pytest.mark.parametrize(

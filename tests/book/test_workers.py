@@ -63,21 +63,29 @@ def test_progress_and_logs_come_back_from_a_cluster_and_failures_say_where(small
     assert lines[1:] == ["first: started", f"[1/1] first: FAILED {run.failure}"]
 
 
-def test_a_job_whose_worker_died_is_given_to_another(small_book):
-    mark = small_book.root / "tried"
+def test_a_killed_worker_costs_the_unfinished_part_of_its_job_only(small_book):
+    small_book("second")
+    folder = small_book.root / "checkpoints"
     body = f"""
-import os, pathlib, signal
-if not (mark := pathlib.Path('{mark}')).exists():
-    mark.touch()
-    os.kill(os.getppid(), signal.SIGKILL)  # the worker
-    import time; time.sleep(60)
-print("fine")
+import os, pathlib, signal, time
+folder = pathlib.Path('{folder}')
+folder.mkdir(exist_ok=True)
+for part in range(3):
+    if not (folder / str(part)).exists():
+        (folder / str(part)).touch()
+        with (folder / "computed").open("a") as file:
+            print(part, file=file)
+        if part == 0:
+            os.kill(os.getppid(), signal.SIGKILL)  # the worker
+            time.sleep(60)
 """
     small_book("first", body=body)
     lines = []
-    (run,) = reproduce.execute([], "quick", scheduler="local", jobs=1, show=progress.Lines(lines.append))
-    assert run.failure is None
-    assert any("started again" in line and line.endswith("its worker died") for line in lines)
+    runs = reproduce.execute([], "quick", scheduler="local", jobs=2, show=progress.Lines(lines.append))
+    assert not any(run.failure for run in runs)
+    assert (folder / "computed").read_text().split() == ["0", "1", "2"]
+    assert any(line.startswith("first: started again") and line.endswith("its worker died") for line in lines)
+    assert not any(line.startswith("second: started again") for line in lines)
 
 
 def test_an_address_where_nobody_answers_is_one_clear_line(small_book, capsys, monkeypatch):
