@@ -48,11 +48,19 @@ class Page:
         """The cache folder of this profile, if the parameter `folder` names one."""
         return cache_dir(self.parameters.get("folder", ""), self.profile)
 
-    def record(self, values: Mapping[str, Any], *, dataset: str, engine: str | None = None) -> Record:
+    def record(
+        self,
+        values: Mapping[str, Any],
+        *,
+        dataset: str,
+        engine: str | None = None,
+        part_of: str | None = None,
+    ) -> Record:
         """Write the record of this run, and return the one that the page shows.
 
         That is this run's own, or, with the parameter `show="recorded"`, the committed one of profile
-        `standard` where there is one. The page says which.
+        `standard` where there is one. The page says which. `part_of` names the experiment whose committed
+        record holds the values of this page among others, from when the two were one page.
         """
         own = records.save(
             self.name,
@@ -64,8 +72,11 @@ class Page:
             wall_time=self.seconds,
             parameters=self.parameters,
         )
-        recorded = self.show == "recorded" and records.exists(self.name, RECORDED)
-        shown = records.load(self.name, RECORDED) if recorded else own
+        committed = self.name
+        if part_of and not records.exists(committed, RECORDED):
+            committed = part_of
+        recorded = self.show == "recorded" and records.exists(committed, RECORDED)
+        shown = records.load(committed, RECORDED) if recorded else own
         self._announce(shown, recorded)
         return shown
 
@@ -75,10 +86,10 @@ class Page:
         text = f"This page shows {kind}: {record.source}, {record.day}."
         mime.mark(
             "record",
-            self.name,
+            record.experiment,
             {"text/markdown": text, "text/plain": text},
             source=record.source,
-            path=f"results/{record.profile}/{self.name}.json" if recorded else None,
+            path=f"results/{record.profile}/{record.experiment}.json" if recorded else None,
             commit=record.sha,
             date=record.date,
             profile=record.profile,

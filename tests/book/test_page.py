@@ -49,3 +49,14 @@ def test_nothing_else_can_be_shown(sol):
 def test_results_are_cached_only_in_a_folder_that_is_named(sol):
     assert page().cache is None
     assert page(folder="checkpoints").cache == sol.root / "checkpoints" / "quick"
+
+
+def test_a_page_that_was_split_off_shows_its_part_of_the_earlier_record(sol, capsys):
+    run = {"profile": "standard", "seed": [0], "dataset": "MNIST", "wall_time": 60}
+    folder = sol.root / "results" / "standard"
+    records.save("earlier", {"loss": 0.2, "more": 1}, **run, folder=folder)
+    options = {"dataset": "digits", "part_of": "earlier"}
+    assert page().record({"loss": 0.9}, **options).values == {"loss": 0.9}
+    assert page(show="recorded").record({"loss": 0.9}, **options).values["loss"] == 0.2
+    records.save("sol", {"loss": 0.1}, **run, folder=folder)
+    assert page(show="recorded").record({"loss": 0.9}, **options).values["loss"] == 0.1

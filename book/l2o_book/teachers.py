@@ -1,0 +1,60 @@
+"""The teachers of the pages on distillation: hand-made rules, and optimizers that were meta-trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from l2o_core.distiller import Dataset
+from l2o_core.features import Features
+from l2o_core.models import Equation, LearnedOptimizer
+
+from .pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """An optimizer that is distilled: a hand-made rule, or the recipe of a learned one ("dm").
+
+    The inputs of its equations are its own features, or `inputs`, over the pipeline's lags, or `lags`.
+    """
+
+    name: str
+    recipe: str = ""
+    rule: str = ""
+    moments: dict[str, float] = field(default_factory=dict)
+    inputs: Features | None = None
+    lags: int = 0
+
+    @property
+    def learned(self) -> bool:
+        """Whether it was meta-trained."""
+        return bool(self.recipe)
+
+    def optimizer(self, pipeline: Pipeline, problem: str, seed: int) -> LearnedOptimizer:
+        """The rule, or the optimizer that was meta-trained on the problem."""
+        if self.learned:
+            return pipeline.teacher(self.recipe, problem, seed)
+        return Equation(self.rule, **self.moments)
+
+    def windows(self, pipeline: Pipeline, problem: str, seed: int) -> Dataset:
+        """What it saw and did on fresh instances of the problem."""
+        optimizer = self.optimizer(pipeline, problem, seed)
+        return pipeline.trajectories(optimizer, problem, seed, self.inputs, self.lags)
+
+
+GRADIENTS = Features(("g",))
+BETAS = {"beta1": 0.9, "beta2": 0.9}
+ADAM = "-0.01 * m / (sqrt(v) + 1e-8)"
+
+TEACHERS = {
+    teacher.name: teacher
+    for teacher in (
+        Teacher("mom(0.5)", rule="-0.01 * b", moments={"beta1": 0.5}, inputs=GRADIENTS),
+        Teacher("Adam(0.9, 0.9)", rule=ADAM, moments=BETAS, inputs=GRADIENTS),
+        Teacher("Adam from m, v", rule=ADAM, moments=BETAS, inputs=Features(("m", "v"), **BETAS), lags=1),
+        Teacher("DM", recipe="dm"),
+        Teacher("RP", recipe="rp"),
+        Teacher("RPSmallExtra", recipe="rp_small_extra"),
+    )
+}
+"""The rows of SymL2O Table 7, and Adam with its moments as inputs; in the papers' order."""
