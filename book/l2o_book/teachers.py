@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from l2o_core.distiller import Dataset
 from l2o_core.features import Features
@@ -21,7 +21,7 @@ class Teacher:
     name: str
     recipe: str = ""
     rule: str = ""
-    moments: dict[str, float] = field(default_factory=dict)
+    betas: tuple[float, float] = (0.95, 0.95)
     inputs: Features | None = None
     lags: int = 0
 
@@ -34,7 +34,7 @@ class Teacher:
         """The rule, or the optimizer that was meta-trained on the problem."""
         if self.learned:
             return pipeline.teacher(self.recipe, problem, seed)
-        return Equation(self.rule, **self.moments)
+        return Equation(self.rule, beta1=self.betas[0], beta2=self.betas[1])
 
     def windows(self, pipeline: Pipeline, problem: str, seed: int) -> Dataset:
         """What it saw and did on fresh instances of the problem."""
@@ -43,15 +43,15 @@ class Teacher:
 
 
 GRADIENTS = Features(("g",))
-BETAS = {"beta1": 0.9, "beta2": 0.9}
+MOMENTS = Features(("m", "v"), beta1=0.9, beta2=0.9)
 ADAM = "-0.01 * m / (sqrt(v) + 1e-8)"
 
 TEACHERS = {
     teacher.name: teacher
     for teacher in (
-        Teacher("mom(0.5)", rule="-0.01 * b", moments={"beta1": 0.5}, inputs=GRADIENTS),
-        Teacher("Adam(0.9, 0.9)", rule=ADAM, moments=BETAS, inputs=GRADIENTS),
-        Teacher("Adam from m, v", rule=ADAM, moments=BETAS, inputs=Features(("m", "v"), **BETAS), lags=1),
+        Teacher("mom(0.5)", rule="-0.01 * b", betas=(0.5, 0.95), inputs=GRADIENTS),
+        Teacher("Adam(0.9, 0.9)", rule=ADAM, betas=(0.9, 0.9), inputs=GRADIENTS),
+        Teacher("Adam from m, v", rule=ADAM, betas=(0.9, 0.9), inputs=MOMENTS, lags=1),
         Teacher("DM", recipe="dm"),
         Teacher("RP", recipe="rp"),
         Teacher("RPSmallExtra", recipe="rp_small_extra"),
