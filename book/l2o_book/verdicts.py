@@ -93,14 +93,39 @@ def together(claims: Mapping[str, Comparison]) -> dict[str, Comparison]:
     return corrected
 
 
+def correlated(
+    a: Sequence[float], b: Sequence[float], *, negative: bool = False, permutations: int = 2000
+) -> Comparison:
+    """The claim that two numbers rise together, or, if `negative`, that one falls as the other rises.
+
+    `difference` is Spearman's rank correlation; its two-sided p-value is the fraction of random pairings that
+    correlate as strongly.
+    """
+    from scipy import stats
+
+    if min(len(a), len(b)) < 3:
+        return Comparison(math.nan, math.nan, math.nan, math.nan, NOT_RUN)
+    ranks = stats.rankdata(b)
+    test = stats.permutation_test(
+        (stats.rankdata(a),),
+        lambda paired: float(np.corrcoef(paired, ranks)[0, 1]),
+        permutation_type="pairings",
+        n_resamples=permutations,
+        rng=np.random.default_rng(0),
+    )
+    rho, p = float(test.statistic), float(test.pvalue)
+    found = _verdict(rho if negative else -rho, p)
+    return Comparison(rho, math.nan, math.nan, p, found)
+
+
+def named(verdict: str, claims: Mapping[str, Comparison]) -> list[str]:
+    """The claims of a table that have this verdict."""
+    return [claim for claim, comparison in claims.items() if comparison.verdict == verdict]
+
+
 def having(verdict: str, tables: Mapping[str, Mapping[str, Comparison]]) -> list[str]:
     """The claims with this verdict in any of several tables, as "A below B on P2" where the table is "P2"."""
-    return [
-        f"{claim} on {table}"
-        for table, claims in tables.items()
-        for claim, comparison in claims.items()
-        if comparison.verdict == verdict
-    ]
+    return [f"{claim} on {table}" for table, claims in tables.items() for claim in named(verdict, claims)]
 
 
 def counted(claims: Iterable[Comparison]) -> str:

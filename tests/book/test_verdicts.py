@@ -38,8 +38,6 @@ def test_one_seed_decides_nothing_and_no_run_is_said():
     assert verdicts.lower(None, [0.9]).verdict == "not run"
     assert str(verdicts.lower([], [0.9])) == "–"
     assert str(verdicts.lower([0.1], [0.9])) == "-0.8"
-    assert str(verdicts.higher([0.1], [0.1])) == "+0"
-    assert str(verdicts.Comparison(0.22, -7.9, 8.34, 0.9, verdicts.UNDECIDED)) == "+0.2 [-7.9, +8.3]"
 
 
 def test_a_seed_that_diverged_counts_as_the_worst():
@@ -77,7 +75,24 @@ def test_claims_of_several_tables_stand_side_by_side():
     assert row["P3, difference"] == "-0.1"
 
 
-def test_verdicts_are_counted_in_a_sentence():
-    claims = [verdicts.lower(*sides) for sides in ([[0.1], [0.9]], [[0.2], [0.3]], [[], [0.1]])]
-    claims.append(verdicts.lower([0.1, 0.11, 0.12], [0.9, 0.91, 0.92]))
-    assert verdicts.counted(claims) == "Of 3 claims, 1 is reproduced, 0 are not, and 2 are undecided"
+def test_a_rank_correlation_is_reproduced_if_it_has_the_claimed_sign():
+    x, noise = list(range(10)), [0.0, 2, 1, 3, 5, 4, 6, 8, 7, 9]
+    rising = verdicts.correlated(x, noise)
+    assert rising.verdict == verdicts.REPRODUCED
+    assert rising.difference == pytest.approx(stats.spearmanr(x, noise).statistic)
+    assert rising.p < 0.01
+    assert verdicts.correlated(x, noise, negative=True).verdict == verdicts.NOT_REPRODUCED
+    assert verdicts.correlated(x, [-y for y in noise], negative=True).verdict == verdicts.REPRODUCED
+
+
+def test_a_weak_correlation_is_undecided_and_two_points_are_none():
+    weak = verdicts.correlated(range(6), [3.0, 1, 4, 1, 5, 2])
+    assert weak.verdict == verdicts.UNDECIDED
+    assert str(weak).startswith("+")
+    assert verdicts.correlated([1, 2], [1, 2]).verdict == verdicts.NOT_RUN
+
+
+def test_claims_are_named_by_verdict():
+    claims = {"a": verdicts.lower([1, 1.1, 1.2], [2, 2.1, 2.3]), "b": verdicts.lower(None, [1])}
+    assert verdicts.named(verdicts.REPRODUCED, claims) == ["a"]
+    assert verdicts.named(verdicts.NOT_RUN, claims) == ["b"]
