@@ -194,6 +194,12 @@ stuck = [
     for label in races
     if np.mean(by_seed(label, "teacher")) > 0.85 * math.log(10)
 ]
+above = [
+    label
+    for label in races
+    if np.mean(by_seed(label, "teacher"))
+    > float(table3.cell(label, "loss numerical").split()[0])
+]
 verdict_text = "; ".join(
     f"{verdict} for {listed(verdicts.named(verdict, claims))}"
     for verdict in (
@@ -207,8 +213,8 @@ text = f"""
 - **Teachers end a little lower than their equations (SymL2O Table 3): {verdict_text}.** Judged by the mean, the
   equations of {listed(better)} end lower than their teachers.
 - **Divergence.** {diverged} of {in_all} runs of equations diverged.
-- **Losses are higher here than published,** of teachers and equations alike. Near {math.log(10):.2f}, the loss of
-  guessing, end the teachers: {listed(stuck)}.
+- **Losses.** {len(above)} of {len(races)} teachers end at a higher loss than published. Near
+  {math.log(10):.2f}, the loss of guessing, end: {listed(stuck)}.
 """
 display(Markdown(text))
 
