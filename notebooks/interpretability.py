@@ -128,6 +128,9 @@ computed = {name: tpf(rule, noise) for name, (rule, _, _) in known.items()}
 deviation = max(
     abs(computed[name] - short) for name, (_, short, _) in known.items()
 )
+exact = (
+    "but for rounding" if deviation < 1e-9 else f"to within {deviation:.0e} steps"
+)
 plots.table(
     pd.DataFrame(
         {
