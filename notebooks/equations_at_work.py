@@ -200,17 +200,21 @@ above = [
     if np.mean(by_seed(label, "teacher"))
     > float(table3.cell(label, "loss numerical").split()[0])
 ]
-verdict_text = "; ".join(
-    f"{verdict} for {listed(verdicts.named(verdict, claims))}"
+groups = {
+    verdict: verdicts.named(verdict, claims)
     for verdict in (
         verdicts.REPRODUCED,
         verdicts.NOT_REPRODUCED,
         verdicts.UNDECIDED,
     )
-    if verdicts.named(verdict, claims)
+}
+outcome = "; ".join(
+    f"{verdict} for {'all' if len(found) == len(claims) else listed(found)}"
+    for verdict, found in groups.items()
+    if found
 )
 text = f"""
-- **Teachers end a little lower than their equations (SymL2O Table 3): {verdict_text}.** Judged by the mean, the
+- **Teachers end a little lower than their equations (SymL2O Table 3): {outcome}.** Judged by the mean, the
   equations of {listed(better)} end lower than their teachers.
 - **Divergence.** {diverged} of {in_all} runs of equations diverged.
 - **Losses.** {len(above)} of {len(races)} teachers end at a higher loss than published. Near
@@ -230,6 +234,8 @@ for ax, label in zip(axes, ("DM", "RPSmallExtra"), strict=True):
         plots.band(ax, values, kind, x=race["steps"])
     ax.set(title=label, xlabel="step", yscale="log")
     ax.legend()
+axes[0].yaxis.set_major_formatter("{x:g}")
+axes[0].yaxis.set_minor_formatter("{x:g}")
 axes[0].set_ylabel("minibatch loss (cross-entropy)")
 plots.figure(
     fig,

@@ -192,7 +192,7 @@ plots.table(
 )
 
 # %% tags=["draw"]
-marks = sorted({round(i) for i in np.linspace(0, len(best) - 1, 7)})
+marks = sorted({round(i) for i in np.linspace(0, len(best) - 1, 6)})
 fig, ax = plt.subplots(figsize=(6.7, 3))
 for found in searches:
     steps, costs, _ = zip(*found, strict=True)
@@ -208,7 +208,8 @@ for number, index in enumerate(marks, 1):
     at = best[index][:2]
     ax.plot(*at, "o", color=plots.COLORS["equation"])
     ax.annotate(str(number), at, textcoords="offset points", xytext=(5, 5))
-ax.set(xlabel="mutations tried", ylabel="lowest cost so far", xscale="symlog")
+ax.set(xlabel="mutations tried", ylabel="lowest cost so far")
+ax.set(xscale="symlog", yscale="log")
 plots.figure(
     fig,
     name="fig-search-mutation",
@@ -218,7 +219,7 @@ plots.figure(
 plots.table(
     pd.DataFrame(
         {
-            "": number,
+            "number": number,
             "after mutations": best[index][0],
             "cost": f"{best[index][1]:.3f}",
             "equation": f"${best[index][2].rounded(2).latex()}$",

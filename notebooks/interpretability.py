@@ -151,9 +151,9 @@ plots.table(
 # %% [markdown]
 # ## Learned optimizers
 #
-# Each teacher optimizes images that it has not been trained on, P1 being the problem of {eq}`eq-p1`, P2 a perceptron
-# with hidden layers of 50 and 20 units, and P3 one of 50, 20, 20 and 12. What it sees and does is recorded and
-# distilled.
+# Each teacher was meta-trained on one problem and optimizes fresh instances of it, with images that it has not seen:
+# P1, the random functions of {eq}`eq-p1`; P2, a perceptron with hidden layers of 50 and 20 units; or P3, one of 50, 20,
+# 20 and 12. What it sees and does is recorded and distilled.
 
 # %%
 TEACHERS = {
@@ -248,7 +248,10 @@ run, count = record.values, len(record.seeds)
 source = record.cite(f"{run['inits']} initialisations for each training seed")
 
 # %% [markdown]
-# ## What we found
+# ## Claims and hypotheses
+#
+# From SymL2O's Table 3 and its discussion we take six claims that compare two teachers, each tested over training
+# seeds, on P2.
 
 # %%
 labels = list(run["races"])
@@ -286,7 +289,7 @@ claims = verdicts.together(
 )
 
 # %% [markdown]
-# SymL2O 3.5 has two hypotheses: (i) a longer TPF goes with faster convergence on the problem trained on, and (ii) a
+# SymL2O 3.5 also has two hypotheses: (i) a longer TPF goes with faster convergence on the problem trained on, and (ii) a
 # smaller MC goes with better transfer. We test both by rank correlation over all teachers and seeds, with a
 # permutation test. Six architectures are a small sample, and seeds of one architecture are not
 # independent: even a significant correlation would be weak evidence.
@@ -307,6 +310,9 @@ hypotheses = verdicts.together(
         ),
     }
 )
+
+# %% [markdown]
+# ## What we found
 
 # %% tags=["draw"]
 complexity = {

@@ -245,17 +245,17 @@ display(Markdown(text))
 # %% tags=["draw"]
 fig, axes = plt.subplots(3, 3, figsize=(6.7, 5.6))
 for ax, name, curve in zip(axes.flat, names, run["responses"], strict=False):
-    ax.plot(curve["x"], curve["rule"], "o", ms=3, color=plots.color("teacher"))
-    ax.plot(curve["x"], curve["equation"], color=plots.color("equation"))
+    rule, equation = 1000 * np.array([curve["rule"], curve["equation"]])
+    ax.plot(curve["x"], rule, "o", ms=3, color=plots.color("teacher"))
+    ax.plot(curve["x"], equation, color=plots.color("equation"))
     ax.set_title(name, fontsize=10)
-    ax.ticklabel_format(style="sci", scilimits=(-2, 2))
 for ax in axes.flat[len(names) :]:
     ax.axis("off")
 key = axes.flat[-1]
 key.plot([], [], "o", color=plots.color("teacher"), label="teacher")
 key.plot([], [], color=plots.color("equation"), label="equation")
 key.legend(loc="center")
-fig.supylabel("update", fontsize=10, color=plots.INK)
+fig.supylabel("1000 × update", fontsize=10, color=plots.INK)
 fig.supxlabel("value of the varied input", fontsize=10, color=plots.INK)
 plots.figure(
     fig,

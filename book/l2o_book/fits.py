@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from l2o_core import metrics
-from l2o_core.distiller import Dataset
-from l2o_core.distiller.problem import prepare
+from l2o_core.distiller import Dataset, prepare
 from l2o_core.models import LearnedOptimizer
 
 from .mapping import updates
@@ -18,7 +17,7 @@ from .pipeline import SPLIT_SEED
 
 def held_out(data: Dataset) -> Dataset:
     """The rows on which the R2 of a front is measured: no search and no choice has seen them."""
-    rows = prepare(data.inputs, data.targets, data.names, data.groups, SPLIT_SEED).parts["test"]
+    rows = prepare(data, seed=SPLIT_SEED).parts["test"]
     return replace(
         data,
         inputs=data.inputs[rows],
@@ -33,7 +32,7 @@ def network(data: Dataset) -> float:
     """Held-out R2 of a perceptron with two layers of 64, on inputs cut off at ten standard deviations."""
     from sklearn.neural_network import MLPRegressor
 
-    problem = prepare(data.inputs, data.targets, data.names, data.groups, SPLIT_SEED)
+    problem = prepare(data, seed=SPLIT_SEED)
     train = np.concatenate([problem.parts["fit"], problem.parts["select"]])
     X, y, test = problem.X.clip(-10, 10), problem.y, problem.parts["test"]
     fitted = MLPRegressor(hidden_layer_sizes=(64, 64), max_iter=60, early_stopping=True, random_state=0)
