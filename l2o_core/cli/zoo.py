@@ -60,7 +60,8 @@ def ranges(names: Sequence[str]) -> list[str]:
     """Names, with numbered ones in a row as a range: `c0 … c19`."""
     found: list[tuple[str, str]] = []
     for name in names:
-        stem, number = re.fullmatch(r"(.*?)(\d*)", name).groups()
+        stem = name.rstrip("0123456789")
+        number = name.removeprefix(stem)
         if found and number and found[-1][1] == f"{stem}{int(number) - 1}":
             found[-1] = (found[-1][0], name)
         else:

@@ -96,3 +96,9 @@ def test_claims_are_named_by_verdict():
     claims = {"a": verdicts.lower([1, 1.1, 1.2], [2, 2.1, 2.3]), "b": verdicts.lower(None, [1])}
     assert verdicts.named(verdicts.REPRODUCED, claims) == ["a"]
     assert verdicts.named(verdicts.NOT_RUN, claims) == ["b"]
+
+
+def test_verdicts_are_counted_in_a_sentence():
+    claims = [verdicts.lower(*sides) for sides in ([[0.1], [0.9]], [[0.2], [0.3]], [[], [0.1]])]
+    claims.append(verdicts.lower([0.1, 0.11, 0.12], [0.9, 0.91, 0.92]))
+    assert verdicts.counted(claims) == "Of 3 claims, 1 is reproduced, 0 are not, and 2 are undecided"
