@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from . import linear
 from .linear import ONE, LinearForm, nonzero, number, total
-from .operators import constant_value
+from .tensors import constant_value
 from .tree import Expression, Variable, call
 
 ROUNDING = 1e-14

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ExpressionError
-from .operators import OPERATORS, constant_value
+from .tensors import TENSOR_FUNCTIONS, constant_value
 
 if TYPE_CHECKING:
     from .tree import Expression
@@ -92,7 +92,7 @@ def _assemble(expression: Expression, free: bool) -> _Code:
     for register, at in last_use.items():
         spent[at].append(register)
     instructions = (
-        _Instruction(OPERATORS[name].function, arguments, tuple(gone))
+        _Instruction(TENSOR_FUNCTIONS[name], arguments, tuple(gone))
         for (name, arguments), gone in zip(operations, spent, strict=True)
     )
     return _Code(tuple(instructions), result)

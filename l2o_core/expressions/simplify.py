@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from .operators import DENOMINATOR_CUT, constant_value
+from .operators import DENOMINATOR_CUT
+from .tensors import constant_value
 from .tree import Expression, call, const, var
 
 

@@ -15,16 +15,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-from torch import Tensor
-
 from ..errors import ExpressionError
-from .compilation import Compiled, compile_expression
 from .operators import OPERATORS
 from .printer import to_latex, to_text
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the language itself needs neither
     import sympy
+    from torch import Tensor
+
+    from .compilation import Compiled
 
 MAX_NODES = 10_000
 MAX_LAG = 10_000
@@ -214,6 +213,8 @@ class Expression:
             which broadcast; `constants [K]` replaces the numbers in the equation. Without variables the value
             has the shape, type and device of the first input.
         """
+        from .compilation import compile_expression
+
         return compile_expression(self)
 
     def evaluate(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -226,9 +227,12 @@ class Expression:
             ExpressionError: If an input is missing.
 
         Example:
+            >>> import torch
             >>> (2 * var("x") ** 2).evaluate({"x": torch.tensor([1.0, 3.0])})
             tensor([ 2., 18.])
         """
+        import torch
+
         return self.compile()({name: torch.as_tensor(value) for name, value in inputs.items()})
 
     def latex(self, digits: int = 4) -> str:
@@ -367,9 +371,10 @@ def _operand(value: Expression | float) -> Expression:
     return value if isinstance(value, Expression) else const(value)
 
 
-def _finite(value: float) -> float:
-    if isinstance(value, Tensor) and value.ndim == 0:
-        value = value.item()
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
+def _finite(value: Any) -> float:
+    if not isinstance(value, numbers.Real) and getattr(value, "ndim", None) == 0:
+        value = value.item()  # a tensor
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not abs(value) <= sys.float_info.max:
         raise ExpressionError(f"a constant is a finite number, not {str(value)[:40]}")
     return float(value)

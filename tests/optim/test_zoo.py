@@ -2,6 +2,9 @@
 
 import copy
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -195,6 +198,19 @@ class TestEveryRule:
         assert p.dtype == dtype
         assert p.isfinite().all()
         assert all(value.dtype == dtype for key, value in optimizer.state[p].items() if key != "step")
+
+
+def test_the_zoo_and_the_language_are_read_without_pytorch():
+    code = """
+import sys
+from l2o_core import optim
+from l2o_core.expressions import parse
+rules = [optim.zoo.get(name) for name in optim.zoo.names()]
+print(rules[-1].unpublished, rules[-1].equation.latex(), parse("tanh(x[1]) / 2") + 1)
+assert "torch" not in sys.modules
+assert optim.SymbolicOptimizer and "torch" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_unknown_names_are_refused():
