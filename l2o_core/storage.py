@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from .errors import CheckpointError, ConfigError
 
@@ -70,7 +68,9 @@ def describe(value: Any) -> Any:
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, Tensor):
+    import torch  # not with the module: whoever only writes files does without
+
+    if isinstance(value, torch.Tensor):
         flat = value.detach().cpu().reshape(-1).contiguous()
         return _bytes(f"{value.dtype}", value.shape, flat.view(torch.uint8).numpy().tobytes())
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind != "O":
@@ -101,6 +101,7 @@ def digest(key: Any) -> str:
         key: Anything that `describe` understands.
 
     Example:
+        >>> import torch
         >>> digest({"steps": 5, "start": torch.zeros(3)}) == digest({"start": torch.zeros(3), "steps": 5})
         True
         >>> digest(torch.zeros(3)) == digest(torch.zeros(3, 1))
@@ -125,8 +126,16 @@ class Format(Generic[T]):
     load: Callable[[Path], T]
 
 
+def _save_tensors(value: Any, path: Path) -> None:
+    import torch
+
+    torch.save(value, path)
+
+
 def _load_tensors(path: Path) -> Any:
     """Read what `torch.save` wrote, only tensors and plain values. CheckpointError for anything else."""
+    import torch
+
     try:
         return torch.load(path, weights_only=True)
     except (RuntimeError, EOFError, KeyError, TypeError, OSError, pickle.UnpicklingError) as error:
@@ -136,7 +145,7 @@ def _load_tensors(path: Path) -> Any:
         ) from error
 
 
-TENSORS: Format[Any] = Format(".pt", torch.save, _load_tensors)
+TENSORS: Format[Any] = Format(".pt", _save_tensors, _load_tensors)
 """Tensors, numbers and text, in dictionaries and lists."""
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from l2o_core.storage import replacing
+
 from . import plan
 from .jobs import Job, Outcome
 
@@ -97,8 +99,6 @@ def summary(runs: Sequence[Run]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    from l2o_core.storage import replacing  # loads PyTorch, which `l2o` does without where it can
-
     with replacing(path) as draft:
         draft.write_text(text, encoding="utf-8")
 
