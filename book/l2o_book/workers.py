@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from . import jobs, plan, provenance
 from .checkout import ROOT, book_root
 from .jobs import Job, Outcome, Report
 
-CONNECT_SECONDS = 5
+CONNECT_SECONDS = 10
 CHECKOUT = "the book's checkout"
 
 
@@ -103,6 +104,7 @@ def cluster(
         raise ConfigError("--scheduler needs Dask: pip install 'l2o_core[dask]'") from None
     with ExitStack() as stack:
         target: Any = address
+        patience: float = CONNECT_SECONDS
         if address == "local":
             target = stack.enter_context(
                 LocalCluster(
@@ -110,13 +112,15 @@ def cluster(
                     threads_per_worker=1,
                     host="127.0.0.1",
                     dashboard_address=None,
+                    silence_logs=logging.ERROR,
                     memory_limit=None,  # a worker only waits for a kernel, which needs the memory
                     resources=_largest(planned),
                     env={ROOT: str(root)},
                 )
             )
+            patience = 300  # it is there, but the machine may be busy
         try:
-            client = Client(target, timeout=CONNECT_SECONDS, set_as_default=False)
+            client = Client(target, timeout=patience, set_as_default=False)
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ConfigError(f"no Dask scheduler answers at {address} ({reason})") from None
