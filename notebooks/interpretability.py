@@ -413,9 +413,12 @@ plots.table(
 
 # %% tags=["draw"]
 plots.table(
-    verdicts.frame({title(here): claims}),
+    pd.DataFrame(
+        {"claim": claim, "difference": str(found), "verdict": found.verdict}
+        for claim, found in claims.items()
+    ),
     name="tab-interpret-claims",
-    caption="Claims of SymL2O's Table 3 and its discussion: loss (mean over a run on P2, or at the end on P3), longest "
+    caption=f"Claims of SymL2O's Table 3 and its discussion, on {title(here)}: loss (mean over a run, or at the end on P3), longest "
     f"TPF or MC of the first minus the second, with 95 % interval over {plural(count, 'training seed')}. ({source}.)",
 )
 
