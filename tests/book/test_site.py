@@ -86,7 +86,8 @@ def test_no_markup_is_left_in_the_text(visit):
         }"""
     )
     assert [match.group() for match in RAW.finditer(text)] == []
-    assert "Traceback (most recent call last)" not in visit.page.inner_text("main")
+    outputs = visit.page.evaluate("[...document.querySelectorAll('.cell_output')].map(o => o.innerText)")
+    assert not [text for text in outputs if "Traceback (most recent call last)" in text]
 
 
 def test_every_equation_is_typeset(visit):
@@ -110,6 +111,24 @@ def test_every_explorer_follows_its_slider(visit):
             seen.append(_explored(visit.page, explorer))
             assert seen[-1] != seen[-2]
         assert explorer.query_selector("svg[role=img] svg path")
+
+
+def test_a_link_opens_an_explorer_where_it_says(visit, server, browser):
+    figure = visit.page.query_selector("figure:has(.l2o-explorer)")
+    if not figure:
+        pytest.skip("this page has no explorer")
+    page, complaints = browser.new_page(), []
+    page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    name = figure.get_attribute("id")
+    page.goto(f"{server}/{visit.name}#{name}=1", wait_until="load")
+    slider = page.query_selector(f"#{name} input[type=range]")
+    assert slider.input_value() == "0"
+    assert slider.is_visible()
+    slider.press("End")
+    assert page.url.endswith(f"#{name}={int(slider.get_attribute('max')) + 1}")
+    page.close()
+    assert complaints == []
 
 
 def test_every_table_has_cells_with_content(visit):
