@@ -1,5 +1,8 @@
 """SymbolicOptimizer: the meaning of a rule, its state, and what it refuses."""
 
+import inspect
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -64,6 +67,47 @@ def test_hyperparameters_and_coefficients_are_bound():
     updates = follow("-c * m / (sqrt(v) + eps) - beta1", c=2.0, eps=0.5, beta1=0.0, beta2=0.0)
     expected = -2 * GRADIENTS / (GRADIENTS.abs() + 0.5)
     torch.testing.assert_close(torch.stack(updates), expected)
+
+
+def test_betas_are_beta1_and_beta2():
+    rule = "-m / (sqrt(v) + eps)"
+    both, each = follow(rule, betas=(0.8, 0.9)), follow(rule, beta1=0.8, beta2=0.9)
+    assert torch.equal(torch.stack(both), torch.stack(each))
+    adam, ours = (parameter(6) for _ in range(2))
+    theirs = torch.optim.Adam([adam], lr=0.1, betas=(0.8, 0.9))
+    optimizer = SymbolicOptimizer([ours], "adam", lr=0.1, betas=(0.8, 0.9))
+    for g in GRADIENTS:
+        adam.grad, ours.grad = g.clone(), g.clone()
+        theirs.step()
+        optimizer.step()
+    torch.testing.assert_close(ours, adam, rtol=1e-12, atol=1e-12)
+
+
+def test_options_that_are_none_have_the_value_of_the_zoo():
+    given, left = (SymbolicOptimizer([parameter(1)], "rmsprop", **o) for o in ({"beta2": 0.5}, {}))
+    assert (left.defaults["beta2"], given.defaults["beta2"]) == (0.99, 0.5)
+    assert (left.defaults["bias_correction"], left.defaults["beta1"], left.defaults["eps"]) == (
+        False,
+        0.9,
+        1e-8,
+    )
+
+
+def test_every_option_is_in_the_signature():
+    names = {*inspect.signature(SymbolicOptimizer).parameters}
+    groups = {*SymbolicOptimizer([parameter(1)], "-g").param_groups[0]}
+    assert groups <= names
+
+
+def test_a_group_can_have_a_rule_of_its_own():
+    p, q = parameter(2), parameter(2)
+    optimizer = SymbolicOptimizer([{"params": [p]}, {"params": [q], "rule": "-2 * g"}], "-g", lr=1.0)
+    again = pickle.loads(pickle.dumps(optimizer))
+    for one in (optimizer, again):
+        (p,), (q,) = (group["params"] for group in one.param_groups)
+        p.grad = q.grad = torch.ones(2, dtype=torch.float64)
+        one.step()
+        assert (p.tolist(), q.tolist()) == ([-1, -1], [-2, -2])
 
 
 def test_groups_can_have_their_own_hyperparameters():
@@ -229,3 +273,13 @@ def test_states_of_others_are_refused(state, message):
 def test_a_state_can_be_loaded_before_any_step_was_taken():
     fresh = SymbolicOptimizer([parameter(2)], "adam")
     stepped("adam", 2).load_state_dict(fresh.state_dict())
+
+
+def test_a_state_from_before_lag_tolerance_was_named_so_resumes():
+    state = stepped("adam", 2).state_dict()
+    for group in state["param_groups"]:
+        group["compact"] = group.pop("lag_tolerance")
+    optimizer = stepped("adam", 2)
+    optimizer.load_state_dict(state)
+    optimizer.step()
+    assert "compact" not in optimizer.param_groups[0]
