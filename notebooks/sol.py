@@ -168,7 +168,7 @@ def as_model(rule: expressions.Expression, length: int = steps) -> models.Equati
 
 
 def tuning_loss(optimizer, name: str = "MNISTNET", length: int = steps) -> float:
-    """Mean loss on the images and initialisations for choices; infinite if a run diverges."""
+    """Mean loss where choices are made; infinite if a run diverges."""
     options = {"steps": length, "instances": inits, "seed": 1000}
     losses = meta.evaluate(optimizer, mnistnet(name), **options)
     return losses.mean().nan_to_num(math.inf, math.inf).item()
