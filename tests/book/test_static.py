@@ -224,7 +224,8 @@ def test_a_name_of_the_legend_hides_its_curve(opened):
 # ---- figures that enlarge ----
 
 FIGURE = (
-    '<figure id="fig-a"><svg class="l2o-figure" role="img" aria-label="Chart" viewBox="0 0 504 252">'
+    '<figure id="fig-a">'
+    '<svg class="l2o-figure" role="img" aria-label="Chart" viewBox="0 0 504 252" width="504pt">'
     '<path id="p" d="M0 0H9"></path></svg>'
     '<figcaption><span class="caption-number">Fig. 1.1 </span>Seen.</figcaption></figure>'
 )
