@@ -42,7 +42,7 @@ COLUMNS |= {
 
 
 def optimizers() -> dict:
-    """What is timed: a maker, and how many numbers one step moves (None: ours, as planned)."""
+    """The optimizers to time: how to make one, and the numbers that a step moves (None: as planned)."""
     ours, torchs = SymbolicOptimizer, torch.optim
     adam, momentum = 7, 5  # the gradient is read; the parameter and the moments are read and written
     return {

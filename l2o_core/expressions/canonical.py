@@ -137,7 +137,7 @@ def _square(x: LinearForm) -> LinearForm:
     return {call("square", part): c * c}
 
 
-def _root(x: LinearForm) -> LinearForm:
+def _square_root(x: LinearForm) -> LinearForm:
     c, part = _split(x)
     c = math.copysign(math.sqrt(abs(c)), c)
     return (
@@ -211,7 +211,7 @@ _RULES: dict[str, Callable[..., LinearForm]] = {
     "*": _multiply,
     "/": _divide,
     "square": _square,
-    "sqrt": _root,
+    "sqrt": _square_root,
     "abs": _absolute,
     "sign": _sign,
     "relu": _rectify,

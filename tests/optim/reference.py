@@ -9,7 +9,7 @@ OPTIONS = tuple(Features.__dataclass_fields__)
 
 
 def updates(rule: str, gradients: torch.Tensor, **values) -> torch.Tensor:
-    """What a rule adds to parameters [N], lr = 1, at each of the gradients [T, N]; before the first all is 0.
+    """The updates [T, N] of a rule at gradients [T, N], with lr = 1; before the first step, features are 0.
 
     `values`: options of `Features`, and the numbers that names in the rule stand for.
     """

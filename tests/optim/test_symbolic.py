@@ -139,14 +139,14 @@ def test_weight_decay_is_decoupled():
     assert p.item() == pytest.approx(2.0 * (1 - 0.05) - 0.5)
 
 
-def test_only_the_lags_in_use_are_kept():
+def test_only_the_lags_in_use_are_stored():
     p = parameter(3, 2)
     optimizer = SymbolicOptimizer([p], "g[4] + m + m_hat[1]")
     p.grad = torch.ones(3, 2, dtype=torch.float64)
     optimizer.step()
-    kept = [name for name in optimizer.state[p] if name != "step"]
-    assert kept == ["m", "v", *(f"stream0.{slot}" for slot in range(4)), "stream1.0"]
-    assert all(optimizer.state[p][name].shape == p.shape for name in kept)
+    stored = [name for name in optimizer.state[p] if name != "step"]
+    assert stored == ["m", "v", *(f"stream0.{slot}" for slot in range(4)), "stream1.0"]
+    assert all(optimizer.state[p][name].shape == p.shape for name in stored)
 
 
 def test_shapes_and_layouts_do_not_matter():

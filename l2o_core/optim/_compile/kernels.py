@@ -18,7 +18,7 @@ from .cpp import Loop
 from .plan import Plan, compute_dtype
 
 Operands = Sequence[Tensor]
-"""What a step of some parameters reads and writes, each [N], in the order of `Plan.operands`."""
+"""The tensors that a step of some parameters reads and writes, each [N], in the order of `Plan.operands`."""
 Kernel = Callable[[Sequence[Operands], Tensor], None]
 """`kernel(parts, scalars)`: a step in place of each of the parts; `scalars`: see `Plan.step_scalars`."""
 Types = Mapping[str, torch.dtype]

@@ -78,7 +78,7 @@ def test_half_precision_is_read_and_rounded_as_by_pytorch(dtype):
 
 
 def copied(x: torch.Tensor, before: torch.dtype, after: torch.dtype) -> torch.Tensor:
-    """Numbers of one type kept in another."""
+    """Numbers of one type stored as another."""
     graph = fx.Graph()
     tracer = fx.proxy.GraphAppendingTracer(graph)
     given, out = (fx.Proxy(graph.placeholder(name), tracer) for name in ("given", "out"))

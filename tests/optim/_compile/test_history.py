@@ -1,4 +1,4 @@
-"""What a rule remembers: the shortest way to keep its past, and the same updates as with all of it."""
+"""The history of a rule: the least that has to be stored, and the same updates as with all of it."""
 
 import pytest
 import torch
@@ -34,11 +34,11 @@ GRADIENTS = torch.randn(15, 6, generator=torch.Generator().manual_seed(3), dtype
         ),
     ],
 )  # fmt: skip
-def test_the_past_is_kept_as_it_is_read(rule, streamed, streams):
+def test_the_past_is_stored_as_it_is_read(rule, streamed, streams):
     found = find_history(parse(rule))
     assert found.rule == parse(streamed)
-    kept = {name: (stream, found.lengths[name]) for name, stream in found.streams.items()}
-    assert kept == {name: (parse(text), depth) for name, (text, depth) in streams.items()}
+    stored = {name: (stream, found.lengths[name]) for name, stream in found.streams.items()}
+    assert stored == {name: (parse(text), depth) for name, (text, depth) in streams.items()}
 
 
 def test_depth_costs_nothing():
@@ -48,7 +48,7 @@ def test_depth_costs_nothing():
     assert found.lengths == {"stream0": 1499}
 
 
-def followed(rule, gradients=GRADIENTS, **values) -> torch.Tensor:
+def updates_of(rule, gradients=GRADIENTS, **values) -> torch.Tensor:
     """The updates that the optimizer makes, lr = 1."""
     p = torch.nn.Parameter(torch.zeros(gradients.shape[1], dtype=gradients.dtype))
     optimizer, out = SymbolicOptimizer([p], rule, lr=1.0, **values), []
@@ -75,7 +75,7 @@ def followed(rule, gradients=GRADIENTS, **values) -> torch.Tensor:
 )
 def test_updates_are_those_of_the_whole_history(rule):
     expected = updates(rule, GRADIENTS, beta1=0.9, beta2=0.99, eps=1e-3)
-    found = followed(rule, beta1=0.9, beta2=0.99, eps=1e-3)
+    found = updates_of(rule, beta1=0.9, beta2=0.99, eps=1e-3)
     torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)
 
 
@@ -83,12 +83,12 @@ def test_updates_are_those_of_the_whole_history(rule):
 def test_the_whole_zoo_follows_its_equations(name):
     given = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, **zoo.get(name).defaults, **options(name)}
     expected = updates(zoo.get(name).equation, GRADIENTS, **given)
-    found = followed(name, **options(name), weight_decay=0.0)
+    found = updates_of(name, **options(name), weight_decay=0.0)
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11)
 
 
 def test_the_powers_of_n_hat_can_be_given():
     powers = {"k1": 1.0, "k2": -0.3, "l1": 0.7, "l2": 0.1, "alpha1": 0.4, "alpha2": 0.1}
     expected = updates("n_hat", GRADIENTS, beta1=0.9, beta2=0.999, **powers)
-    torch.testing.assert_close(followed("n_hat", **powers), expected)
-    assert not torch.allclose(followed("n_hat"), expected)
+    torch.testing.assert_close(updates_of("n_hat", **powers), expected)
+    assert not torch.allclose(updates_of("n_hat"), expected)

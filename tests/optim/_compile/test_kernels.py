@@ -22,8 +22,8 @@ has_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ c
 
 
 @pytest.fixture
-def made(monkeypatch):
-    """The loops in C++ that are made from now on."""
+def compiled_loops(monkeypatch):
+    """The loops in C++ that are compiled from now on."""
     loops = []
 
     def spy(*arguments):
@@ -37,7 +37,7 @@ def made(monkeypatch):
 
 @pytest.fixture
 def fused(monkeypatch):
-    """Compiled steps are made as on a GPU, but PyTorch runs the graph itself; the graphs so far."""
+    """Steps are compiled as on a GPU, but PyTorch runs the graph itself; yields the graphs so far."""
     graphs = []
 
     def backend(graph, _):
@@ -82,7 +82,7 @@ class TestCompiled:
         assert len(fused) == min(phases, 8)
 
     @has_compiler
-    def test_no_new_kernel_for_another_rate_size_or_step(self, made):
+    def test_no_new_kernel_for_another_rate_size_or_step(self, compiled_loops):
         for width in (3, 5, 70):
             p = nn.Parameter(torch.zeros(width))
             optimizer = SymbolicOptimizer([p], RULE, eps=1.1e-7, compile=True)
@@ -90,7 +90,7 @@ class TestCompiled:
                 optimizer.param_groups[0]["lr"] = lr
                 p.grad = torch.ones(width)
                 optimizer.step()
-        assert len(made) == len(make_plan(optimizer.rule, optimizer.param_groups[0]).phases)
+        assert len(compiled_loops) == len(make_plan(optimizer.rule, optimizer.param_groups[0]).phases)
 
     def test_more_rules_than_a_cache_of_graphs_holds(self, fused):
         for number in range(12):
@@ -135,7 +135,7 @@ class TestCompiled:
         narrow = torch.finfo(
             dtype if history is None else min(dtype, history, key=lambda t: torch.finfo(t).bits)
         )
-        for slow, quick in zip(*ends, strict=True):  # the last digit of what is kept may round the other way
+        for slow, quick in zip(*ends, strict=True):  # the last digit of stored values may round the other way
             torch.testing.assert_close(quick, slow, rtol=2 * narrow.eps, atol=max(4e-6, 0.1 * narrow.eps))
 
     def test_without_a_compiler_one_is_told_so(self, monkeypatch):
@@ -171,7 +171,7 @@ class TestCompiled:
 class TestLayout:
     @staticmethod
     def path(rule: str = RULE) -> torch.Tensor:
-        """Where a network with weights of several layouts ends."""
+        """The weights, of several layouts, after a few steps."""
         generator = torch.Generator().manual_seed(0)
         shapes = [(4, 3, 5, 5), (40, 4), (7,), (6, 8), ()]
         params = [nn.Parameter(torch.randn(shape, generator=generator)) for shape in shapes]
@@ -218,7 +218,7 @@ class TestLayout:
 
 
 class TestHistoryType:
-    def test_the_past_is_kept_in_half_precision_and_nothing_else(self):
+    def test_the_past_is_stored_in_half_precision_and_nothing_else(self):
         p = nn.Parameter(torch.zeros(4))
         optimizer = SymbolicOptimizer([p], RULE, history_dtype=torch.bfloat16)
         p.grad = torch.ones(4)

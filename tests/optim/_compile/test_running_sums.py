@@ -7,16 +7,16 @@ import torch
 
 from l2o_core.errors import ConfigError
 from l2o_core.optim import SymbolicOptimizer
-from tests.optim._compile.test_history import followed
+from tests.optim._compile.test_history import updates_of
 
 GRADIENTS = torch.randn(60, 8, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
 
 
-def taps(decay: float, count: int, term: str, scale: float = 1.0) -> str:
+def weighted(decay: float, count: int, term: str, scale: float = 1.0) -> str:
     return " + ".join(f"{scale * decay**lag!r} * {term.replace('@', str(lag))}" for lag in range(count))
 
 
-def kept(optimizer: SymbolicOptimizer) -> list[str]:
+def stored(optimizer: SymbolicOptimizer) -> list[str]:
     p = optimizer.param_groups[0]["params"][0]
     p.grad = torch.ones_like(p)
     optimizer.step()
@@ -31,38 +31,38 @@ def parameter() -> torch.nn.Parameter:
 @pytest.mark.parametrize(
     "rule",
     [
-        f"-({taps(0.6, 20, 'tanh(g[@] / 0.2)')}) / 3",
-        f"-({taps(0.7, 30, 'tanh(g[@])')}) - (0.5 * ({taps(0.5, 20, 'sign(m_hat[@])')}))",
-        f"-({taps(0.8, 60, 'sin(g[@])')} - 2 * ({taps(0.5, 60, 'sin(g[@])')}))",
+        f"-({weighted(0.6, 20, 'tanh(g[@] / 0.2)')}) / 3",
+        f"-({weighted(0.7, 30, 'tanh(g[@])')}) - (0.5 * ({weighted(0.5, 20, 'sign(m_hat[@])')}))",
+        f"-({weighted(0.8, 60, 'sin(g[@])')} - 2 * ({weighted(0.5, 60, 'sin(g[@])')}))",
     ],
 )
 def test_the_error_stays_within_the_bound(rule, tolerance):
     optimizer = SymbolicOptimizer([parameter()], rule, lag_tolerance=tolerance)
     assert optimizer.replaced_lags
     assert all(part.error <= tolerance for part in optimizer.replaced_lags)
-    assert len(kept(optimizer)) < len(kept(SymbolicOptimizer([parameter()], rule))) / 3
-    exact, near = followed(rule, GRADIENTS), followed(rule, GRADIENTS, lag_tolerance=tolerance)
-    largest = 1 / (1 - 0.8) + 2 / (1 - 0.5)  # of all taps' sums, and streams are within [-1, 1]
+    assert len(stored(optimizer)) < len(stored(SymbolicOptimizer([parameter()], rule))) / 3
+    exact, near = updates_of(rule, GRADIENTS), updates_of(rule, GRADIENTS, lag_tolerance=tolerance)
+    largest = 1 / (1 - 0.8) + 2 / (1 - 0.5)  # of all absolute weights' sums, and streams are within [-1, 1]
     assert 0 < (exact - near).abs().max() <= tolerance * largest
 
 
 def test_sums_inside_a_function_are_compacted_too():
-    rule = f"g[0] * tanh({taps(0.5, 15, 'g[@]')})"
-    assert kept(SymbolicOptimizer([parameter()], rule, lag_tolerance=0.01)) == ["sum0"]
+    rule = f"g[0] * tanh({weighted(0.5, 15, 'g[@]')})"
+    assert stored(SymbolicOptimizer([parameter()], rule, lag_tolerance=0.01)) == ["sum0"]
     torch.testing.assert_close(
-        followed(rule, GRADIENTS, lag_tolerance=1e-3), followed(rule, GRADIENTS), atol=1e-2, rtol=0
+        updates_of(rule, GRADIENTS, lag_tolerance=1e-3), updates_of(rule, GRADIENTS), atol=1e-2, rtol=0
     )
 
 
 def test_equal_decays_share_a_sum():
-    rule = f"tanh({taps(0.5, 15, 'g[@]')}) + sinh({taps(0.5, 15, 'g[@]', 0.1)})"
-    assert kept(SymbolicOptimizer([parameter()], rule, lag_tolerance=0.01)) == ["sum0"]
+    rule = f"tanh({weighted(0.5, 15, 'g[@]')}) + sinh({weighted(0.5, 15, 'g[@]', 0.1)})"
+    assert stored(SymbolicOptimizer([parameter()], rule, lag_tolerance=0.01)) == ["sum0"]
 
 
 def test_a_stream_that_does_not_start_at_0():
     """cos(0) = 1: the sums begin as if it had always been so."""
-    rule = taps(0.5, 20, "cos(g[@])")
-    near, exact = followed(rule, GRADIENTS, lag_tolerance=0.001), followed(rule, GRADIENTS)
+    rule = weighted(0.5, 20, "cos(g[@])")
+    near, exact = updates_of(rule, GRADIENTS, lag_tolerance=0.001), updates_of(rule, GRADIENTS)
     assert (near - exact).abs().max() <= 0.001 * 2
 
 
@@ -70,7 +70,7 @@ def test_what_does_not_fit_stays_as_it_is():
     rule = "g[1] - g[3] + g[5] - 0.5 * g[9]"
     optimizer = SymbolicOptimizer([parameter()], rule, lag_tolerance=0.01)
     assert optimizer.replaced_lags == ()
-    assert torch.equal(followed(rule, GRADIENTS, lag_tolerance=0.01), followed(rule, GRADIENTS))
+    assert torch.equal(updates_of(rule, GRADIENTS, lag_tolerance=0.01), updates_of(rule, GRADIENTS))
 
 
 def test_short_sums_stay_as_they_are():
@@ -84,7 +84,7 @@ def test_a_tolerance_is_a_fraction(tolerance):
 
 
 def test_a_compacted_rule_resumes_and_copies():
-    rule = taps(0.6, 20, "tanh(g[@])")
+    rule = weighted(0.6, 20, "tanh(g[@])")
     p = parameter()
     optimizer = SymbolicOptimizer([p], rule, lag_tolerance=0.01)
     for g in GRADIENTS[:5]:
