@@ -341,6 +341,10 @@ for number, found in enumerate(readings):
     right.plot(found["chosen"]["nodes"], found["chosen"]["loss"], "o", **ring)
 lowest = min(cut["loss"] for found in readings for cut in found["front"])
 right.set(xscale="log", ylim=(0.9 * lowest, 2 * lowest), title="pruning")
+largest = max(cut["nodes"] for found in readings for cut in found["front"])
+ticks = [tick for tick in (10, 20, 50, 100, 200, 500) if tick <= largest]
+right.set_xticks(ticks, map(str, ticks))
+right.minorticks_off()
 right.set(xlabel="nodes of the equation", ylabel="mean loss, tuning instances")
 left.set(xlabel="epoch", ylabel=f"mean loss over {run['steps']} steps")
 left.set_title("meta-training on MNISTNET")
