@@ -69,8 +69,8 @@ page = Page("distillation", globals())
 #
 # | problem | what is minimised |
 # | :--- | :--- |
-# | P1 | random functions of ten variables with many local minima, {eq}`eq-p1` |
-# | P2 | the training loss of a perceptron with hidden layers of 50 and 20 units on MNIST |
+# | {term}`P1` | random functions of ten variables with many local minima, {eq}`eq-p1` |
+# | {term}`P2` | the training loss of a perceptron with hidden layers of 50 and 20 units on MNIST |
 # | digits | the same perceptron on scikit-learn's 8 × 8 digits, which stand in for MNIST in `quick` |
 #
 # Each teacher optimizes fresh instances of the problem for 200 steps. We record a few coordinates of each
@@ -261,7 +261,8 @@ text = f"""
 - **Better than least squares,** by 0.005 or more in $R^2$. {linear}
 - **Hyperbolic functions matter little (Eq. 8).** Without them $R^2$ changes by {min(change):+.3f} to
   {max(change):+.3f}, in single searches; in the paper by −0.01.
-- **The same form from every seed: {form}.** {most} searches on the same rows end in the most common form. The paper reports one form, its Eq. 6, whatever the seed.
+- **The same form from every seed: {form}.** {most} searches on the same rows end in the most common form.
+  The paper reports one form, its Eq. 6, whatever the seed.
 """
 display(Markdown(text))
 

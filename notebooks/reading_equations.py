@@ -18,7 +18,7 @@
 # teacher; see [What we found](#what-we-found).
 #
 # **Cost:** in `quick`, a minute, with 3 seconds for each search and scikit-learn's digits in place of MNIST. In
-# `standard`, half an hour on one CPU core, or a minute where {doc}`distillation` has left its fronts in the
+# `standard`, twenty minutes on one CPU core, or a minute where {doc}`distillation` has left its fronts in the
 # same cache folder.
 
 # %% tags=["parameters"]
@@ -58,7 +58,7 @@ page = Page("reading_equations", globals())
 #
 # The teachers are those of {doc}`distillation`, with the same rows and the same searches: DM, RP and RPSmallExtra
 # on each problem, and for Figure 3 momentum and Adam as well. P4 is the problem that SymL2O adds in its appendix:
-# the perceptron of P2 on CIFAR-10 in place of MNIST.
+# the perceptron of {term}`P2` on CIFAR-10 in place of MNIST.
 
 # %%
 LEARNED = {name: t for name, t in TEACHERS.items() if t.learned}
