@@ -89,9 +89,11 @@ def _attempt(job: Job, root: Path, report: Report, group: str, attempt: int) -> 
         from jupyter_core.utils import ensure_event_loop
         from papermill.exceptions import PapermillExecutionError
 
-        from .kernel import ENGINE
+        from .kernel import ENGINE, register
     except ImportError as error:
         raise ConfigError(f"running notebooks needs {error.name}: pip install 'l2o_core[book]'") from None
+
+    register()
 
     def tell(event: str, **facts: Any) -> None:
         report({"job": job.label, "event": event, **facts})

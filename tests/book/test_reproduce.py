@@ -199,3 +199,13 @@ def test_what_does_not_exist_is_one_clear_line_before_anything_runs(small_book, 
     with pytest.raises(ConfigError, match=message):
         raise ConfigError(error)
     assert not (small_book.root / "book" / "_build").exists()
+
+
+@pytest.mark.parametrize("first", ["l2o_book.kernel", "papermill"])
+def test_the_engine_is_known_to_papermill_whichever_is_imported_first(first):
+    """papermill imports the module of the engine while it is itself imported."""
+    code = (
+        f"import {first}; from papermill.engines import papermill_engines as known; known.get_engine('l2o')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
