@@ -17,6 +17,7 @@ from typing import Any
 
 from l2o_core.errors import ConfigError
 
+from . import kernel
 from .checkout import RECORD_DIR, ROOT
 
 ATTEMPTS = 2  # a kernel that dies, for want of memory perhaps, is given another chance
@@ -87,13 +88,12 @@ def _attempt(job: Job, root: Path, report: Report, group: str, attempt: int) -> 
         import jupytext
         import papermill
         from jupyter_core.utils import ensure_event_loop
+        from papermill.engines import papermill_engines
         from papermill.exceptions import PapermillExecutionError
-
-        from .kernel import ENGINE, register
     except ImportError as error:
         raise ConfigError(f"running notebooks needs {error.name}: pip install 'l2o_core[book]'") from None
 
-    register()
+    papermill_engines.register(kernel.ENGINE, kernel)  # also where the package is only on the path
 
     def tell(event: str, **facts: Any) -> None:
         report({"job": job.label, "event": event, **facts})
@@ -132,7 +132,7 @@ def _attempt(job: Job, root: Path, report: Report, group: str, attempt: int) -> 
                     draft,
                     draft,
                     parameters=dict(job.parameters),
-                    engine_name=ENGINE,
+                    engine_name=kernel.ENGINE,
                     kernel_name="python3",
                     language="python",
                     progress_bar=False,
