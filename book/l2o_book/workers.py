@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -119,11 +120,14 @@ def cluster(
                 )
             )
             patience = 300  # it is there, but the machine may be busy
+        reason = ""
         try:
             client = Client(target, timeout=patience, set_as_default=False)
         except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ConfigError(f"no Dask scheduler answers at {address} ({reason})") from None
+            reason = jobs.first_line(str(error)) or type(error).__name__
+        if reason:
+            gc.collect()  # half a client is left, which must not close itself while another starts
+            raise ConfigError(f"no Dask scheduler answers at {address} ({reason})")
         stack.enter_context(client)
         workers = Cluster(client, planned[0].profile, report)
         check(client, workers.expected, planned)
