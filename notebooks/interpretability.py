@@ -253,7 +253,7 @@ source = record.cite(f"{run['inits']} initialisations for each training seed")
 # From SymL2O's Table 3 and its discussion we take six claims that compare two teachers, each tested over training
 # seeds, on P2.
 
-# %%
+# %% tags=["draw"]
 labels = list(run["races"])
 here = next(problem for problem in run["problems"] if original(problem) == "p2")
 table3 = Published("SymL2O Table 3")
@@ -295,7 +295,7 @@ claims = verdicts.together(
 # independent: even a significant correlation would be weak evidence.
 
 
-# %%
+# %% tags=["draw"]
 every = {
     what: [value for label in labels for value in by_seed(label, what)]
     for what in ("near", "tpf", "mc", "end")

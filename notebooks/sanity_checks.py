@@ -196,7 +196,7 @@ for seed in seeds:
 # derivative of the rule by it, which is also its weight in the temporal perception field. For Adam the true rule
 # is cut off at 20 lags, which is all that the inputs show.
 
-# %%
+# %% tags=["draw"]
 m = " + ".join(f"{0.9**i!r} * g[{i}]" for i in range(LAGS))
 v = " + ".join(f"{0.9**i!r} * g[{i}] ^ 2" for i in range(LAGS))
 TRUE = {
