@@ -114,13 +114,6 @@ def test_every_kernel_has_one_thread_and_the_notebooks_folder(small_book):
     assert printed(run) == f"1 {small_book.root / 'notebooks'}\n"
 
 
-def test_the_engine_can_be_imported_before_papermill_and_after_it():
-    for first, then in (("l2o_book.kernel", "papermill.engines"), ("papermill.engines", "l2o_book.kernel")):
-        code = f"import {first}, {then}; l2o_book.kernel.nb_kernel_name; papermill.engines.papermill_engines"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-
-
 def test_the_longest_notebook_begins_first_and_the_summary_is_in_reading_order(small_book):
     for name, seconds in (("first", 5), ("second", 9), ("third", 7)):
         small_book(name)
