@@ -44,6 +44,7 @@ from l2o_book import curves, plots, verdicts
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.tables import Published, listed, mean_std
+from l2o_book.teachers import RECIPES
 from matplotlib import pyplot as plt
 
 from l2o_core import distiller, models, tasks
@@ -58,23 +59,15 @@ page = Page("equations_at_work", globals())
 # {doc}`distillation`.
 
 # %%
-TEACHERS = {
-    "DM": "dm",
-    "DM+CL+IL": "dm_cl_il",
-    "RP": "rp",
-    "RP+CL+IL": "rp_cl_il",
-    "RPSmall": "rp_small",
-    "RPSmallExtra": "rp_small_extra",
-}
 pipeline = Pipeline(
     page.cache,
     time_limit=time_limit,
     max_complexity=max_complexity,
     workers=workers,
 )
-cases = [(label, seed) for label in TEACHERS for seed in seeds]
+cases = [(label, seed) for label in RECIPES for seed in seeds]
 teachers = {
-    (label, seed): pipeline.teacher(TEACHERS[label], home, seed)
+    (label, seed): pipeline.teacher(RECIPES[label], home, seed)
     for label, seed in cases
 }
 with ThreadPoolExecutor(workers) as pool:
@@ -125,7 +118,7 @@ def chosen(case: tuple[str, int]) -> distiller.Entry:
 
 # %%
 own = {"inits": inits, "time_limit": time_limit, "races": {}}
-for label in TEACHERS:
+for label in RECIPES:
     entries = {seed: chosen((label, seed)) for seed in seeds}
     equations = [
         models.Equation.distilled(entry.equation, teachers[label, seed])

@@ -48,6 +48,7 @@ from l2o_book.pipeline import Pipeline
 from l2o_book.problems import original, title
 from l2o_book.records import plural
 from l2o_book.tables import Published, listed, mean_std
+from l2o_book.teachers import RECIPES
 from matplotlib import pyplot as plt
 
 from l2o_core import distiller, expressions, metrics, models, tasks
@@ -156,14 +157,6 @@ plots.table(
 # 20 and 12. What it sees and does is recorded and distilled.
 
 # %%
-TEACHERS = {
-    "DM": "dm",
-    "DM+CL+IL": "dm_cl_il",
-    "RP": "rp",
-    "RP+CL+IL": "rp_cl_il",
-    "RPSmall": "rp_small",
-    "RPSmallExtra": "rp_small_extra",
-}
 pipeline = Pipeline(
     page.cache,
     time_limit=time_limit,
@@ -173,7 +166,7 @@ pipeline = Pipeline(
 studied = dict.fromkeys(problems, seeds) | dict.fromkeys(once, seeds[:1])
 cases = [
     (label, problem, seed)
-    for label in TEACHERS
+    for label in RECIPES
     for problem in studied
     for seed in studied[problem]
 ]
@@ -181,7 +174,7 @@ cases = [
 
 def teacher(label: str, problem: str, seed: int) -> models.LearnedOptimizer:
     """The optimizer that was meta-trained on a problem with a seed."""
-    return pipeline.teacher(TEACHERS[label], problem, seed)
+    return pipeline.teacher(RECIPES[label], problem, seed)
 
 
 def windows(case: tuple[str, str, int]) -> distiller.Dataset:
@@ -214,7 +207,7 @@ own["described"] = {
         problem: [described((label, problem, seed)) for seed in taught]
         for problem, taught in studied.items()
     }
-    for label in TEACHERS
+    for label in RECIPES
 }
 
 # %% [markdown]
@@ -235,7 +228,7 @@ def losses(label: str, hidden: tuple[int, ...], steps: int) -> list[torch.Tensor
 
 
 own["races"] = {}
-for label in TEACHERS:
+for label in RECIPES:
     near = [loss.mean().item() for loss in losses(label, SHALLOW, near_steps)]
     far = curves.ends(torch.cat(losses(label, DEEP, far_steps))).tolist()
     own["races"][label] = {"near": near, "teacher": {"end": far}}

@@ -50,6 +50,7 @@ from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.records import plural
 from l2o_book.tables import Published, listed, mean_std
+from l2o_book.teachers import RECIPES
 from matplotlib import pyplot as plt
 
 from l2o_core import meta, tasks
@@ -87,14 +88,7 @@ page = Page("numerical_l2o", globals())
 # Eq. 1) changes the teacher's weights, and the next 20 steps begin where these ended.
 
 # %%
-TEACHERS = {
-    "DM": "dm/p2",
-    "DM+CL+IL": "dm_cl_il/p2",
-    "RP": "rp/p2",
-    "RP+CL+IL": "rp_cl_il/p2",
-    "RPSmall": "rp_small/p2",
-    "RPSmallExtra": "rp_small_extra/p2",
-}
+TEACHERS = {label: f"{recipe}/p2" for label, recipe in RECIPES.items()}
 
 
 def recipe(name: str, **training) -> meta.recipes.Recipe:

@@ -25,6 +25,22 @@ SEEDS = ("seed", "seeds")
 """Parameters that hold one seed or a list of them; a notebook has one of the two."""
 SHOW = "show"
 """The parameter that says which run a page shows; what is computed and recorded does not depend on it."""
+RUNNER = {
+    "build",
+    "directives",
+    "first_cell",
+    "jobs",
+    "kernel",
+    "plan",
+    "progress",
+    "rendering",
+    "reproduce",
+    "runs",
+    "staging",
+    "sync",
+    "workers",
+}
+"""Modules of this package that no notebook imports: they run notebooks and build pages."""
 
 
 def plan(
@@ -108,18 +124,21 @@ def expected_seconds(root: Path, job: Job) -> float:
     return float("inf")
 
 
-def library_key(root: Path, profile: str) -> str:
+def library_key(root: Path, profile: str, *, with_runner: bool = False) -> str:
     """Digest of what every notebook depends on: library, pinned versions, published and recorded numbers.
 
-    Records of the profile itself are left out: the notebooks write them.
+    Records of the profile itself are left out: the notebooks write them. So are the modules of `RUNNER`,
+    unless `with_runner` asks for them.
     """
-    folders = [(Path(l2o_core.__file__).parent, "**/*"), (Path(__file__).parent, "**/*")]
+    book, runner = Path(__file__).parent, set() if with_runner else RUNNER
+    folders = [(Path(l2o_core.__file__).parent, "**/*"), (book, "**/*")]
     folders += [(root / "results", "*/*.json"), (root, "constraints.txt"), (root, "book/published.yml")]
     parts: list[str | bytes] = []
     for folder, pattern in folders:
         for path in sorted(path for path in folder.glob(pattern) if path.is_file()):
             within = path.relative_to(folder)
-            if not {"__pycache__", "cli", profile, OWN} & {*within.parts[:-1]}:
+            of_runner = folder == book and within.stem in runner
+            if not of_runner and not {"__pycache__", "cli", profile, OWN} & {*within.parts[:-1]}:
                 parts += [within.as_posix(), path.read_bytes()]
     return digest(*parts)
 

@@ -42,6 +42,16 @@ class Teacher:
         return pipeline.trajectories(optimizer, problem, seed, self.inputs, self.lags)
 
 
+RECIPES = {
+    "DM": "dm",
+    "DM+CL+IL": "dm_cl_il",
+    "RP": "rp",
+    "RP+CL+IL": "rp_cl_il",
+    "RPSmall": "rp_small",
+    "RPSmallExtra": "rp_small_extra",
+}
+"""Recipes of the learned optimizers of SymL2O Table 3, without the problem: "dm" of "dm/p2"."""
+
 GRADIENTS = Features(("g",))
 MOMENTS = Features(("m", "v"), beta1=0.9, beta2=0.9)
 ADAM = "-0.01 * m / (sqrt(v) + 1e-8)"
@@ -52,9 +62,7 @@ TEACHERS = {
         Teacher("mom(0.5)", rule="-0.01 * b", betas=(0.5, 0.95), inputs=GRADIENTS),
         Teacher("Adam(0.9, 0.9)", rule=ADAM, betas=(0.9, 0.9), inputs=GRADIENTS),
         Teacher("Adam from m, v", rule=ADAM, betas=(0.9, 0.9), inputs=MOMENTS, lags=1),
-        Teacher("DM", recipe="dm"),
-        Teacher("RP", recipe="rp"),
-        Teacher("RPSmallExtra", recipe="rp_small_extra"),
+        *(Teacher(name, recipe=RECIPES[name]) for name in ("DM", "RP", "RPSmallExtra")),
     )
 }
 """The rows of SymL2O Table 7, and Adam with its moments as inputs; in the papers' order."""

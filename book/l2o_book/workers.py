@@ -139,7 +139,7 @@ def environment(profile: str) -> dict[str, str | None]:
     versions = {
         name: version and version.partition("+")[0] for name, version in provenance.versions().items()
     }
-    return versions | {CHECKOUT: plan.library_key(book_root(), profile)}
+    return versions | {CHECKOUT: plan.library_key(book_root(), profile, with_runner=True)}
 
 
 def run_on_worker(job: Job, group: str, expected: Mapping[str, str | None]) -> Outcome:

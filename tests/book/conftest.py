@@ -85,6 +85,16 @@ def small_book(tmp_path, monkeypatch):
     return add
 
 
+@pytest.fixture
+def shown(monkeypatch):
+    """The outputs that a notebook would show: (data, metadata)."""
+    outputs = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, raw, metadata: outputs.append((data, metadata))
+    )
+    return outputs
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments):
         pass

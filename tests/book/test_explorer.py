@@ -14,16 +14,6 @@ from l2o_book.mime import EXPLORER, SVG, WIDGET_VIEW
 from l2o_core.errors import ConfigError
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    """The outputs that a notebook would show: (data, metadata)."""
-    outputs = []
-    monkeypatch.setattr(
-        "IPython.display.display", lambda data, raw, metadata: outputs.append((data, metadata))
-    )
-    return outputs
-
-
 def frame(label="12 nodes", y=(1.0, 2.0, 3.0), **more):
     curve = Curve("equation", [0, 1, 2], y, **more)
     return Frame(

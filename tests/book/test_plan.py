@@ -1,6 +1,8 @@
 """Which jobs there are, what each depends on, and where its results go."""
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
 from l2o_book import plan, profiles
@@ -22,6 +24,35 @@ print(number)
 def key_of(small_book):
     (job,) = plan.plan(["first"], "quick")
     return job.key
+
+
+def imported(source):
+    """Modules of the book's package that some source imports."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.level or node.module.split(".")[0] == "l2o_book"):
+            module = (node.module or "").removeprefix("l2o_book").strip(".")
+            found |= {module} if module else {alias.name for alias in node.names}
+    return found
+
+
+def test_what_runs_notebooks_is_what_no_notebook_imports():
+    """So that a change of it runs none of them again, and a change of anything else all that use it."""
+    root = Path(__file__).parents[2]
+    modules = {path.stem: path.read_text() for path in Path(plan.__file__).parent.glob("*.py")}
+    reached, new = set(), set()
+    for notebook in (root / "notebooks").glob("*.py"):
+        new |= imported(notebook.read_text())
+    while new:
+        reached |= new
+        new = {name for module in new for name in imported(modules[module])} - reached
+    assert modules.keys() - reached - {"__init__"} == plan.RUNNER
+
+
+def test_a_cluster_is_asked_for_the_same_runner_too(small_book, monkeypatch):
+    keys = [plan.library_key(small_book.root, "quick", with_runner=w) for w in (False, True)]
+    monkeypatch.setattr(plan, "RUNNER", set())
+    assert plan.library_key(small_book.root, "quick") == keys[1] != keys[0]
 
 
 def test_what_is_run_again_and_what_is_not(small_book):

@@ -23,16 +23,6 @@ def plain_matplotlib():
     plt.close("all")
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    """The outputs that a notebook would show: (data, metadata)."""
-    outputs = []
-    monkeypatch.setattr(
-        "IPython.display.display", lambda data, raw, metadata: outputs.append((data, metadata))
-    )
-    return outputs
-
-
 def test_a_figure_is_a_drawing_with_its_caption_below(shown):
     plots.use_style()
     fig, ax = plt.subplots()
