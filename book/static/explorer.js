@@ -154,17 +154,23 @@
       box.replaceChildren(node);
       box.removeAttribute("aria-busy");
       box.style.minHeight = `${box.offsetHeight}px`; // what follows does not jump when a shorter one comes
-      const wide = box.scrollWidth > box.clientWidth;
+      mark();
+      sizes.disconnect();
+      for (const part of [box, ...box.children]) sizes.observe(part);
+    }
+
+    /** Say whether the equation is wider than the box, and where more of it is. */
+    function mark() {
+      const hidden = box.scrollWidth - box.clientWidth, wide = hidden > 1;
       box.classList.toggle("l2o-scrolls", wide);
-      box.classList.toggle("l2o-more-right", wide);
+      box.classList.toggle("l2o-more-left", wide && box.scrollLeft > 1);
+      box.classList.toggle("l2o-more-right", box.scrollLeft < hidden - 1);
       if (wide) box.tabIndex = 0; // so that the arrow keys scroll it
       else box.removeAttribute("tabindex");
     }
 
-    box.addEventListener("scroll", () => {
-      box.classList.toggle("l2o-more-left", box.scrollLeft > 1);
-      box.classList.toggle("l2o-more-right", box.scrollLeft < box.scrollWidth - box.clientWidth - 1);
-    }, { passive: true });
+    const sizes = new ResizeObserver(mark);
+    box.addEventListener("scroll", mark, { passive: true });
 
     function show(latex) {
       wanted = latex;

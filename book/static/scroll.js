@@ -18,7 +18,9 @@
       else frame.removeAttribute("aria-label");
     };
     frame.addEventListener("scroll", look, { passive: true });
-    new ResizeObserver(look).observe(frame);
+    // The content too: formulas in a table and letters that load late widen it while the frame stays as it is.
+    const sizes = new ResizeObserver(look);
+    for (const part of [frame, ...frame.children]) sizes.observe(part);
     look();
   }
 

@@ -156,7 +156,9 @@ def test_every_table_is_in_a_frame_with_a_name(visit):
 @pytest.mark.parametrize("width", [390, 1280])
 def test_what_scrolls_can_be_reached_and_says_so(visit, width):
     visit.page.set_viewport_size({"width": width, "height": 900})
-    visit.page.wait_for_timeout(50)  # sizes are observed once the page is laid out anew
+    visit.page.wait_for_function("width => innerWidth === width", arg=width)
+    drawn = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    visit.page.evaluate(drawn)  # sizes are observed while a frame is drawn, so the next frame has them
     dumb = """[...document.querySelectorAll('main .l2o-frame, main div.math > mjx-container')].filter(frame =>
         frame.scrollWidth > frame.clientWidth + 1
         && !(frame.tabIndex === 0 && frame.matches('.l2o-scrolls.l2o-more-right[role=region]'))
