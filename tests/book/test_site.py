@@ -46,6 +46,7 @@ def visit(request, server, browser):
     page.goto(f"{server}/{request.param}", wait_until="load")
     page.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true")
     page.wait_for_load_state("networkidle")
+    page.add_style_tag(content="*, ::before, ::after { transition: none !important }")
     yield seen
     page.close()
 
@@ -155,10 +156,7 @@ def test_every_table_is_in_a_frame_with_a_name(visit):
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_what_scrolls_can_be_reached_and_says_so(visit, width):
-    visit.page.set_viewport_size({"width": width, "height": 900})
-    visit.page.wait_for_function("width => innerWidth === width", arg=width)
-    drawn = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-    visit.page.evaluate(drawn)  # sizes are observed while a frame is drawn, so the next frame has them
+    _resize(visit.page, width)
     dumb = """[...document.querySelectorAll('main .l2o-frame, main div.math > mjx-container')].filter(frame =>
         frame.scrollWidth > frame.clientWidth + 1
         && !(frame.tabIndex === 0 && frame.matches('.l2o-scrolls.l2o-more-right[role=region]'))
@@ -206,7 +204,7 @@ def test_every_figure_can_be_enlarged_and_left(visit):
 
 
 def test_code_takes_at_most_a_third_of_a_page(visit):
-    visit.page.set_viewport_size({"width": 1280, "height": 900})
+    _resize(visit.page, 1280)
     heights = """[...document.querySelectorAll('article.bd-article, article.bd-article .cell_input')].filter(
         part => !part.closest('details:not([open])')).map(part => part.offsetHeight)"""
     article, *code = visit.page.evaluate(heights) or [1]
@@ -267,9 +265,16 @@ def test_the_dark_theme_is_dark_and_its_figures_stand_on_it(visit):
 
 
 def test_a_narrow_page_does_not_scroll_sideways(visit):
-    visit.page.set_viewport_size({"width": 390, "height": 800})
+    _resize(visit.page, 390)
     excess = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert visit.page.evaluate(excess) <= 1
+
+
+def _resize(page, width: int) -> None:
+    """Give the page a width and let it be laid out: sizes are observed while a frame is drawn."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_function("width => innerWidth === width", arg=width)
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def _explored(page, explorer) -> tuple[str, str]:
