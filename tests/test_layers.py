@@ -6,9 +6,10 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 LIBRARY = Path(__file__).parents[1] / "l2o_core"
-GROUND = {"errors", "storage"}
+GROUND = {"errors", "processors", "storage"}
 BELOW = {  # the rooms that each room may import
     "errors": set(),
+    "processors": set(),
     "storage": {"errors"},
     "torchvision_ops": {"errors"},
     "expressions": GROUND,

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 import l2o_core
+from l2o_core.processors import processors
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pyoperon", "pysr")
 
@@ -17,10 +18,9 @@ def hardware() -> dict:
     """Processor, logical cores this process may use, memory in GiB, and GPU name (None without one)."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"cpu": _cpu_model(), "cores": cores, "memory_gib": round(memory, 1), "gpu": gpu}
+    return {"cpu": _cpu_model(), "cores": processors(), "memory_gib": round(memory, 1), "gpu": gpu}
 
 
 def versions() -> dict[str, str | None]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from l2o_core.errors import ConfigError, L2OError
+from l2o_core.processors import processors
 
 from . import plan, profiles, progress, runs
 from .checkout import book_root
@@ -112,7 +113,7 @@ def execute(
     left = [job for job in planned if job.label not in done]
     left.sort(key=lambda job: -plan.expected_seconds(root, job))  # so that the last ones end together
     if left:
-        for run in _run_all(root, left, paths, jobs or _cores(), scheduler, show):
+        for run in _run_all(root, left, paths, jobs or processors(), scheduler, show):
             done[run.label] = run
     return [done[job.label] for job in planned]
 
@@ -176,10 +177,3 @@ def _outcome(future: Any) -> Outcome:
     except Exception as error:  # Dask's own, or of a worker's installation
         failure = REASONS.get(type(error).__name__, f"{type(error).__name__}: {first_line(str(error))}")
     return Outcome(notebook="", records={}, seconds=0.0, host="", failure=failure)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    from joblib import cpu_count
-
-    return cpu_count()

@@ -1,7 +1,8 @@
 """`l2o distill`: find equations for data of your own.
 
-DATA.npz holds `inputs` [n, d] and `targets` [n], and optionally `names` [d] (such as "g[0]") and `groups`
-[n] (the trajectory each row is from; whole trajectories are then held out). numpy.savez writes such a file.
+DATA is a table (.csv or .parquet, one column of which is the target), or a .npz file of numpy.savez with `inputs`
+[n, d] and `targets` [n], and optionally `names` [d] (such as "g[0]") and `groups` [n] (the trajectory each row is
+from; whole trajectories are then held out). Rows with a missing value are dropped.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import argparse
 import math
 import os
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, DataError, optional_import
+from ..errors import ConfigError, DataError, did_you_mean, optional_import
 
 if TYPE_CHECKING:
     from ..distiller import Entry, ParetoFront
@@ -23,6 +26,9 @@ WRITERS = {
     ".csv": lambda front: front.table.to_csv(index=False),
     ".tex": lambda front: front.to_latex(),
 }
+TABLES = (".csv", ".parquet")
+TARGETS = ("target", "targets", "y")
+"""Names of the target's column where none is given."""
 PICTURES = (".png", ".svg", ".pdf")
 WIDTH = 100
 
@@ -31,11 +37,17 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to `l2o`."""
     parser = commands.add_parser(
         "distill",
-        help="find equations for the rows of a .npz file",
+        help="find equations for the rows of a table or of a .npz file",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("data", metavar="DATA.npz", type=Path)
+    parser.add_argument("data", metavar="DATA", type=Path)
+    parser.add_argument(
+        "--target", metavar="COLUMN", help=f"the target's column of a table ({', '.join(TARGETS)})"
+    )
+    parser.add_argument(
+        "--groups", metavar="COLUMN", help="the column of a table that names the trajectory of each row"
+    )
     parser.add_argument("--engine", default="operon", help="operon (default), pysr (needs Julia) or linear")
     parser.add_argument("--time-limit", type=float, default=60, metavar="S", help="seconds of search (60)")
     parser.add_argument(
@@ -51,6 +63,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the whole front to FILE.json, FILE.csv or FILE.tex"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE where it exists")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the front to FILE.png, .svg or .pdf")
     parser.set_defaults(run=run)
 
@@ -58,30 +71,46 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the front, a suggested equation, the best one and a linear rule; write and draw it if asked."""
     check(options)
-    data = read(options.data)
     from .. import distiller
 
-    shared = {"names": data["names"], "groups": data["groups"], "seed": options.seed, "huber": options.huber}
+    shared = read(options) | {"seed": options.seed, "huber": options.huber}
     shared |= {"max_complexity": options.max_complexity}
     front = distiller.distill(
-        data["inputs"],
-        data["targets"],
+        **shared,
         engine=options.engine,
         time_limit=options.time_limit,
         start=distiller.ParetoFront.load(options.start) if options.start else (),
         progress=sys.stderr.isatty(),
-        **shared,
     )
-    linear = distiller.distill(data["inputs"], data["targets"], engine="linear", **shared)
-    if options.out:
-        options.out.write_text(WRITERS[options.out.suffix](front), encoding="utf-8")
-    if options.plot:
-        draw(options.plot, {front.engine: front, "linear": linear})
+    unwritten = attempt(options.out, lambda path: write(path, front))
+    linear = distiller.distill(**shared, engine="linear")
     print(report(front, linear))
+    drawn = {front.engine: front, "linear": linear}
+    unwritten = attempt(options.plot, lambda path: draw(path, drawn)) or unwritten
+    if unwritten:
+        raise unwritten  # after the report, so that the search was not for nothing
     for path, verb in ((options.out, "written"), (options.plot, "drawn")):
         if path:
             print(f"{verb} to {path}")
     return 0
+
+
+def attempt(path: Path | None, save: Callable[[Path], None]) -> ConfigError | None:
+    """Save to a path, if there is one; the error if that fails."""
+    try:
+        if path:
+            save(path)
+    except OSError as error:
+        return ConfigError(f"{path} cannot be written: {error.strerror or error}")
+    return None
+
+
+def write(path: Path, front: ParetoFront) -> None:
+    """The front as a file of the kind that its name ends in."""
+    from ..storage import replacing
+
+    with replacing(path) as draft:
+        draft.write_text(WRITERS[path.suffix](front), encoding="utf-8")
 
 
 def check(options: argparse.Namespace) -> None:
@@ -91,7 +120,11 @@ def check(options: argparse.Namespace) -> None:
             raise ConfigError(f"{path}: the name must end in one of {', '.join(known)}")
         if path and not path.parent.is_dir():
             raise ConfigError(f"{path}: there is no folder {path.parent}; make it first")
-        if path and not os.access(path if path.exists() else path.parent, os.W_OK):
+        if path and path.is_dir():
+            raise ConfigError(f"{path} is a folder; give the name of a file")
+        if path and path.exists() and not options.overwrite:
+            raise ConfigError(f"{path} exists; choose another name, or say --overwrite")
+        if path and not os.access(path.parent, os.W_OK):
             raise ConfigError(f"{path} cannot be written: permission denied")
     if not 0 < options.time_limit < math.inf:
         raise ConfigError(f"--time-limit must be a positive number of seconds, not {options.time_limit:g}")
@@ -131,16 +164,57 @@ def draw(path: Path, fronts: dict[str, ParetoFront]) -> None:
     for (label, front), style in zip(fronts.items(), ("-", "--"), strict=False):
         front.plot(ax, label=label, linestyle=style)
     ax.legend()
-    figure.savefig(path, dpi=200)
+    from ..storage import replacing
+
+    with replacing(path) as draft:
+        figure.savefig(draft, dpi=200)
 
 
-def read(path: Path) -> dict:
-    """The arrays of a .npz file as the distiller takes them; DataError if it is not such a file."""
+def read(options: argparse.Namespace) -> dict[str, Any]:
+    """The data as `distill` takes it, by argument; DataError for a file that is of no such kind."""
+    path: Path = options.data
+    if path.suffix.lower() in TABLES:
+        return read_table(path, options.target, options.groups)
+    if options.target or options.groups:
+        raise ConfigError(
+            f"--target and --groups name columns of a table ({', '.join(TABLES)}); {path} is none"
+        )
     from ..distiller.dataset import read_arrays
 
-    data = read_arrays(path, ("inputs", "targets"))
-    inputs = data["inputs"]
-    if inputs.ndim != 2:
-        raise DataError(f"{path}: inputs must be [n, d], not of shape {list(inputs.shape)}")
-    names = data.get("names", [f"x{i}" for i in range(inputs.shape[1])])
-    return data | {"names": [str(name) for name in names], "groups": data.get("groups")}
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        data = read_arrays(path, ("inputs", "targets"), optional=("names",))
+    for note in notes:
+        print(f"l2o: {note.message}", file=sys.stderr)
+    return {
+        "X": data["inputs"],
+        "y": data["targets"],
+        "names": data.get("names"),
+        "groups": data.get("groups"),
+    }
+
+
+def read_table(path: Path, target: str | None, groups: str | None) -> dict[str, Any]:
+    """A .csv or .parquet file, its target in the column `target`."""
+    with optional_import(f"reading {path.suffix}", extra="distill"):
+        import pandas as pd
+
+    try:
+        table = (pd.read_csv if path.suffix.lower() == ".csv" else pd.read_parquet)(path)
+    except FileNotFoundError:
+        raise DataError(f"no file {path}") from None
+    except ImportError:
+        raise ConfigError(f"reading {path} needs pyarrow: pip install pyarrow, or write it as .csv") from None
+    except (OSError, ValueError, MemoryError) as error:  # pandas' and pyarrow's own are ValueErrors
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is not a {path.suffix} file that pandas reads ({reason})") from None
+    known = [str(column) for column in table.columns]
+    table.columns = pd.Index(known)
+    target = target or next((name for name in TARGETS if name in known), None)
+    if target is None:
+        raise ConfigError(f"{path}: which column is the target? Say --target; columns: {', '.join(known)}")
+    for name in filter(None, (target, groups)):
+        if known.count(name) != 1:
+            raise ConfigError(f"{path} has {known.count(name)} columns {name!r}; {did_you_mean(name, known)}")
+    others = [name for name in known if name not in (target, groups)]
+    return {"X": table[others], "y": table[target], "groups": table[groups] if groups else None}

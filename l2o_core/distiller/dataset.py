@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -98,11 +99,24 @@ class Dataset:
         )
 
 
-def read_arrays(path: str | Path, needed: Sequence[str] = ()) -> dict[str, np.ndarray]:
-    """The arrays of a .npz file by name. Raises DataError if it is no such file, or lacks one of `needed`."""
+def read_arrays(
+    path: str | Path, needed: Sequence[str] = (), optional: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """The arrays of a .npz file by name. Raises DataError if it is no such file, or lacks one of `needed`.
+
+    Those that are `optional` are left out, with a warning, where they hold objects, which are never unpickled.
+    """
+    arrays = {}
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+            for key in file.files:
+                try:
+                    arrays[key] = file[key]
+                except ValueError:
+                    if key not in optional:
+                        raise
+                    note = f"{path}: {key} holds objects, which are not read; save it as an array of text"
+                    warnings.warn(note, stacklevel=2)
     except FileNotFoundError:
         raise DataError(f"no file {path}") from None
     except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:

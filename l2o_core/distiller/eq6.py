@@ -57,7 +57,7 @@ def fit_eq6(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int = 0
     problem = prepare(data, seed=split_seed)
     unit = float(np.median(list(problem.scales.values())))
     fits = [_fit(problem, gamma * unit) for gamma in gammas]
-    gamma, weights, _ = max(fits, key=lambda fit: fit[2])
+    gamma, weights, _ = min(fits, key=lambda fit: fit[2])
     coefficients = {"gamma": float(gamma)} | {f"w{i}": -float(w) for i, w in enumerate(weights)}
     terms = [
         var(f"w{i}") * call("tanh", Expression((variable,)) / var("gamma"))
@@ -72,10 +72,10 @@ def fit_eq6(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int = 0
 
 
 def _fit(problem: Problem, gamma: float) -> tuple[float, torch.Tensor, float]:
-    """The threshold, its best weights [d], and their R2 on the rows that thresholds are chosen on."""
+    """The threshold, its best weights [d], and their loss on the rows that thresholds are chosen on."""
     fit, select = problem.unscaled("fit"), problem.unscaled("select")
     weights = torch.linalg.lstsq(_columns(fit, gamma), fit.y[:, None], driver="gelsd").solution[:, 0]
-    return gamma, weights, r2(select.y, _columns(select, gamma) @ weights)
+    return gamma, weights, select.cost(_columns(select, gamma) @ weights - select.y).item()
 
 
 def _columns(rows: Rows, gamma: float) -> torch.Tensor:

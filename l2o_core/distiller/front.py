@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
@@ -32,7 +33,8 @@ class Entry:
         equation: The equation.
         loss: Mean squared error on the rows that equations are chosen by, in squared units of the targets
             (with `huber`, Huber's loss in place of the square).
-        r2: Coefficient of determination on held-out rows, which neither the search nor the choice has seen.
+        r2: Coefficient of determination on held-out rows, which neither the search nor the choice has seen; NaN
+            where their targets do not vary.
     """
 
     equation: Expression
@@ -53,7 +55,7 @@ class ParetoFront:
         entries: The entries, shortest first.
         engine: Name of the engine that found them.
         seconds: Duration of the search.
-        notes: Sentences on what was dropped from the data, and on a search that was stopped by hand.
+        notes: Sentences on what was dropped from the data, and on a search that was stopped or failed.
         data: Fingerprint of the data and of its split; fronts with the same one can be merged.
         settings: Settings of the search by name.
 
@@ -118,6 +120,11 @@ class ParetoFront:
         notes = tuple(dict.fromkeys(note for front in fronts for note in front.notes))
         seconds = sum(front.seconds for front in fronts)
         return cls.of(best.values(), engines, seconds, notes, fronts[0].data)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The label that a column has in the user's table, by its name in equations, where these differ."""
+        return self.settings.get("labels", {})
 
     @property
     def best(self) -> Entry:
@@ -195,7 +202,10 @@ class ParetoFront:
 
     def to_json(self) -> str:
         """The front as JSON text, all digits included."""
-        entries = [{"equation": e.equation.to_json(), "loss": e.loss, "r2": e.r2} for e in self.entries]
+        entries = [
+            {"equation": e.equation.to_json(), "loss": e.loss, "r2": None if math.isnan(e.r2) else e.r2}
+            for e in self.entries
+        ]
         content = {"engine": self.engine, "seconds": self.seconds, "notes": self.notes, "data": self.data}
         content["settings"] = dict(self.settings)
         return json.dumps(content | {"entries": entries}, indent=1) + "\n"
@@ -216,7 +226,11 @@ class ParetoFront:
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             entries = tuple(
-                Entry(Expression.from_json(e["equation"]), float(e["loss"]), float(e["r2"]))
+                Entry(
+                    Expression.from_json(e["equation"]),
+                    float(e["loss"]),
+                    math.nan if e["r2"] is None else float(e["r2"]),
+                )
                 for e in content["entries"]
             )
             if not entries:

@@ -71,7 +71,10 @@ def prune(equation: Expression, rows: Rows, deadline: float) -> Iterator[Express
             return
         curvature = jacobian @ jacobian.T
         ridge = 1e-12 * curvature.diagonal().mean() + 1e-300
-        inverse = torch.linalg.inv(curvature + ridge * torch.eye(len(constants), dtype=torch.float64))
+        damped = curvature + ridge * torch.eye(len(constants), dtype=torch.float64)
+        inverse, failed = torch.linalg.inv_ex(damped)
+        if failed:
+            return
         saliency = constants.square() / inverse.diagonal().clamp_min(1e-300)
         smaller = next((e for k in saliency.argsort() if (e := _without(equation, int(k)))), None)
         if smaller is None:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ..errors import ConfigError, DataError, ExpressionError
-from ..expressions import Expression, Variable, parse
+from ..errors import DataError
+from ..expressions import Expression, Variable, const
+from . import tables
+from .arguments import positive
 from .dataset import Dataset
 from .rows import Rows
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike
+
 MIN_ROWS = 30
+MAX_SCALE = 1e300
+SQUARES = 1e-120, 1e120
+"""Standard deviations of targets between which squares of small errors, and of large ones, are floats."""
 PARTS = {"fit": 0.6, "select": 0.2, "test": 0.2}
 """Constants are fitted on `fit`, equations are chosen on `select`, and r2 is measured on `test`."""
 
@@ -33,8 +42,11 @@ class Problem:
         y_scale: Unit of the targets.
         parts: Row numbers by part: constants are fitted on `fit`, equations are chosen on `select`, and R2 is
             measured on `test`.
-        notes: Sentences on what was dropped, and why.
+        notes: Sentences on what was dropped or renamed, and why.
         huber: Errors beyond so many standard deviations of the targets count linearly.
+        given: Variables of all columns in their order, also of those that are dropped.
+        dropped: What each dropped column equals, by name: a constant, or a column that is kept.
+        labels: By name, the label in the user's table of each column that could not keep it.
     """
 
     X: np.ndarray
@@ -45,6 +57,14 @@ class Problem:
     parts: dict[str, np.ndarray]
     notes: tuple[str, ...]
     huber: float = math.inf
+    given: tuple[Variable, ...] = ()
+    dropped: Mapping[str, Expression] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> float:
+        """The unit of losses: 1, but that of the targets where their squares are no floats."""
+        return 1.0 if SQUARES[0] < self.y_scale < SQUARES[1] else self.y_scale
 
     @property
     def fingerprint(self) -> str:
@@ -53,6 +73,11 @@ class Problem:
         for values in (self.X, self.y, *self.parts.values()):
             digest.update(np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()[:16]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of all columns in their order, dropped ones among them."""
+        return tuple(map(str, self.given))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,13 +93,16 @@ class Problem:
         """Columns by name and targets of a part, float64, in the units of the data."""
         inputs, y, huber = self.rows(part)
         inputs = {name: self.scales[name] * x for name, x in inputs.items()}
-        return Rows(inputs, self.y_scale * y, self.y_scale * huber)
+        return Rows(inputs, self.y_scale * y, self.y_scale * huber / self.unit, self.unit)
 
     def in_scaled_units(self, equation: Expression) -> Expression:
-        """An equation in the units of the data, rewritten for scaled inputs and targets."""
+        """An equation in the units of the data, rewritten for scaled inputs and targets.
+
+        What it says of a dropped column, it then says of what that column equals.
+        """
         columns = zip(self.variables, self.names, strict=True)
         unscaled = {name: self.scales[name] * Expression((v,)) for v, name in columns}
-        return (1 / self.y_scale) * equation.substitute(unscaled)
+        return (1 / self.y_scale) * equation.substitute(self.dropped).substitute(unscaled)
 
     def in_original_units(self, equation: Expression) -> Expression:
         """An equation for scaled inputs and targets, rewritten in the units of the data."""
@@ -84,23 +112,24 @@ class Problem:
 
 
 def prepare(
-    X: np.ndarray | Dataset,
-    y: np.ndarray | None = None,
+    X: ArrayLike | pd.DataFrame | Dataset,
+    y: ArrayLike | None = None,
     names: Sequence[str] | None = None,
-    groups: np.ndarray | None = None,
+    groups: ArrayLike | None = None,
     seed: int = 0,
     huber: float | None = None,
 ) -> Problem:
     """Check, clean, scale and split rows, as `distill` does it before the search.
 
-    Rows with NaN or infinity, constant columns and repeated columns are dropped, with a note. All lags of a
-    feature share one scale, the standard deviation after the outermost 0.5 % on either side are set to the
-    quantile, so that a few outliers do not set it.
+    Rows with a missing value, NaN or infinity, constant columns and repeated columns are dropped, with a note.
+    All lags of a feature share one scale, the standard deviation after the outermost 0.5 % on either side are
+    set to the quantile, so that a few outliers do not set it.
 
     Args:
-        X: Inputs `[n, d]`, or a `Dataset`, which brings its own targets, names and groups.
-        y: Targets `[n]`.
-        names: Names of the columns; default x0, x1, ...
+        X: Inputs `[n, d]`, an array or a table, or a `Dataset`, which brings its own targets, names and groups.
+        y: Targets `[n]` or `[n, 1]`.
+        names: Names of the columns; default a table's own, else x0, x1, ... One that is no variable, such as
+            "bmi (kg/m2)", is written as one, bmi_kg_m2, with a note.
         groups: The trajectory `[n]` that each row is from; whole trajectories go to one part.
         seed: Seed of the split.
         huber: Errors beyond so many standard deviations of the targets count linearly.
@@ -115,26 +144,33 @@ def prepare(
         >>> problem.X.std(axis=0).round(1).tolist(), {name: len(part) for name, part in problem.parts.items()}
         ([1.0, 1.0], {'fit': 60, 'select': 20, 'test': 20})
     """
-    inputs, targets, names, groups = _arrays(X, y, names, groups)
-    if huber is not None and not huber > 0:
-        raise ConfigError(f"huber must be a positive number of standard deviations, not {huber!r}")
-    variables, notes = _variables(names, inputs.shape[1]), []
-
-    finite = np.isfinite(inputs).all(axis=1) & np.isfinite(targets)
-    if not finite.all():
-        notes.append(f"dropped {(~finite).sum()} of {len(targets)} rows with NaN or infinite values")
-        inputs, targets, groups = inputs[finite], targets[finite], groups[finite]
+    if huber is not None:
+        huber = positive("huber", huber, "standard deviations", infinite=True)
+    table = tables.read(X, y, names, groups)
+    whole, gaps = tables.incomplete(table)
+    notes = tables.renamed(table.labels) + gaps
+    inputs, targets, groups = (values[whole] for values in (table.inputs, table.targets, table.groups))
     if len(targets) < MIN_ROWS:
-        raise DataError(f"{len(targets)} usable rows; distillation needs {MIN_ROWS} or more")
+        lost = "".join(f" ({gap})" for gap in gaps)
+        raise DataError(f"{len(targets)} usable rows{lost}; distillation needs {MIN_ROWS} or more")
     y_scale = _deviation(targets)
     if y_scale == 0:
         raise DataError(f"all targets are {targets[0]:g}: there is nothing to explain")
 
-    informative = _informative(inputs, [str(v) for v in variables], notes)
-    inputs, variables = inputs[:, informative], tuple(variables[i] for i in informative)
+    informative, dropped = _informative(inputs, table.variables, notes)
+    inputs, variables = inputs[:, informative], tuple(table.variables[i] for i in informative)
     features = {v.name: [i for i, w in enumerate(variables) if w.name == v.name] for v in variables}
     scale = {name: _deviation(inputs[:, columns]) for name, columns in features.items()}
     scales = {str(v): scale[v.name] for v in variables}
+    for what, size in [("the targets", y_scale), *scales.items()]:
+        if not 1 / MAX_SCALE < size < MAX_SCALE:
+            raise DataError(
+                f"{what} vary by {size:.0e}, at the end of the floats' range: give them in another unit"
+            )
+    if not SQUARES[0] < y_scale < SQUARES[1]:
+        notes.append(
+            f"the targets vary by {y_scale:.0e}, whose square is no float: losses are in units of it"
+        )
     return Problem(
         X=inputs / [*scales.values()],
         y=targets / y_scale,
@@ -143,72 +179,32 @@ def prepare(
         y_scale=y_scale,
         parts=_split(groups, seed),
         notes=tuple(notes),
-        huber=math.inf if huber is None else float(huber),
+        huber=math.inf if huber is None else huber,
+        given=table.variables,
+        dropped=dropped,
+        labels=table.labels,
     )
 
 
-def _arrays(
-    X: np.ndarray | Dataset,
-    y: np.ndarray | None,
-    names: Sequence[str] | None,
-    groups: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray, Sequence[str] | None, np.ndarray]:
-    """Inputs [n, d], targets [n], names if there are any, and groups [n], of shapes that fit."""
-    if isinstance(X, Dataset):
-        if not (y is None and names is None and groups is None):
-            raise ConfigError("a Dataset brings its own targets, names and groups: give it alone")
-        return _arrays(X.inputs, X.targets, X.names, X.groups)
-    if y is None:
-        raise DataError("inputs X need targets y beside them, or a Dataset in the place of both")
-    X, y = _numbers(X, "inputs X"), _numbers(y, "targets y")
-    if X.ndim != 2 or y.shape != X.shape[:1]:
-        raise DataError(f"inputs must be [n, d] and targets [n], not {list(X.shape)} and {list(y.shape)}")
-    groups = np.arange(len(y)) if groups is None else np.asarray(groups)
-    if groups.shape != y.shape:
-        raise DataError(f"groups must be [n] = [{len(y)}], not {list(groups.shape)}")
-    return X, y, names, groups
-
-
-def _numbers(values: np.ndarray, what: str) -> np.ndarray:
-    try:
-        values = values.detach().cpu() if isinstance(values, Tensor) else values
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{what} must be an array of numbers: {error}") from None
-
-
-def _variables(names: Sequence[str] | None, columns: int) -> tuple[Variable, ...]:
-    names = [f"x{i}" for i in range(columns)] if names is None else list(names)
-    if len(names) != columns:
-        raise ConfigError(f"{len(names)} names for {columns} columns")
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ConfigError(f"two columns share the name {', '.join(repeated)}")
-    try:
-        roots = {name: parse(name).root for name in names}
-    except ExpressionError as error:
-        raise ConfigError(f"a column's name must be a variable such as g[3]: {error}") from None
-    variables = tuple(root for root in roots.values() if isinstance(root, Variable))
-    for name, root in roots.items():
-        if root not in variables:
-            raise ConfigError(f"a column's name must be a variable such as g[3], not {name!r}")
-    return variables
-
-
-def _informative(X: np.ndarray, names: list[str], notes: list[str]) -> list[int]:
-    """Indices of the columns that vary and do not repeat an earlier one."""
-    seen: dict[bytes, str] = {}
-    found = []
-    for i, name in enumerate(names):
+def _informative(
+    X: np.ndarray, variables: Sequence[Variable], notes: list[str]
+) -> tuple[list[int], dict[str, Expression]]:
+    """Indices of the columns that vary and do not repeat an earlier one, and what the others equal."""
+    seen: dict[bytes, Variable] = {}
+    found: list[int] = []
+    dropped: dict[str, Expression] = {}
+    for i, variable in enumerate(variables):
         if _deviation(X[:, i]) == 0:
-            notes.append(f"dropped column {name}: constant")
-        elif (twin := seen.setdefault(X[:, i].tobytes(), name)) != name:
-            notes.append(f"dropped column {name}: the same as {twin}")
+            notes.append(f"dropped column {variable}: constant")
+            dropped[str(variable)] = const(float(X[0, i]))
+        elif (twin := seen.setdefault((X[:, i] + 0.0).tobytes(), variable)) != variable:
+            notes.append(f"dropped column {variable}: the same as {twin}")
+            dropped[str(variable)] = Expression((twin,))
         else:
             found.append(i)
     if not found:
         raise DataError("every input column is constant: there is nothing to explain the targets with")
-    return found
+    return found, dropped
 
 
 def _deviation(values: np.ndarray) -> float:

@@ -32,16 +32,21 @@ def refine(
     """
     fit, select = problem.rows("fit"), problem.rows("select")
     fitted: dict[Expression, tuple[float, Expression]] = {}
-    for candidate in candidates:
-        try:
-            equation = canonical(candidate)
-        except ExpressionError:  # too large once substituted, or a constant overflowed
-            continue
-        small = equation.complexity <= 2 * max_complexity
-        if small and skeleton(equation) not in fitted:
-            if time.monotonic() < deadline:  # after it, equations stay as the search has left them
-                equation = polish(without_abs(equation, fit), fit)
-            fitted[skeleton(equation)] = loss(equation, select), equation
+    candidates = list(candidates)
+    try:
+        for candidate in candidates:
+            try:
+                equation = canonical(candidate)
+            except ExpressionError:  # too large once substituted
+                continue
+            small = equation.complexity <= 2 * max_complexity
+            if small and skeleton(equation) not in fitted:
+                if time.monotonic() < deadline:  # after it, equations stay as the search has left them
+                    equation = polish(without_abs(equation, fit), fit)
+                fitted[skeleton(equation)] = loss(equation, select), equation
+    except KeyboardInterrupt:
+        yield [*candidates, *(equation for _, equation in fitted.values())]
+        raise
     yield [equation for _, equation in fitted.values()]
 
     def promise(pair: tuple[float, Expression]) -> tuple[int, float]:

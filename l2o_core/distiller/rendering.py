@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from typing import TYPE_CHECKING
 
 from ..errors import optional_import
@@ -57,7 +58,8 @@ def plot(front: ParetoFront, ax: Axes | None, color: str | None, linestyle: str,
             import matplotlib.pyplot as plt
 
         ax = plt.figure().add_subplot()
-    bottom = min(ax.get_ylim()[0], max(min(entry.r2 for entry in front), -1.0))
+    defined = [entry.r2 for entry in front if not math.isnan(entry.r2)]
+    bottom = min(ax.get_ylim()[0], max(min(defined, default=0.0), -1.0))
     points = zip(*((entry.complexity, entry.r2) for entry in front), strict=True)
     ax.plot(*points, marker="o", markersize=3, color=color, linestyle=linestyle, label=label)
     ax.set(xlabel="complexity (nodes)", ylabel="held-out $R^2$", ylim=(bottom, 1.03))

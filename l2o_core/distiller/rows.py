@@ -15,13 +15,14 @@ from ..expressions import Expression
 class Rows(NamedTuple):
     """Columns [n] by name, targets [n], and the magnitude beyond which an error counts linearly.
 
-    With a finite `huber` (in units of the targets), an error e costs e^2 up to it and
-    2 huber |e| - huber^2 beyond (twice Huber's loss), so that single rows cannot drown all others.
+    With a finite `huber`, an error e costs e^2 up to it and 2 huber |e| - huber^2 beyond (twice Huber's loss),
+    so that single rows cannot drown all others. Errors and `huber` are multiples of `unit`.
     """
 
     inputs: dict[str, Tensor]
     y: Tensor
     huber: float = math.inf
+    unit: float = 1.0
 
     def cost(self, error: Tensor) -> Tensor:
         """The mean cost of errors [n]: their mean square, or Huber's loss in its place."""
@@ -38,7 +39,7 @@ class Rows(NamedTuple):
 
 def loss(equation: Expression, rows: Rows) -> float:
     """The cost of an equation's errors on rows; infinite if it has no finite value on one of them."""
-    error = rows.cost(equation.evaluate(rows.inputs) - rows.y).item()
+    error = rows.cost((equation.evaluate(rows.inputs) - rows.y) / rows.unit).item()
     return error if math.isfinite(error) else math.inf
 
 
@@ -50,10 +51,11 @@ def r2(y: np.ndarray | Tensor, prediction: np.ndarray | Tensor) -> float:
         prediction: A prediction for each, `[n]`.
 
     Returns:
-        The coefficient; minus infinity if a prediction is not finite.
+        The coefficient; NaN if it is undefined, because y does not vary or has one value; minus infinity if a
+        prediction is not finite.
 
     Raises:
-        DataError: If y does not vary, or the shapes differ.
+        DataError: If the shapes differ.
 
     Example:
         >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0]))
@@ -63,8 +65,10 @@ def r2(y: np.ndarray | Tensor, prediction: np.ndarray | Tensor) -> float:
         from sklearn.metrics import r2_score
 
     y, prediction = np.asarray(y, dtype=float), np.asarray(prediction, dtype=float)
-    if y.shape != prediction.shape or y.var() == 0:
-        raise DataError(f"R2 needs values that vary and one prediction for each, not {prediction.shape}")
+    if y.shape != prediction.shape:
+        raise DataError(f"R2 needs a prediction for each value, not {prediction.shape} for {y.shape}")
+    if y.size < 2 or y.var() == 0:
+        return np.nan
     if not np.isfinite(prediction).all():
         return -np.inf
     return float(r2_score(y, prediction))

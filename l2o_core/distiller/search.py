@@ -7,22 +7,28 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
-import numpy as np
-
-from ..errors import ConfigError, ExpressionError, optional_import
+from ..errors import ConfigError, EngineError, ExpressionError, L2OError, optional_import
 from ..expressions import Expression
 from ..expressions.canonical import canonical
 from ..storage import NO_CACHE, Cache, Format
-from . import engines
+from . import arguments, engines
 from .dataset import Dataset
-from .engines.hall_of_fame import read_hall_of_fame
+from .engines import hall_of_fame
+from .engines.hall_of_fame import Reading
 from .engines.linear import Linear
 from .front import Entry, ParetoFront, skeleton
 from .problem import Problem, prepare
 from .refine import refine
 from .rows import Rows, loss, r2
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import ArrayLike
+
+    Seed = int | np.integer | np.random.Generator | np.random.RandomState | None
 
 FRONT = Format(".json", ParetoFront.save, ParetoFront.load)
 WARM_FRACTION = 0.2  # of the time, at most, to refit the equations of a warm start
@@ -36,8 +42,8 @@ def distill(
     engine: str | engines.Engine = "operon",
     max_complexity: int = 100,
     time_limit: float = 60.0,
-    seed: int = 0,
-    split_seed: int | None = None,
+    seed: Seed = 0,
+    split_seed: Seed = None,
     huber: float | None = None,
     start: Iterable[Expression | Entry] = (),
     cache: Cache = NO_CACHE,
@@ -47,16 +53,16 @@ def distill(
 
 @overload
 def distill(
-    X: np.ndarray,
-    y: np.ndarray,
+    X: ArrayLike | pd.DataFrame,
+    y: ArrayLike,
     names: Sequence[str] | None = None,
     *,
-    groups: np.ndarray | None = None,
+    groups: ArrayLike | None = None,
     engine: str | engines.Engine = "operon",
     max_complexity: int = 100,
     time_limit: float = 60.0,
-    seed: int = 0,
-    split_seed: int | None = None,
+    seed: Seed = 0,
+    split_seed: Seed = None,
     huber: float | None = None,
     start: Iterable[Expression | Entry] = (),
     cache: Cache = NO_CACHE,
@@ -65,16 +71,16 @@ def distill(
 
 
 def distill(
-    X: np.ndarray | Dataset,
-    y: np.ndarray | None = None,
+    X: ArrayLike | pd.DataFrame | Dataset,
+    y: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     *,
-    groups: np.ndarray | None = None,
+    groups: ArrayLike | None = None,
     engine: str | engines.Engine = "operon",
     max_complexity: int = 100,
     time_limit: float = 60.0,
-    seed: int = 0,
-    split_seed: int | None = None,
+    seed: Seed = 0,
+    split_seed: Seed = None,
     huber: float | None = None,
     start: Iterable[Expression | Entry] = (),
     cache: Cache = NO_CACHE,
@@ -83,25 +89,28 @@ def distill(
     """Find equations y = f(X) by symbolic regression, in the units of the data (SymL2O 3.3).
 
     Linear rules by least squares compete on every front, so no entry is worse than a linear one of its size.
-    A search stopped by hand (Ctrl-C, the stop button of a notebook) returns what it has found.
+    A search stopped by hand (Ctrl-C, the stop button of a notebook) returns what it has found; so does one whose
+    engine fails halfway. A note on the front says so.
 
     Args:
-        X: Inputs `[n, d]`, or a `Dataset`, which brings its own targets, names and groups.
-        y: Targets `[n]`.
-        names: Names of the columns, as they stand in equations ("g[3]"); default x0, x1, ...
+        X: Inputs `[n, d]`, an array, list or table (of pandas or polars), or a `Dataset`, which brings its own
+            targets, names and groups. Rows with a missing value are dropped, with a note.
+        y: Targets `[n]` or `[n, 1]`.
+        names: Names of the columns, as they stand in equations ("g[3]"); default a table's own, else x0, x1, ...
+            A name that is no variable, such as "bmi (kg/m2)", is written as one, bmi_kg_m2, with a note.
         groups: The trajectory `[n]` that each row is from; whole trajectories are then held out.
         engine: "operon", "pysr" (needs Julia), "linear", or an engine with options of its own.
         max_complexity: Nodes of the largest equation.
         time_limit: Seconds, fitting and pruning included. It decides where a search ends, so the same seed
             can give another front on a faster or busier machine.
-        seed: Seed of the search.
+        seed: Seed of the search: a whole number, or None or a generator of NumPy, which draw one.
         split_seed: Seed of the choice of held-out rows; default `seed`. Fronts of the same data with the same
             `split_seed` can be merged.
         huber: Errors beyond so many standard deviations of `y` count linearly instead of squared, for heavy
             tails.
         start: Equations, or a front, to begin with: refitted to this data, they compete with what is found.
         cache: Where fronts are stored. One of the same data and settings that is there already is returned
-            without a search; the front of a search that was stopped by hand is not stored.
+            without a search; the front of a search that was stopped or failed is not stored.
         progress: Show a progress bar.
 
     Returns:
@@ -120,86 +129,117 @@ def distill(
     """
     begun = time.monotonic()
     chosen = engines.get(engine)
-    if not (isinstance(time_limit, int | float) and math.isfinite(time_limit) and time_limit > 0):
-        raise ConfigError(f"time_limit must be a positive number of seconds, not {time_limit!r}")
-    if not (isinstance(max_complexity, int) and max_complexity >= 1):
-        raise ConfigError(f"max_complexity must be 1 node or more, not {max_complexity!r}")
-    split_seed = seed if split_seed is None else split_seed
-    for name, value in (("seed", seed), ("split_seed", split_seed)):
-        if not (isinstance(value, int | np.integer) and value >= 0):
-            raise ConfigError(f"{name} must be a whole number, 0 or more, not {value!r}")
+    time_limit = arguments.positive("time_limit", time_limit, "seconds")
+    max_complexity = arguments.whole("max_complexity", max_complexity, 1)
+    seed = arguments.seed("seed", seed)
+    split_seed = seed if split_seed is None else arguments.seed("split_seed", split_seed)
     problem = prepare(X, y, names, groups, split_seed, huber)
     known = [entry.equation if isinstance(entry, Entry) else entry for entry in start]
     settings = {
         "engine": repr(chosen),
         "max_complexity": max_complexity,
-        "time_limit": float(time_limit),
+        "time_limit": time_limit,
         "seed": seed,
         "start": [*map(str, known)],
     }
+    if problem.labels:
+        settings["labels"] = dict(problem.labels)
     slot = cache.slot("fronts", {"data": problem.fingerprint, "settings": settings}, FRONT)
     if cached := slot.load():
         return cached
     warm = _warm(known, problem, max_complexity, begun + WARM_FRACTION * time_limit)
+    failures: list[str] = []
 
     def search() -> Iterator[list[Expression]]:
         """The known equations and the linear ones first; the engine has the time that is left."""
-        yield from warm
+        yield from _until_failure(warm, "fitting the equations to start with", failures)
         if chosen.name != "linear":
-            yield from Linear().search(problem, max_complexity=max_complexity, time_limit=1.0, seed=seed)
+            linear = Linear().search(problem, max_complexity=max_complexity, time_limit=1.0, seed=seed)
+            yield from _until_failure(linear, "least squares", failures)
         left = max(time_limit - (time.monotonic() - begun), 0.1)
-        yield from chosen.search(problem, max_complexity=max_complexity, time_limit=left, seed=seed)
+        batches = chosen.search(problem, max_complexity=max_complexity, time_limit=left, seed=seed)
+        yield from _until_failure(batches, f"the engine {chosen.name}", failures, needed=True)
 
     found, stopped = _gather(search(), chosen.name, time_limit, progress)
-    entries = measure(found, problem, max_complexity)
-    notes = (*problem.notes, stopped) if stopped else problem.notes
+    entries, hurried = measure(found, problem, max_complexity)
+    stopped = stopped or hurried
+    notes = [*problem.notes, *failures, *_undefined(entries), *([stopped] if stopped else [])]
     seconds = time.monotonic() - begun
-    front = ParetoFront.of(entries, chosen.name, seconds, notes, problem.fingerprint, settings)
-    if not stopped:
+    front = ParetoFront(entries, chosen.name, seconds, tuple(notes), problem.fingerprint, settings)
+    if not (stopped or failures):
         slot.save(front)
     return front
 
 
 def import_pysr(
     path: str | Path,
-    X: np.ndarray | Dataset,
-    y: np.ndarray | None = None,
+    X: ArrayLike | pd.DataFrame | Dataset,
+    y: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     *,
-    groups: np.ndarray | None = None,
+    groups: ArrayLike | None = None,
     max_complexity: int = 200,
     split_seed: int = 0,
+    variables: Reading = "guess",
 ) -> ParetoFront:
     """A hall of fame of PySR as a front, measured on rows of your own.
 
+    Lines that cannot be read are left out, with a note. What the file says of a column that is dropped here,
+    because it is constant or repeats another, is said of what that column equals.
+
     Args:
         path: The CSV file that PySR wrote.
-        X: Inputs `[n, d]`, or a `Dataset`, which brings its own targets, names and groups.
-        y: Targets `[n]`.
-        names: Names of the columns that PySR calls x0, x1, ...
+        X: Inputs `[n, d]`, an array or a table, or a `Dataset`, which brings its own targets, names and groups.
+        y: Targets `[n]` or `[n, 1]`.
+        names: Names of the columns; default a table's own, else x0, x1, ...
         groups: The trajectory `[n]` that each row is from.
         max_complexity: Nodes of the largest equation, as we count them.
         split_seed: Seed of the choice of held-out rows.
+        variables: What the file calls the columns: by their "names", by "positions", which PySR writes x0, x1,
+            ..., or "guess", which tells them apart, and refuses a file that can be read either way.
 
     Raises:
         DataError: For a file or data that cannot be used, see `read_hall_of_fame` and `distill`.
     """
-    problem = prepare(X, y, names, groups, split_seed)
-    equations = read_hall_of_fame(path, X.names if isinstance(X, Dataset) else names)
-    scaled = [problem.in_scaled_units(equation) for equation in equations]
-    entries = measure(scaled, problem, max_complexity)
-    return ParetoFront.of(entries, "pysr", 0.0, problem.notes, problem.fingerprint)
+    problem = prepare(X, y, names, groups, arguments.seed("split_seed", split_seed))
+    hall = hall_of_fame.read(path, problem.columns, variables)
+    scaled = [problem.in_scaled_units(equation) for equation in hall.equations]
+    entries, stopped = measure(scaled, problem, arguments.whole("max_complexity", max_complexity, 1))
+    notes = [*problem.notes, *hall.notes, *_undefined(entries), *([stopped] if stopped else [])]
+    labels = {"labels": dict(problem.labels)} if problem.labels else {}
+    return ParetoFront(entries, "pysr", 0.0, tuple(notes), problem.fingerprint, labels)
 
 
 def _warm(
     known: list[Expression], problem: Problem, max_complexity: int, deadline: float
 ) -> Iterator[list[Expression]]:
     """The equations to start with, scaled, fitted and pruned."""
-    missing = {str(variable) for equation in known for variable in equation.variables} - {*problem.names}
-    if missing:
+    used = {str(variable) for equation in known for variable in equation.variables}
+    if missing := used - {*problem.columns}:
         raise ConfigError(f"an equation to start with uses {', '.join(sorted(missing))}: no such column")
     scaled = [problem.in_scaled_units(equation) for equation in known]
     return chain([scaled], refine(scaled, problem, max_complexity, deadline)) if scaled else iter(())
+
+
+def _until_failure(
+    batches: Iterator[list[Expression]], what: str, failures: list[str], needed: bool = False
+) -> Iterator[list[Expression]]:
+    """The batches; where making them fails, a note in their place.
+
+    Raises an error only where they are `needed` and there is none.
+    """
+    count = 0
+    try:
+        for batch in batches:
+            count += len(batch)
+            yield batch
+    except Exception as error:  # an engine may be anybody's
+        if needed and not count:
+            if isinstance(error, L2OError):
+                raise
+            raise EngineError(f"{what} failed: {type(error).__name__}: {error}") from error
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        failures.append(f"{what} failed, what it had found is kept ({reason})")
 
 
 def _gather(
@@ -225,27 +265,57 @@ def _gather(
     return found, stopped
 
 
-def measure(found: Iterable[Expression], problem: Problem, max_complexity: int) -> list[Entry]:
-    """The best candidates in the units of the data, simplified, with their loss and held-out R2."""
+def measure(
+    found: Iterable[Expression], problem: Problem, max_complexity: int
+) -> tuple[tuple[Entry, ...], str | None]:
+    """The front of some candidates, and a note if it was stopped by hand.
+
+    Its entries are in the units of the data, simplified, with their loss and held-out R2.
+    """
     select, test = problem.unscaled("select"), problem.unscaled("test")
     candidates: dict[Expression, Entry] = {}
-    for equation in found:
-        try:
-            equation = with_digits(canonical(problem.in_original_units(equation)), 12)
-        except ExpressionError:  # too large, or a constant overflowed
-            continue
-        entry = Entry(equation, loss(equation, select), math.nan)
-        known = candidates.get(skeleton(equation))
-        usable = equation.complexity <= max_complexity and math.isfinite(entry.loss)
-        if usable and (known is None or entry.loss < known.loss):
-            candidates[skeleton(equation)] = entry
-    tolerance = 1e-12 * problem.y_scale**2
+    stopped = None
+    try:
+        for equation in found:
+            entry = _measured(equation, problem, select)
+            if entry is None or entry.complexity > max_complexity:
+                continue
+            known = candidates.get(skeleton(entry.equation))
+            if known is None or entry.loss < known.loss:
+                candidates[skeleton(entry.equation)] = entry
+    except KeyboardInterrupt:
+        if not candidates:
+            raise
+        stopped = "stopped by hand before every equation was measured"
+    tolerance = 1e-12 * (problem.y_scale / problem.unit) ** 2
     entries = []
     for entry in ParetoFront.of(candidates.values(), "the engine", 0.0):
-        equation = round_constants(entry.equation, select, tolerance)
+        equation = entry.equation
+        try:
+            equation = equation if stopped else round_constants(equation, select, tolerance)
+        except KeyboardInterrupt:
+            stopped = "stopped by hand before every constant was rounded"
         error = max(loss(equation, select), 1e-6 * tolerance)  # below it is only rounding
-        entries.append(Entry(equation, error, r2(test.y, equation.evaluate(test.inputs))))
-    return entries
+        fit = r2(test.y / test.unit, equation.evaluate(test.inputs) / test.unit)
+        entries.append(Entry(equation, error, fit))
+    return ParetoFront.of(entries, "the engine", 0.0).entries, stopped
+
+
+def _measured(equation: Expression, problem: Problem, rows: Rows) -> Entry | None:
+    """An equation in the units of the data, and its loss on `rows`; None without a finite one."""
+    try:
+        equation = with_digits(canonical(problem.in_original_units(equation)), 12)
+        entry = Entry(equation, loss(equation, rows), math.nan)
+    except (ExpressionError, RuntimeError):  # too large, or not enough memory to evaluate it
+        return None
+    return entry if math.isfinite(entry.loss) else None
+
+
+def _undefined(entries: Iterable[Entry]) -> list[str]:
+    """A note if R2 is undefined."""
+    if any(math.isnan(entry.r2) for entry in entries):
+        return ["R2 is undefined (NaN): the targets of the held-out rows do not vary"]
+    return []
 
 
 def round_constants(equation: Expression, rows: Rows, tolerance: float) -> Expression:

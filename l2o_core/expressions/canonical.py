@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 
+from ..errors import ExpressionError
 from . import linear
 from .linear import ONE, LinearForm, nonzero, number, total
+from .operators import DENOMINATOR_CUT
 from .tensors import constant_value
 from .tree import Expression, Variable, call
 
@@ -29,7 +32,7 @@ def canonical(expression: Expression) -> Expression:
         A sum of terms, from simple to complex and from lag 0 on, the constant last.
 
     Raises:
-        ExpressionError: If a constant of the result is not finite.
+        ExpressionError: If it would have too many nodes.
 
     Example:
         >>> from l2o_core.expressions import parse
@@ -46,7 +49,7 @@ def expand(expression: Expression) -> LinearForm:
 
 def assemble(form: LinearForm) -> Expression:
     """A linear form as an expression: terms from simple to complex and from lag 0 on, the constant last."""
-    ordered = sorted(form.items(), key=lambda term: _order(term[0]))
+    ordered = sorted(form.items(), key=lambda term: _Order(term[0]))
     positive = next((i for i, (_, coefficient) in enumerate(ordered) if coefficient > 0), 0)
     if ordered and ordered[0][1] == -1 and ordered[0][0] != ONE:  # x - y rather than -y + x
         ordered.insert(0, ordered.pop(positive))
@@ -59,11 +62,21 @@ def _scaled(part: Expression, coefficient: float) -> Expression:
     return linear.scaled(part, coefficient)
 
 
-def _order(part: Expression) -> tuple:
-    if part == ONE:
-        return (math.inf,)
-    lags = tuple((v.name, -1 if v.lag is None else v.lag) for v in part.variables)
-    return (part.complexity, tuple(name for name, _ in lags), tuple(lag for _, lag in lags), str(part))
+class _Order:
+    """Sorts terms: the constant last, else by complexity, then names, then lags, then text."""
+
+    def __init__(self, part: Expression):
+        self.part = part
+
+    def __lt__(self, other: _Order) -> bool:
+        sizes = [math.inf if part == ONE else part.complexity for part in (self.part, other.part)]
+        return sizes[0] < sizes[1] if sizes[0] != sizes[1] else self.key < other.key
+
+    @cached_property
+    def key(self) -> tuple:
+        """What decides between terms of one size; long terms take a while to print."""
+        lags = [(v.name, -1 if v.lag is None else v.lag) for v in self.part.variables]
+        return tuple(name for name, _ in lags), tuple(lag for _, lag in lags), str(self.part)
 
 
 def _variable(variable: Variable) -> LinearForm:
@@ -75,10 +88,18 @@ def _constant(value: float) -> LinearForm:
 
 
 def _operator(name: str, *arguments: LinearForm) -> LinearForm:
+    """An operator applied to sums, by its rule; as it is where that would lead out of the floats' range."""
     values = [value for argument in arguments if (value := number(argument)) is not None]
-    if len(values) == len(arguments):
-        return _constant(constant_value(name, *values))
-    return _RULES.get(name, _generic(name))(*arguments)
+    try:
+        if len(values) == len(arguments):
+            result = _constant(constant_value(name, *values))
+        else:
+            result = _RULES.get(name, _generic(name))(*arguments)
+        if all(result.values()) and all(map(math.isfinite, result.values())):
+            return result
+    except (ArithmeticError, ExpressionError):
+        pass
+    return _generic(name)(*arguments)
 
 
 def _times(x: LinearForm, factor: float) -> LinearForm:
@@ -93,13 +114,15 @@ def _plus(x: LinearForm, y: LinearForm, sign: float = 1.0) -> LinearForm:
     return result
 
 
+def _scale(x: LinearForm) -> float:
+    """The largest coefficient, that of the constant left aside."""
+    return max((c for part, c in x.items() if part != ONE), key=abs)
+
+
 def _split(x: LinearForm) -> tuple[float, Expression]:
     """(c, part) with x = c part; the largest coefficient inside a part that is a sum is 1."""
-    if len(x) == 1 and ONE not in x:
-        ((part, c),) = x.items()
-        return c, part
-    c = max((c for part, c in x.items() if part != ONE), key=abs)
-    return c, assemble(_times(x, 1 / c))
+    c = _scale(x)
+    return c, next(iter(x)) if len(x) == 1 else assemble(_times(x, 1 / c))
 
 
 def _multiply(x: LinearForm, y: LinearForm) -> LinearForm:
@@ -118,7 +141,7 @@ def _multiply(x: LinearForm, y: LinearForm) -> LinearForm:
 
 def _divide(x: LinearForm, y: LinearForm) -> LinearForm:
     if number(y) is not None:
-        return _times(x, 1 / y[ONE]) if y and math.isfinite(1 / y[ONE]) else {}
+        return _times(x, 1 / y[ONE]) if y and abs(y[ONE]) >= DENOMINATOR_CUT else {}
     if not x:
         return {}
     d, b = _split(y)
@@ -151,15 +174,40 @@ def _absolute(x: LinearForm) -> LinearForm:
 
 
 def _terms(part: Expression) -> LinearForm:
-    return expand(part) if part.root in ("+", "-") else {part: 1.0}
+    """The terms of a sum as `assemble` has written it: read off, since they are canonical already."""
+    backwards = []
+    while part.root in ("+", "-"):
+        sign = 1.0 if part.root == "+" else -1.0
+        part, last = part.arguments
+        backwards.append((sign, _term(last)))
+    return nonzero(total([(1.0, _term(part)), *reversed(backwards)]))
+
+
+def _term(part: Expression) -> LinearForm:
+    if isinstance(part.root, float):
+        return {ONE: part.root}
+    if part.root == "neg":
+        return {part.arguments[0]: -1.0}
+    if part.root in ("*", "/") and isinstance(part.program[0], float):
+        coefficient, rest = part.arguments
+        if isinstance(coefficient.root, float) and coefficient != ONE:
+            return {(rest if part.root == "*" else 1.0 / rest): coefficient.root}
+    return {part: 1.0}
 
 
 def _is_nonnegative(part: Expression) -> bool:
-    if part.root in ("+", "-"):
-        return all(c > 0 and (p == ONE or _is_nonnegative(p)) for p, c in expand(part).items())
-    if part.root in ("*", "/", "sqrt"):
-        return all(_is_nonnegative(a) or a == ONE for a in part.arguments)
-    return part.root in ("square", "abs", "exp", "relu", "erfc")
+    """Whether a part shows that it is nowhere negative."""
+    pending = [part]
+    while pending:
+        part = pending.pop()
+        if isinstance(part.root, float):
+            if part.root <= 0:
+                return False
+        elif part.root in ("+", "*", "/", "sqrt"):
+            pending += part.arguments
+        elif part.root not in ("square", "abs", "exp", "relu", "erfc"):
+            return False
+    return True
 
 
 def _exponential(x: LinearForm) -> LinearForm:
@@ -175,8 +223,8 @@ def _sign(x: LinearForm) -> LinearForm:
 
 
 def _rectify(x: LinearForm) -> LinearForm:
-    c, _ = _split(x)
-    return {call("relu", assemble(_times(x, 1 / abs(c)))): abs(c)}
+    c = abs(_scale(x))
+    return {call("relu", assemble(_times(x, 1 / c))): c}
 
 
 def _power(x: LinearForm, y: LinearForm) -> LinearForm:
@@ -194,8 +242,8 @@ def _power(x: LinearForm, y: LinearForm) -> LinearForm:
 
 def _odd(name: str) -> Callable[..., LinearForm]:
     def rule(x: LinearForm) -> LinearForm:
-        c, _ = _split(x)
-        return {call(name, assemble(_times(x, math.copysign(1.0, c)))): math.copysign(1.0, c)}
+        sign = math.copysign(1.0, _scale(x))
+        return {call(name, assemble(_times(x, sign))): sign}
 
     return rule
 

@@ -1,62 +1,161 @@
-"""Expression to SymPy, built object by object: SymPy never sees text."""
+"""Expression to SymPy, built object by object: SymPy never sees text.
+
+SymPy evaluates what it is given, exactly: `3^1000000000` would become a number of half a billion digits, and
+the signed root, in which its argument occurs twice, doubles with each level of nesting. So operations between
+numbers are done here, in floating point unless they are rational and short, and what grows too large is refused.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import sympy
 
 from ..errors import ExpressionError
-from .operators import DENOMINATOR_CUT, LOG_CUT
+from .operators import DENOMINATOR_CUT
+from .tensors import constant_value
 
 if TYPE_CHECKING:
     from .tree import Expression, Variable
 
+MAX_SIZE = 2_000
+"""Nodes, repeated ones included, beyond which SymPy takes minutes."""
+EXACT = ("+", "-", "*", "/", "neg", "square", "abs", "relu", "min", "max", "sign")
+"""What is done exactly between rational numbers."""
+MAX_BITS = 128
+"""Length of numerators and denominators, beyond which a number becomes a float."""
+MAX_POWER = 64
+"""The largest whole exponent that stays one."""
 
-def _is_below(x: sympy.Expr, cut: float) -> bool:
-    """Whether x is a number that an operator takes for 0."""
-    return bool(x.is_number) and bool(abs(x) < cut)
 
+class _Part(NamedTuple):
+    """A SymPy expression, whether it is nowhere negative, and its nodes, repeated ones included."""
 
-_BUILD = {
-    "+": lambda x, y: x + y,
-    "-": lambda x, y: x - y,
-    "*": lambda x, y: x * y,
-    "/": lambda x, y: sympy.Integer(0) if _is_below(y, DENOMINATOR_CUT) else x / y,
-    "pow": lambda x, y: sympy.Integer(0) if x.is_zero else sympy.sign(x) * sympy.Abs(x) ** y,
-    "min": sympy.Min,
-    "max": sympy.Max,
-    "neg": lambda x: -x,
-    "square": lambda x: x**2,
-    "sqrt": lambda x: sympy.sign(x) * sympy.sqrt(sympy.Abs(x)),
-    "exp": sympy.exp,
-    "tanh": sympy.tanh,
-    "asinh": sympy.asinh,
-    "sinh": sympy.sinh,
-    "relu": lambda x: sympy.Max(x, 0),
-    "erfc": sympy.erfc,
-    "sign": sympy.sign,
-    "log": lambda x: sympy.log(LOG_CUT if _is_below(x, LOG_CUT) else sympy.Abs(x)),
-    "abs": sympy.Abs,
-    "cos": sympy.cos,
-    "sin": sympy.sin,
-}
+    value: sympy.Expr
+    nonnegative: bool
+    size: int = 1
 
 
 def to_sympy(expression: Expression) -> sympy.Expr:
-    """The same function of real symbols (g[3] becomes g_3), off the points where x/y and log are cut."""
+    """The same function of real symbols (g[3] becomes g_3), off the points where x/y and log are cut.
+
+    Raises ExpressionError for what would be larger than `MAX_SIZE`, and for whatever SymPy fails at.
+    """
     names = [_name(variable) for variable in expression.variables]
-    for name in names:
-        if names.count(name) > 1:
-            raise ExpressionError(f"two variables would share the SymPy symbol {name}: rename one of them")
+    repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
+    for name in repeated:
+        raise ExpressionError(f"two variables would share the SymPy symbol {name}: rename one of them")
     try:
         return expression.fold(
-            lambda variable: sympy.Symbol(_name(variable), real=True),
-            lambda value: sympy.Integer(int(value)) if value.is_integer() else sympy.Float(value),
-            lambda name, *arguments: _BUILD[name](*arguments),
+            lambda variable: _Part(sympy.Symbol(_name(variable), real=True), False), _constant, _operator
+        ).value
+    except ExpressionError:
+        raise
+    except (
+        Exception
+    ) as error:  # of a library that others maintain: RecursionError, TypeError on infinity, ...
+        raise ExpressionError(f"SymPy cannot hold this expression: {type(error).__name__}: {error}") from None
+
+
+def _constant(value: float) -> _Part:
+    if value == float("inf") or value == -float("inf"):
+        return _Part(sympy.oo if value > 0 else -sympy.oo, value > 0)
+    whole = value.is_integer() and abs(value) < 2**53
+    return _Part(sympy.Integer(int(value)) if whole else sympy.Float(value), value >= 0)
+
+
+def _operator(name: str, *parts: _Part) -> _Part:
+    size = 1 + sum(part.size for part in parts)
+    if name in ("sqrt", "pow") and not parts[0].nonnegative:
+        size += parts[0].size
+    if size > MAX_SIZE:
+        raise ExpressionError(
+            f"more than {MAX_SIZE} nodes are too many for SymPy, in which a root of what may be negative has its "
+            "argument twice; simplify the expression, or convert parts of it"
         )
-    except RecursionError:
-        raise ExpressionError("nested too deeply for SymPy, which works by recursion") from None
+    values = [part.value for part in parts]
+    if not all(value.is_Number for value in values):
+        return _Part(_tame(_build(name, parts)), _is_nonnegative(name, parts), size)
+    if not (name in EXACT and all(value.is_Rational for value in values)):
+        return _constant(constant_value(name, *map(float, values)))
+    value = _short(_build(name, parts))
+    return _Part(value, bool(value >= 0))
+
+
+def _short(number: sympy.Rational) -> sympy.Expr:
+    """A rational number, as a float if it is long."""
+    long = max(number.p.bit_length(), number.q.bit_length()) > MAX_BITS
+    return sympy.Float(number) if long else number
+
+
+def _tame(value: sympy.Expr) -> sympy.Expr:
+    """An expression whose leading coefficient, which SymPy raises to powers exactly, is short."""
+    coefficient, rest = value.as_coeff_Mul()
+    if not coefficient.is_Rational or (short := _short(coefficient)) is coefficient:
+        return value
+    return short * rest
+
+
+def _is_nonnegative(name: str, parts: tuple[_Part, ...]) -> bool:
+    if name in ("max", "relu", "square", "abs", "exp", "erfc"):
+        return name != "max" or any(part.nonnegative for part in parts)
+    if name == "pow":
+        return parts[0].nonnegative
+    return name in ("+", "*", "/", "min", "sqrt") and all(part.nonnegative for part in parts)
+
+
+def _build(name: str, parts: tuple[_Part, ...]) -> sympy.Expr:
+    x, y = parts[0].value, parts[-1].value
+    simple = x.is_Atom and y.is_Atom  # what is evaluated beyond that takes exponential time when nested
+    match name:
+        case "+":
+            return x + y
+        case "-":
+            return x - y
+        case "*":
+            return x * y
+        case "/":
+            cut = y.is_Number and abs(float(y)) < DENOMINATOR_CUT
+            return sympy.Integer(0) if cut else x / y
+        case "neg":
+            return -x
+        case "square":
+            return x**2
+        case "sqrt":
+            return _root(parts[0], sympy.Rational(1, 2))
+        case "pow":
+            return _root(parts[0], _exponent(y))
+        case "abs":
+            return _magnitude(parts[0])
+        case "sign":
+            return sympy.sign(x, evaluate=simple)
+        case "log":
+            return sympy.log(_magnitude(parts[0]))
+        case "relu":
+            return sympy.Max(x, sympy.Integer(0), evaluate=simple)
+        case "min" | "max":
+            return (sympy.Min if name == "min" else sympy.Max)(x, y, evaluate=simple)
+    return getattr(sympy, name)(x)
+
+
+def _exponent(y: sympy.Expr) -> sympy.Expr:
+    whole = y.is_Integer and abs(y) <= MAX_POWER
+    return sympy.Float(y) if y.is_Number and not whole else y
+
+
+def _root(part: _Part, exponent: sympy.Expr) -> sympy.Expr:
+    """sign(x) |x|^exponent."""
+    if part.value == 0:
+        return sympy.Integer(0)
+    power = _magnitude(part) ** exponent
+    return power if part.nonnegative else sympy.sign(part.value, evaluate=part.value.is_Atom) * power
+
+
+def _magnitude(part: _Part) -> sympy.Expr:
+    x = part.value
+    if part.nonnegative:
+        return x
+    return sympy.Abs(x, evaluate=x.is_Atom)
 
 
 def _name(variable: Variable) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from .operators import DENOMINATOR_CUT
-from .tree import Expression, call, const
+from .tree import Expression, Variable, call, const
 
 LinearForm = dict[Expression, float]
 ONE = const(1)
@@ -33,8 +33,9 @@ def total(parts: Iterable[tuple[float, LinearForm]]) -> LinearForm:
     """
     result: LinearForm = {}
     for weight, form in parts:
-        if not result and weight == 1:
-            result = dict(form)  # far cheaper than term by term
+        if weight == 1:  # far cheaper than term by term
+            both = result.keys() & form.keys()
+            result = result | form | {term: result[term] + form[term] for term in both}
             continue
         for term, coefficient in form.items():
             result[term] = result.get(term, 0.0) + weight * coefficient
@@ -144,10 +145,10 @@ def write(
     Returns:
         The expression, which is 0 without terms.
     """
-    result = None
+    nodes: list[Variable | float | str] = []
     for term, coefficient in terms:
-        if result is None:
-            result = scaled(term, coefficient)
+        if not nodes:
+            nodes += scaled(term, coefficient).program
         else:
-            result = call("+" if coefficient > 0 else "-", result, scaled(term, abs(coefficient)))
-    return const(0) if result is None else result
+            nodes += (*scaled(term, abs(coefficient)).program, "+" if coefficient > 0 else "-")
+    return Expression(tuple(nodes)) if nodes else const(0)

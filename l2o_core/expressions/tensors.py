@@ -22,7 +22,7 @@ def constant_value(name: str, *values: float) -> float:
 
 def _divide(x: Operand, y: Operand) -> Tensor:
     if isinstance(y, float):
-        return x * (1 / y) if abs(y) >= DENOMINATOR_CUT else torch.zeros_like(x)
+        return torch.zeros_like(x) if abs(y) < DENOMINATOR_CUT else x * (1 / y)
     vanishing = y.abs() < DENOMINATOR_CUT
     return torch.where(vanishing, 0.0, x / torch.where(vanishing, 1.0, y))
 

@@ -75,8 +75,14 @@ class Variable:
         return self.name if self.lag is None else f"{self.name}[{self.lag}]"
 
 
+class _Hashed:
+    """A place for a hash that is computed once; no field, so that copies and other processes have their own."""
+
+    __slots__ = ("_hash",)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
-class Expression:
+class Expression(_Hashed):
     """An equation over variables, constants and `OPERATORS`, of at most `MAX_NODES` nodes.
 
     Make one with `parse`, `var`, `const`, `call` or the arithmetic of Python. Expressions are immutable and
@@ -102,6 +108,13 @@ class Expression:
         if len(self.program) > MAX_NODES:
             raise ExpressionError(f"an expression may have {MAX_NODES} nodes, not {len(self.program)}")
 
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", hash(self.program))
+            return self._hash
+
     @property
     def root(self) -> Variable | float | str:
         """The node at the top, which is a variable, a constant or the name of an operator."""
@@ -110,16 +123,14 @@ class Expression:
     @property
     def arguments(self) -> tuple[Expression, ...]:
         """The operands of `root`; none for a leaf."""
-        parts: list[Expression] = []
-        end = len(self.program) - 1
-        for _ in range(_arity(self.root)):
-            start, missing = end, 1
-            while missing:
-                start -= 1
-                missing += _arity(self.program[start]) - 1
-            parts.append(Expression(self.program[start:end]))
-            end = start
-        return tuple(reversed(parts))
+        arity, end = _arity(self.root), len(self.program) - 1
+        if arity < 2:
+            return (Expression(self.program[:end]),) * arity
+        start, missing = end, 1
+        while missing:
+            start -= 1
+            missing += _arity(self.program[start]) - 1
+        return Expression(self.program[:start]), Expression(self.program[start:end])
 
     @property
     def complexity(self) -> int:
@@ -180,7 +191,7 @@ class Expression:
 
     def rounded(self, digits: int) -> Expression:
         """The same equation, its constants rounded to so many significant `digits`."""
-        return self.with_constants(float(f"{value:.{digits}g}") for value in self.constants)
+        return self.with_constants(_rounded(value, digits) for value in self.constants)
 
     def substitute(self, replacements: Mapping[str, Expression | float]) -> Expression:
         """The expression with other expressions or numbers in place of some variables.
@@ -188,13 +199,18 @@ class Expression:
         Args:
             replacements: What replaces each variable, by its name as it prints ("g[3]"); names that do not
                 occur are ignored.
+
+        Raises:
+            ExpressionError: If the result has more than `MAX_NODES` nodes.
         """
         trees = {name: _operand(value) for name, value in replacements.items()}
-        parts = (
-            trees[str(node)].program if isinstance(node, Variable) and str(node) in trees else (node,)
-            for node in self.program
-        )
-        return Expression(tuple(node for part in parts for node in part))
+        nodes: list[Variable | float | str] = []
+        for node in self.program:
+            tree = trees.get(str(node)) if isinstance(node, Variable) else None
+            nodes += (node,) if tree is None else tree.program
+            if len(nodes) > MAX_NODES:
+                raise ExpressionError(f"with these in place the expression has more than {MAX_NODES} nodes")
+        return Expression(tuple(nodes))
 
     def simplify(self) -> Expression:
         """A shorter expression with the same value, to rounding, wherever that was finite.
@@ -359,12 +375,19 @@ def call(operator: str, *arguments: Expression | float) -> Expression:
         raise ExpressionError(
             f"{operator} takes {OPERATORS[operator].arity} argument(s), not {len(arguments)}"
         )
-    programs = [_operand(argument).program for argument in arguments]
-    return Expression((*(node for program in programs for node in program), operator))
+    nodes: list[Variable | float | str] = []
+    for argument in arguments:
+        nodes += _operand(argument).program
+    return Expression((*nodes, operator))
 
 
 def _arity(node: Variable | float | str) -> int:
     return OPERATORS[node].arity if isinstance(node, str) else 0
+
+
+def _rounded(value: float, digits: int) -> float:
+    rounded = float(f"{value:.{digits}g}")
+    return rounded if abs(rounded) <= sys.float_info.max else value  # the largest floats round to infinity
 
 
 def _operand(value: Expression | float) -> Expression:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal, NamedTuple, get_args
 
-from ...errors import DataError, ExpressionError
+from ...errors import ConfigError, DataError, ExpressionError
 from ...expressions import Expression, call, const, parse
 from ...expressions.parser import Foreign
+from .. import tables
 
 FOREIGN: dict[str, Foreign] = {
     "signed_sqrt": (1, ("sqrt",)),
@@ -23,20 +26,36 @@ FOREIGN: dict[str, Foreign] = {
 }
 """PySR's functions in terms of ours, which are defined everywhere: `safe_sqrt(-1)` is NaN there, -1 here."""
 
+Reading = Literal["guess", "names", "positions"]
+"""What a file calls the columns."""
+
 _FLOAT32 = re.compile(r"(?<=[\d.])f(?=[+-]?\d)")  # Julia's 1.5f-3
 
 
-def read_hall_of_fame(path: str | Path, names: Sequence[str] | None = None) -> list[Expression]:
+class HallOfFame(NamedTuple):
+    """The equations of a file, and a note on each line that could not be read."""
+
+    equations: list[Expression]
+    notes: list[str]
+
+
+def read_hall_of_fame(
+    path: str | Path, names: Sequence[str] | None = None, variables: Reading = "guess"
+) -> list[Expression]:
     r"""Read the equations of a hall of fame of PySR, in the units they were found in.
+
+    A line that cannot be read is left out, with a warning: one that is cut short, and an equation that has no
+    exact counterpart here, with an unknown function or with a power `^` that is not a whole number (without a
+    value for negative bases there, with one here).
 
     Args:
         path: The CSV file, with a column Equation.
-        names: Names of the columns x0, x1, ..., such as "g[3]".
+        names: Names of your columns, such as "g[3]"; without them variables are called as in the file.
+        variables: What the file calls the columns: by their "names", by "positions", which PySR writes x0, x1,
+            ..., or "guess", which tells them apart, and refuses a file that can be read either way.
 
     Raises:
-        DataError: For any other file, and for equations that have no exact counterpart here: those with
-            unknown functions, or with powers `^` that are not whole numbers (without a value for negative
-            bases there, with one here).
+        DataError: For any other file, and for one of which no line can be read.
 
     Example:
         >>> from tempfile import NamedTemporaryFile
@@ -46,28 +65,83 @@ def read_hall_of_fame(path: str | Path, names: Sequence[str] | None = None) -> l
         ...     read_hall_of_fame(file.name, ["g[3]"])
         [parse('g[3] * 2')]
     """
+    equations, notes = read(path, names, variables)
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    return equations
+
+
+def read(path: str | Path, names: Sequence[str] | None, variables: Reading) -> HallOfFame:
+    """See `read_hall_of_fame`."""
     path = Path(path)
+    equations, notes = {}, []
+    for line, text in _texts(path):
+        try:
+            equations[line] = _read(text)
+        except ExpressionError as error:
+            notes.append(f"{path.name}, line {line}, is left out: {' '.join(str(error).split())}")
+    if not equations:
+        raise DataError(f"{path} holds no equation that can be read{': ' + notes[0] if notes else ''}")
+    if names is None:
+        return HallOfFame([*equations.values()], notes)
+    names = [str(variable) for variable in tables.variables(names, unique=True)[0]]
+    used = {str(variable) for equation in equations.values() for variable in equation.variables}
+    columns = _columns(used, names, variables, path)
+    kept = []
+    for line, equation in equations.items():
+        if unknown := [str(v) for v in equation.variables if str(v) not in columns]:
+            notes.append(f"{path.name}, line {line}, is left out: there is no column {', '.join(unknown)}")
+        else:
+            kept.append(equation.substitute(columns))
+    if not kept:
+        raise DataError(
+            f"{path} holds no equation of these columns: {notes[-1]}; columns: {', '.join(names)}"
+        )
+    return HallOfFame(kept, notes)
+
+
+def _texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Line numbers and equations. DataError for a file that is no hall of fame."""
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), strict=True))
-        texts = [{key.lower(): value for key, value in row.items()}["equation"] for row in rows]
-    except (OSError, UnicodeDecodeError, KeyError, AttributeError, csv.Error) as error:
+        head, *lines = path.read_text(encoding="utf-8-sig").splitlines()
+        column = [title.strip().lower() for title in next(csv.reader([head]))].index("equation")
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(
             f"{path} is not a hall of fame of PySR (a CSV with a column Equation): {error}"
         ) from None
-    if not texts:
-        raise DataError(f"{path} holds no equations")
-    columns = {f"x{i}": name for i, name in enumerate(names or [])}
-    return [_read(text, columns, path) for text in texts]
+    for number, line in enumerate(lines, start=2):
+        if not line.strip():
+            continue
+        try:
+            cells = next(csv.reader([line], strict=True))
+        except csv.Error:
+            cells = []  # a quotation that is not closed
+        yield number, cells[column] if column < len(cells) else ""
 
 
-def _read(text: str, columns: dict[str, str], path: Path) -> Expression:
-    try:
-        equation = parse(_FLOAT32.sub("e", text), FOREIGN)
-        if "^" in text:
-            equation = _with_our_powers(equation)
-        return equation.substitute({x: parse(name) for x, name in columns.items()})
-    except ExpressionError as error:
-        raise DataError(f"{path}: cannot read {text[:80]!r}: {error}") from None
+def _columns(used: set[str], names: list[str], variables: Reading, path: Path) -> dict[str, Expression]:
+    """The column that each variable of a file stands for, by one of two readings."""
+    by_name = {name: parse(name) for name in names}
+    by_position = {f"x{i}": parse(name) for i, name in enumerate(names)}
+    if variables not in get_args(Reading):
+        raise ConfigError(f"variables must be one of {', '.join(get_args(Reading))}, not {variables!r}")
+    if variables != "guess":
+        return by_name if variables == "names" else by_position
+    if used <= by_name.keys():
+        return by_name
+    if used & by_name.keys() and used & (by_position.keys() - by_name.keys()):
+        raise DataError(
+            f"{path}: {', '.join(sorted(used & by_name.keys()))} may be names of your columns or, as PySR counts "
+            'them, positions: say variables="names" or variables="positions"'
+        )
+    return by_name if used & by_name.keys() else by_position
+
+
+def _read(text: str) -> Expression:
+    if not text:
+        raise ExpressionError("it is cut short, or has no equation")
+    equation = parse(_FLOAT32.sub("e", text), FOREIGN)
+    return _with_our_powers(equation) if "^" in text else equation
 
 
 def _with_our_powers(equation: Expression) -> Expression:

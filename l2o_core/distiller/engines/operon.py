@@ -20,10 +20,12 @@ also gets the analytic quotient ``x / sqrt(1 + y^2)`` (Ni et al. 2013), and no i
 
 from __future__ import annotations
 
-import os
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,7 @@ import numpy as np
 
 from ...errors import EngineError, optional_import
 from ...expressions import Expression, call, const
+from ...processors import processors
 from .. import columns
 from ..problem import Problem
 from ..refine import EXACT, refine
@@ -91,7 +94,13 @@ class Operon:
             offer = offers[turn % len(offers)]
             # Small rules are found sooner where nothing is large, so every other pair of rounds is short.
             length = min(self.max_length // (1 if turn % 4 > 1 else 2), max_complexity)
-            candidates = self._evolve(offer, problem, length, SEARCH_FRACTION * seconds, seed + 1000 * turn)
+            with _interrupts_waiting() as interrupts:
+                candidates = self._evolve(
+                    offer, problem, length, SEARCH_FRACTION * seconds, seed + 1000 * turn
+                )
+            if interrupts:
+                yield candidates
+                raise KeyboardInterrupt
             exact = False
             for equations in refine(candidates, problem, max_complexity, now + seconds):
                 yield equations
@@ -118,7 +127,7 @@ class Operon:
             optimizer_iterations=3,
             epsilon=1e-6,
             max_time=max(1, round(seconds)),
-            n_threads=self.threads or len(os.sched_getaffinity(0)),
+            n_threads=self.threads or processors(),
             random_state=seed,
         )
         X = np.column_stack([column.values[rows] for column in offer])
@@ -129,6 +138,20 @@ class Operon:
         equations = {key: offer[i].equation for i, key in enumerate(regressor.variables_)}
         models = sorted(regressor.pareto_front_, key=lambda model: model["length"])
         return [expression(model["tree"], equations) for model in models]
+
+
+@contextmanager
+def _interrupts_waiting() -> Iterator[list[int]]:
+    """A block in which Ctrl-C is only noted, in the list: Operon does not stop for it, and would lose its front."""
+    caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught  # signals come to the main thread alone
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
+    try:
+        yield caught
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
 def expression(tree: pyoperon.Tree, variables: dict[int, Expression]) -> Expression:

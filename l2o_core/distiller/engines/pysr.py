@@ -24,7 +24,7 @@ from ...errors import DataError, EngineError
 from ...expressions import Expression
 from ..polish import polish
 from ..problem import Problem
-from .hall_of_fame import read_hall_of_fame
+from .hall_of_fame import read
 
 CHILD = Path(__file__).with_name("pysr_process.py")
 STARTUP = 900.0  # seconds that Julia may take beyond the search: it installs and compiles the first time
@@ -39,13 +39,42 @@ BINARY = ("+", "-", "*", "safe_div", "signed_pow")
 UNARY = ("square", "signed_sqrt", "exp", "tanh", "asinh", "sinh", "relu", "erfc")
 
 
+SEARCH: Mapping[str, Any] = {
+    "batching": False,  # every equation sees all rows
+    "annealing": False,
+    "crossover_probability": 0.0259,
+    "use_frequency": True,
+    "use_frequency_in_tournament": True,
+    "adaptive_parsimony_scaling": 1040.0,
+    "parsimony": 0.0,
+    "weight_add_node": 2.47,
+    "weight_insert_node": 0.0112,
+    "weight_delete_node": 0.870,
+    "weight_do_nothing": 0.273,
+    "weight_mutate_constant": 0.0346,
+    "weight_mutate_operator": 0.293,
+    "weight_swap_operands": 0.198,
+    "weight_rotate_tree": 4.26,
+    "weight_randomize": 0.000502,
+    "weight_simplify": 0.00209,
+    "weight_optimize": 0.0,
+}
+"""What the paper does not state: the defaults of PySR 1, some of which PySR 2 has changed."""
+
+
 @dataclass(frozen=True)
 class PySR:
     """PySR with the settings of SymL2O App. C, in a process of its own; needs Julia.
 
+    The paper's "population number" of 200 is read as the number of populations, which PySR calls so too.
+    Everything that the paper leaves open is set to the defaults of PySR 1, whatever version is installed.
+
     Args:
         iterations: Iterations of PySR.
-        population: Equations in each of its populations.
+        populations: Number of its populations.
+        population_size: Equations in each of them.
+        maxsize: Nodes, as PySR counts them, of the largest equation that it tries; what is then larger than the
+            search's `max_complexity` is not used.
         rows: Rows that it sees.
         binary: Operators of two arguments.
         unary: Operators of one argument.
@@ -56,7 +85,9 @@ class PySR:
     """
 
     iterations: int = 300
-    population: int = 200
+    populations: int = 200
+    population_size: int = 27
+    maxsize: int = 200
     rows: int = 5000
     binary: tuple[str, ...] = BINARY
     unary: tuple[str, ...] = UNARY
@@ -67,12 +98,13 @@ class PySR:
 
     def settings(self, max_complexity: int, time_limit: float, seed: int) -> dict[str, Any]:
         """Arguments of PySRRegressor, as plain values."""
-        settings = {
+        settings = SEARCH | {
             "niterations": self.iterations,
-            "population_size": self.population,
+            "populations": self.populations,
+            "population_size": self.population_size,
             "binary_operators": [JULIA.get(name, name) for name in self.binary],
             "unary_operators": [JULIA.get(name, name) for name in self.unary],
-            "maxsize": max(max_complexity, 7),  # the least that PySR takes
+            "maxsize": max(self.maxsize, max_complexity, 7),  # 7 is the least that PySR takes
             "timeout_in_seconds": time_limit,
             "max_evals": self.evaluations,
             "random_state": seed,
@@ -141,7 +173,7 @@ def _read(folder: Path, names: tuple[str, ...]) -> list[Expression]:
     """The latest hall of fame; empty while there is none, or it is just being written."""
     for file in ("hall_of_fame.csv.bak", "hall_of_fame.csv"):
         try:
-            return read_hall_of_fame(folder / "run" / file, names)
+            return read(folder / "run" / file, names, "positions").equations
         except DataError:
             continue
     return []

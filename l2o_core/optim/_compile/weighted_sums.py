@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import reduce
-from operator import add
 from typing import NamedTuple
 
 from ...expressions import Expression, Variable, call, const, var
@@ -65,7 +63,10 @@ def weighted_sum(weights: Weights) -> Expression:
 
 def add_up(terms: Sequence[Expression]) -> Expression:
     """The sum of the terms, which is 0 without any."""
-    return reduce(add, terms) if terms else const(0)
+    if not terms:
+        return const(0)
+    first, *others = (term.program for term in terms)
+    return Expression((*first, *(node for program in others for node in (*program, "+"))))
 
 
 def _term(expression: Expression) -> LinearForm:
