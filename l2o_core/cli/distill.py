@@ -1,8 +1,8 @@
 """`l2o distill`: find equations for data of your own.
 
-DATA is a table (.csv or .parquet, one column of which is the target), or a .npz file of numpy.savez with `inputs`
-[n, d] and `targets` [n], and optionally `names` [d] (such as "g[0]") and `groups` [n] (the trajectory each row is
-from; whole trajectories are then held out). Rows with a missing value are dropped.
+DATA is a table (.csv or .parquet, one column of which is the target), or a .npz file of numpy.savez with
+`inputs` [n, d] and `targets` [n], and optionally `names` [d] (such as "g[0]") and `groups` [n] (the
+trajectory each row is from; whole trajectories are then held out). Rows with a missing value are dropped.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def read_arrays(
 ) -> dict[str, np.ndarray]:
     """The arrays of a .npz file by name. Raises DataError if it is no such file, or lacks one of `needed`.
 
-    Those that are `optional` are left out, with a warning, where they hold objects, which are never unpickled.
+    Those that are `optional` are left out, with a warning, where they hold objects, which are not unpickled.
     """
     arrays = {}
     try:

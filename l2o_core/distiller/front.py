@@ -33,8 +33,8 @@ class Entry:
         equation: The equation.
         loss: Mean squared error on the rows that equations are chosen by, in squared units of the targets
             (with `huber`, Huber's loss in place of the square).
-        r2: Coefficient of determination on held-out rows, which neither the search nor the choice has seen; NaN
-            where their targets do not vary.
+        r2: Coefficient of determination on held-out rows, which neither the search nor the choice has seen;
+            NaN where their targets do not vary.
     """
 
     equation: Expression

@@ -91,9 +91,9 @@ class Problem:
 
     def unscaled(self, part: str) -> Rows:
         """Columns by name and targets of a part, float64, in the units of the data."""
-        inputs, y, huber = self.rows(part)
-        inputs = {name: self.scales[name] * x for name, x in inputs.items()}
-        return Rows(inputs, self.y_scale * y, self.y_scale * huber / self.unit, self.unit)
+        rows = self.rows(part)
+        inputs = {name: self.scales[name] * x for name, x in rows.inputs.items()}
+        return Rows(inputs, self.y_scale * rows.y, self.y_scale * rows.huber / self.unit, self.unit)
 
     def in_scaled_units(self, equation: Expression) -> Expression:
         """An equation in the units of the data, rewritten for scaled inputs and targets.
@@ -121,12 +121,13 @@ def prepare(
 ) -> Problem:
     """Check, clean, scale and split rows, as `distill` does it before the search.
 
-    Rows with a missing value, NaN or infinity, constant columns and repeated columns are dropped, with a note.
-    All lags of a feature share one scale, the standard deviation after the outermost 0.5 % on either side are
-    set to the quantile, so that a few outliers do not set it.
+    Rows with a missing value, NaN or infinity, constant columns and columns that repeat another are dropped,
+    with a note. All lags of a feature share one scale, the standard deviation after the outermost 0.5 % on
+    either side are set to the quantile, so that a few outliers do not set it.
 
     Args:
-        X: Inputs `[n, d]`, an array or a table, or a `Dataset`, which brings its own targets, names and groups.
+        X: Inputs `[n, d]`, an array or a table, or a `Dataset`, which brings its own targets, names and
+            groups.
         y: Targets `[n]` or `[n, 1]`.
         names: Names of the columns; default a table's own, else x0, x1, ... One that is no variable, such as
             "bmi (kg/m2)", is written as one, bmi_kg_m2, with a note.
@@ -164,9 +165,7 @@ def prepare(
     scales = {str(v): scale[v.name] for v in variables}
     for what, size in [("the targets", y_scale), *scales.items()]:
         if not 1 / MAX_SCALE < size < MAX_SCALE:
-            raise DataError(
-                f"{what} vary by {size:.0e}, at the end of the floats' range: give them in another unit"
-            )
+            raise DataError(f"{what}: {size:.0e} is at the end of the floats' range; use another unit")
     if not SQUARES[0] < y_scale < SQUARES[1]:
         notes.append(
             f"the targets vary by {y_scale:.0e}, whose square is no float: losses are in units of it"

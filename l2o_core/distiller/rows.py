@@ -15,8 +15,8 @@ from ..expressions import Expression
 class Rows(NamedTuple):
     """Columns [n] by name, targets [n], and the magnitude beyond which an error counts linearly.
 
-    With a finite `huber`, an error e costs e^2 up to it and 2 huber |e| - huber^2 beyond (twice Huber's loss),
-    so that single rows cannot drown all others. Errors and `huber` are multiples of `unit`.
+    With a finite `huber`, an error e costs e^2 up to it and 2 huber |e| - huber^2 beyond (twice Huber's
+    loss), so that single rows cannot drown all others. Errors and `huber` are multiples of `unit`.
     """
 
     inputs: dict[str, Tensor]

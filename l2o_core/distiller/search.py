@@ -9,6 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+import numpy as np
+
 from ..errors import ConfigError, EngineError, ExpressionError, L2OError, optional_import
 from ..expressions import Expression
 from ..expressions.canonical import canonical
@@ -24,7 +26,6 @@ from .refine import refine
 from .rows import Rows, loss, r2
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from numpy.typing import ArrayLike
 
@@ -89,15 +90,15 @@ def distill(
     """Find equations y = f(X) by symbolic regression, in the units of the data (SymL2O 3.3).
 
     Linear rules by least squares compete on every front, so no entry is worse than a linear one of its size.
-    A search stopped by hand (Ctrl-C, the stop button of a notebook) returns what it has found; so does one whose
-    engine fails halfway. A note on the front says so.
+    A search stopped by hand (Ctrl-C, the stop button of a notebook) returns what it has found; so does one
+    whose engine fails halfway. A note on the front says so.
 
     Args:
-        X: Inputs `[n, d]`, an array, list or table (of pandas or polars), or a `Dataset`, which brings its own
-            targets, names and groups. Rows with a missing value are dropped, with a note.
+        X: Inputs `[n, d]`, an array, list or table (of pandas or polars), or a `Dataset`, which brings its
+            own targets, names and groups. Rows with a missing value are dropped, with a note.
         y: Targets `[n]` or `[n, 1]`.
-        names: Names of the columns, as they stand in equations ("g[3]"); default a table's own, else x0, x1, ...
-            A name that is no variable, such as "bmi (kg/m2)", is written as one, bmi_kg_m2, with a note.
+        names: Names of the columns, as they stand in equations ("g[3]"); default a table's own, else x0, x1
+            ... One that is no variable, such as "bmi (kg/m2)", is written as one, bmi_kg_m2, with a note.
         groups: The trajectory `[n]` that each row is from; whole trajectories are then held out.
         engine: "operon", "pysr" (needs Julia), "linear", or an engine with options of its own.
         max_complexity: Nodes of the largest equation.
@@ -185,18 +186,19 @@ def import_pysr(
     """A hall of fame of PySR as a front, measured on rows of your own.
 
     Lines that cannot be read are left out, with a note. What the file says of a column that is dropped here,
-    because it is constant or repeats another, is said of what that column equals.
+    being constant or like another, is said of what that column equals.
 
     Args:
         path: The CSV file that PySR wrote.
-        X: Inputs `[n, d]`, an array or a table, or a `Dataset`, which brings its own targets, names and groups.
+        X: Inputs `[n, d]`, an array or a table, or a `Dataset`, which brings its own targets, names and
+            groups.
         y: Targets `[n]` or `[n, 1]`.
         names: Names of the columns; default a table's own, else x0, x1, ...
         groups: The trajectory `[n]` that each row is from.
         max_complexity: Nodes of the largest equation, as we count them.
         split_seed: Seed of the choice of held-out rows.
-        variables: What the file calls the columns: by their "names", by "positions", which PySR writes x0, x1,
-            ..., or "guess", which tells them apart, and refuses a file that can be read either way.
+        variables: What the file calls the columns: by their "names", by "positions", which PySR writes x0,
+            x1, ..., or "guess", which tells them apart, and refuses a file that can be read either way.
 
     Raises:
         DataError: For a file or data that cannot be used, see `read_hall_of_fame` and `distill`.

@@ -1,12 +1,12 @@
 """Inputs, targets and groups from whatever scikit-learn takes, by one rule for each question.
 
-**Numbers.** Lists, arrays, tensors, pandas and polars tables of numbers and booleans become float64. A missing
-value (None, NA, NaN, a masked entry) becomes NaN, whose row `prepare` drops with a note. Text is refused, also
-where it looks like a number; so are dates and complex numbers.
+**Numbers.** Lists, arrays, tensors, pandas and polars tables of numbers and booleans become float64. A
+missing value (None, NA, NaN, a masked entry) becomes NaN, whose row `prepare` drops with a note. Text is
+refused, also where it looks like a number; so are dates and complex numbers.
 
-**Names.** A table's columns keep their labels where these are variables of the language ("bmi", "g[3]"). Else
-accents go, whatever is no letter or digit becomes "_", a name that begins with a digit is preceded by "x", one
-that means something else ("log", "if") is followed by "_", and a name that is taken by "_2", "_3", ...
+**Names.** A table's columns keep their labels where these are variables of the language ("bmi", "g[3]").
+Else accents go, whatever is no letter or digit becomes "_", a name that begins with a digit is preceded by
+"x", one that means something else ("log", "if") is followed by "_", and one that is taken by "_2", "_3" ...
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ SHOWN = 8
 class Table(NamedTuple):
     """Rows as `prepare` takes them.
 
-    `inputs` [n, d] and `targets` [n], NaN where a value is missing; `groups` [n]; `variables` [d]; `labels`: by
-    variable, the label of each column that could not keep it.
+    `inputs` [n, d] and `targets` [n], NaN where a value is missing; `groups` [n]; `variables` [d]; `labels`:
+    by variable, the label of each column that could not keep it.
     """
 
     inputs: np.ndarray
@@ -73,7 +73,7 @@ def _is_frame(X: Any) -> bool:
 
 
 def numbers(values: Any, what: str) -> np.ndarray:
-    """Anything like an array as float64, NaN where a value is missing. DataError for what holds no numbers."""
+    """Anything like an array as float64, NaN where a value is missing. DataError for what is no number."""
     if hasattr(values, "toarray"):
         raise DataError(f"{what} must be an array of numbers: this one is sparse, give its toarray()")
     try:
@@ -146,10 +146,10 @@ def variables(labels: Iterable[Any], unique: bool) -> tuple[tuple[Variable, ...]
 
 def _as_variable(label: str) -> Variable | None:
     try:
-        root = parse(label).program
+        expression = parse(label)
     except ExpressionError:
         return None
-    return root[0] if isinstance(root[0], Variable) else None
+    return expression.root if isinstance(expression.root, Variable) else None
 
 
 def _identifier(label: str) -> str:
@@ -197,8 +197,8 @@ def _groups(groups: Any, count: int) -> np.ndarray:
     missing |= False if masked is None else masked.reshape(count)
     if missing.any():
         raise DataError(
-            f"groups: {missing.sum()} of {count} labels are missing, the first in row {missing.argmax()}; name "
-            "the trajectory of each row, or leave these rows out"
+            f"groups: {missing.sum()} of {count} labels are missing, the first in row {missing.argmax()}: "
+            "name the trajectory of each row, or leave these rows out"
         )
     try:
         np.unique(labels)

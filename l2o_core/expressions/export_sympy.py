@@ -2,7 +2,7 @@
 
 SymPy evaluates what it is given, exactly: `3^1000000000` would become a number of half a billion digits, and
 the signed root, in which its argument occurs twice, doubles with each level of nesting. So operations between
-numbers are done here, in floating point unless they are rational and short, and what grows too large is refused.
+numbers are done here, in floating point unless they are rational and short, and what is too large is refused.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from .tensors import constant_value
 if TYPE_CHECKING:
     from .tree import Expression, Variable
 
-MAX_SIZE = 2_000
-"""Nodes, repeated ones included, beyond which SymPy takes minutes."""
+MAX_SIZE = 1_000
+"""Nodes, repeated ones included, beyond which SymPy takes seconds, then minutes."""
+MAX_DEPTH = 50
+"""Levels of nesting beyond which SymPy, which works by recursion, takes seconds to fail."""
 EXACT = ("+", "-", "*", "/", "neg", "square", "abs", "relu", "min", "max", "sign")
 """What is done exactly between rational numbers."""
 MAX_BITS = 128
@@ -39,12 +41,16 @@ class _Part(NamedTuple):
 def to_sympy(expression: Expression) -> sympy.Expr:
     """The same function of real symbols (g[3] becomes g_3), off the points where x/y and log are cut.
 
-    Raises ExpressionError for what would be larger than `MAX_SIZE`, and for whatever SymPy fails at.
+    Raises ExpressionError for what is too large or nested too deeply, and for whatever SymPy fails at.
     """
     names = [_name(variable) for variable in expression.variables]
     repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
     for name in repeated:
         raise ExpressionError(f"two variables would share the SymPy symbol {name}: rename one of them")
+    if expression.complexity > MAX_SIZE or expression.fold(lambda _: 0, lambda _: 0, _depth) > MAX_DEPTH:
+        raise ExpressionError(
+            f"SymPy takes up to {MAX_SIZE} nodes and {MAX_DEPTH} levels of nesting, not this"
+        )
     try:
         return expression.fold(
             lambda variable: _Part(sympy.Symbol(_name(variable), real=True), False), _constant, _operator
@@ -55,6 +61,11 @@ def to_sympy(expression: Expression) -> sympy.Expr:
         Exception
     ) as error:  # of a library that others maintain: RecursionError, TypeError on infinity, ...
         raise ExpressionError(f"SymPy cannot hold this expression: {type(error).__name__}: {error}") from None
+
+
+def _depth(name: str, first: int, *others: int) -> int:
+    """Levels of nesting: terms of a sum and factors of a product stand side by side."""
+    return max(first + (name not in ("+", "-", "*", "/")), *(1 + other for other in others), 0)
 
 
 def _constant(value: float) -> _Part:
@@ -70,8 +81,8 @@ def _operator(name: str, *parts: _Part) -> _Part:
         size += parts[0].size
     if size > MAX_SIZE:
         raise ExpressionError(
-            f"more than {MAX_SIZE} nodes are too many for SymPy, in which a root of what may be negative has its "
-            "argument twice; simplify the expression, or convert parts of it"
+            f"SymPy takes up to {MAX_SIZE} nodes, and a root of what may be negative has its argument twice: "
+            "this has more; simplify it, or convert parts of it"
         )
     values = [part.value for part in parts]
     if not all(value.is_Number for value in values):

@@ -94,8 +94,10 @@ def _number(x: Expression) -> float | None:
 
 def _factor(x: Expression) -> tuple[float | None, Expression]:
     """(c, y) where x = c y, else (None, x)."""
-    if x.root == "*" and (scale := _number(x.arguments[0])) is not None:
-        return scale, x.arguments[1]
+    if x.root == "*" and isinstance(x.program[0], float):
+        first, rest = x.arguments
+        if (scale := _number(first)) is not None:
+            return scale, rest
     return None, x
 
 

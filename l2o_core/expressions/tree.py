@@ -29,6 +29,8 @@ MAX_NODES = 10_000
 MAX_LAG = 10_000
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_ARITY = {name: operator.arity for name, operator in OPERATORS.items()}
+_HASHED = 24
 _NOT_NUMBERS = {"nan", "inf", "infinity"}
 
 T = TypeVar("T")
@@ -76,7 +78,7 @@ class Variable:
 
 
 class _Hashed:
-    """A place for a hash that is computed once; no field, so that copies and other processes have their own."""
+    """A place for a hash that is computed once; no field, so that other processes compute their own."""
 
     __slots__ = ("_hash",)
 
@@ -112,7 +114,9 @@ class Expression(_Hashed):
         try:
             return self._hash
         except AttributeError:
-            object.__setattr__(self, "_hash", hash(self.program))
+            # of both ends: a deep tree is hashed at each of its levels, and few trees are so long and alike
+            ends = self.program[:_HASHED], self.program[_HASHED:][-_HASHED:]
+            object.__setattr__(self, "_hash", hash((len(self.program), ends)))
             return self._hash
 
     @property
@@ -129,7 +133,8 @@ class Expression(_Hashed):
         start, missing = end, 1
         while missing:
             start -= 1
-            missing += _arity(self.program[start]) - 1
+            node = self.program[start]
+            missing += _ARITY[node] - 1 if isinstance(node, str) else -1
         return Expression(self.program[:start]), Expression(self.program[start:end])
 
     @property
@@ -382,7 +387,7 @@ def call(operator: str, *arguments: Expression | float) -> Expression:
 
 
 def _arity(node: Variable | float | str) -> int:
-    return OPERATORS[node].arity if isinstance(node, str) else 0
+    return _ARITY[node] if isinstance(node, str) else 0
 
 
 def _rounded(value: float, digits: int) -> float:

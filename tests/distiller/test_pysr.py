@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,8 +18,8 @@ import torch
 from l2o_core import distiller
 from l2o_core.distiller.engines import pysr
 from l2o_core.distiller.engines.hall_of_fame import FOREIGN
-from l2o_core.distiller.engines.pysr import BINARY, JULIA, UNARY, PySR
-from l2o_core.errors import DataError, EngineError
+from l2o_core.distiller.engines.pysr import BINARY, JULIA, SEARCH, UNARY, PySR
+from l2o_core.errors import ConfigError, DataError, EngineError
 from l2o_core.expressions import parse
 
 NAMES = ["g[0]", "g[1]"]
@@ -87,9 +88,17 @@ def test_every_setting_is_an_argument_of_the_installed_pysr(stub):
 
 def test_the_papers_settings_are_the_default():
     settings = PySR().settings(100, 60.0, 3)
-    assert (settings["niterations"], settings["population_size"], PySR().rows) == (300, 200, 5000)
+    assert (settings["niterations"], settings["populations"], PySR().rows) == (300, 200, 5000)
+    assert (settings["maxsize"], settings["population_size"]) == (200, 27)
+    assert (settings["batching"], settings["annealing"], settings["crossover_probability"]) == (
+        False,
+        False,
+        0.0259,
+    )
     assert settings["random_state"] == 3
     assert PySR(options={"niterations": 5}).settings(100, 60.0, 0)["niterations"] == 5
+    assert PySR(maxsize=50).settings(100, 60.0, 0)["maxsize"] == 100
+    assert set(SEARCH) <= set(settings)
 
 
 @pytest.mark.parametrize("name", [*BINARY, *UNARY])
@@ -174,7 +183,7 @@ def test_a_hall_of_fame_of_others_is_imported_and_measured(tmp_path):
         ("x0 ^ 0.5", "no whole number"),
         ("x0 ^ x1", "no whole number"),
         ("gamma(x0)", "unknown function 'gamma'"),
-        ("__import__('os')", "cannot read"),
+        ("__import__('os')", "unknown function '__import__'"),
     ],
 )
 def test_what_cannot_be_said_here_is_refused(tmp_path, equation, message):
@@ -197,8 +206,47 @@ def test_whole_powers_are_julias(tmp_path, text, value):
     assert power.evaluate({"x0": torch.tensor([-2.0])}).item() == value
 
 
-def test_a_file_cut_short_is_refused(tmp_path):
-    path = write(tmp_path / "hof.csv", "x0", "x0 + 0.53 * x1")
+def test_only_the_lines_that_cannot_be_read_are_lost(tmp_path):
+    path = write(tmp_path / "hof.csv", "x0", "x0 ^ 0.5", "gamma(x0)", "x1 * 2.0", "x7 + x0", "x0 + 0.53 * x1")
     path.write_text(path.read_text()[:-5])
-    with pytest.raises(DataError, match="not a hall of fame"):
-        distiller.read_hall_of_fame(path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert distiller.read_hall_of_fame(path, NAMES) == [parse("g[0]"), parse("g[1] * 2")]
+    notes = [str(warning.message) for warning in caught]
+    assert [note.split(" is left out")[0] for note in notes] == [f"hof.csv, line {i}," for i in (3, 4, 7, 6)]
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    front = distiller.import_pysr(path, X, 2 * X[:, 1], NAMES)
+    assert front.best.r2 == pytest.approx(1)
+    assert [note in front.notes for note in notes] == [True] * 4
+
+
+DATA = np.random.default_rng(0).normal(size=(300, 3))
+
+
+@pytest.mark.parametrize(
+    ("equation", "names", "X"),
+    [
+        ("x1 + (x2 * 2.0)", ["x1", "x2", "x3"], DATA),
+        ("x1 + (x0 * 2.0)", ["x1", "x0", "x2"], DATA),
+        ("a_b + (log_ * 2.0)", ["a b", "log", "c"], DATA),
+        ("x0 + (x1 * 2.0)", ["a", "b", "c"], DATA),
+        ("x3 + (x1 * 2.0)", None, np.column_stack([DATA, DATA[:, 0]])),
+        ("d + (b * 2.0)", list("abcd"), np.column_stack([DATA, DATA[:, 0]])),
+        ("x0 + (x1 * 2.0) + (x3 * 3.0) - 3.0", None, np.column_stack([DATA, np.ones(300)])),
+    ],
+)
+def test_a_variable_of_a_file_is_the_column_that_it_names(tmp_path, equation, names, X):
+    path = write(tmp_path / "hof.csv", equation)
+    front = distiller.import_pysr(path, X, DATA[:, 0] + 2 * DATA[:, 1], names)
+    assert front.best.r2 == pytest.approx(1)
+
+
+def test_what_can_be_read_two_ways_is_refused_until_one_is_chosen(tmp_path):
+    path, names = write(tmp_path / "hof.csv", "x0 + (x1 * 2.0)", "x1"), ["a", "x1", "x2"]
+    with pytest.raises(DataError, match="x1 may be names of your columns or, as PySR counts them, positions"):
+        distiller.read_hall_of_fame(path, names)
+    assert distiller.read_hall_of_fame(path, names, "positions")[0] == parse("a + x1 * 2")
+    with pytest.warns(UserWarning, match="there is no column x0"):
+        assert distiller.read_hall_of_fame(path, names, "names") == [parse("x1")]
+    with pytest.raises(ConfigError, match="must be one of guess, names, positions"):
+        distiller.read_hall_of_fame(path, names, "other")

@@ -1,13 +1,22 @@
 """Known rules come back, in the units of the data; data that cannot be used is refused or reported."""
 
+import json
+import os
+import signal
+from pathlib import Path
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from l2o_core import distiller, expressions
+from l2o_core.distiller import refine, search
 from l2o_core.distiller.engines import Linear, Operon
 from l2o_core.distiller.problem import prepare
 from l2o_core.errors import ConfigError, DataError, EngineError
+from l2o_core.processors import processors
 from l2o_core.storage import Cache
 
 # Bounded by generations, on one thread, with time to spare: the same front on every machine, also a busy one.
@@ -165,8 +174,19 @@ def test_wide_data_of_wild_scales_does_not_break_an_engine(options):
         ({"y": ["a"] * 600}, DataError, "array of numbers"),
         ({"names": NAMES[:3]}, ConfigError, "3 names for 4 columns"),
         ({"names": ["a", "a", "b", "c"]}, ConfigError, "share the name a"),
-        ({"names": ["__import__('os')", "a", "b", "c"]}, ConfigError, "must be a variable"),
         ({"groups": np.zeros(3)}, DataError, "groups must be"),
+        (
+            {"groups": np.array(["a", None, "b"] * 200, object)},
+            DataError,
+            "200 of 600 labels are missing.* row 1",
+        ),
+        ({"groups": np.array(["a", 1, "b"] * 200, object)}, DataError, "labels of one kind"),
+        ({"max_complexity": True}, ConfigError, "max_complexity must be a whole number"),
+        ({"max_complexity": 20.5}, ConfigError, "max_complexity must be a whole number"),
+        ({"time_limit": "long"}, ConfigError, "time_limit must be a positive number"),
+        ({"huber": "much"}, ConfigError, "huber must be a positive number"),
+        ({"seed": "one"}, ConfigError, "seed must be a whole number"),
+        ({"y": np.full(600, 1e308) * np.linspace(-1, 1, 600)}, DataError, "end of the floats' range"),
     ],
 )
 def test_what_cannot_be_used_is_refused(X, change, error, message):
@@ -256,6 +276,126 @@ def test_a_cached_front_is_used_again_for_the_same_data_and_settings_only(X, tmp
     assert len([*tmp_path.glob("fronts/*.json")]) == 4
     distiller.distill(X, X[:, 0], NAMES, engine=Stopped(), cache=Cache(tmp_path / "stopped"))
     assert not (tmp_path / "stopped").exists()
+
+
+class Failing(Stopped):
+    """An engine that fails after it has yielded `batches`."""
+
+    name = "failing"
+
+    def search(self, problem, **limits):
+        yield from self.batches
+        raise ZeroDivisionError("odd")
+
+
+def test_an_engine_that_fails_halfway_loses_nothing(X, tmp_path):
+    engine = Failing([expressions.parse("g[0] * g[1]")])
+    front = distiller.distill(X, X[:, 0] * X[:, 1], NAMES, engine=engine, cache=Cache(tmp_path))
+    assert front.best.r2 > 0.99
+    assert "engine failing failed, what it had found is kept (ZeroDivisionError: odd)" in front.notes[-1]
+    assert not [*tmp_path.iterdir()]
+    with pytest.raises(EngineError, match="failing failed: ZeroDivisionError: odd"):
+        distiller.distill(X, X[:, 0], NAMES, engine=Failing())
+
+
+@pytest.mark.parametrize("name", ["loss", "canonical", "round_constants"])
+def test_stopped_while_equations_are_measured_it_keeps_those_that_are(X, monkeypatch, name):
+    original, calls = getattr(search, name), []
+
+    def interrupted(*arguments):
+        calls.append(name)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(search, name, interrupted)
+    front = linear(X, X @ [1, 2, 3, 4])
+    assert "stopped by hand before every" in front.notes[-1]
+    assert np.isfinite(front.best.r2)
+
+
+def test_stopped_while_candidates_are_fitted_it_yields_them_all(X, monkeypatch):
+    candidates = [expressions.parse(text) for text in ("2 * g[0]", "tanh(g[1])", "g[2]^2")]
+    monkeypatch.setattr(refine, "polish", Mock(side_effect=KeyboardInterrupt))
+    batches = refine.refine(candidates, prepare(X, X[:, 0], NAMES), 100, np.inf)
+    assert next(batches) == candidates
+    with pytest.raises(KeyboardInterrupt):
+        next(batches)
+
+
+def test_operon_goes_on_after_an_interrupt_and_gives_its_front(X, monkeypatch):
+    def evolve(self, *arguments):
+        signal.raise_signal(signal.SIGINT)
+        return [expressions.parse("g[0] * g[1]")]
+
+    monkeypatch.setattr(Operon, "_evolve", evolve)
+    front = distiller.distill(X, X[:, 0] * X[:, 1], NAMES, **OPERON)
+    assert front.best.r2 > 0.99
+    assert "stopped by hand" in front.notes[-1]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("size", [1e-250, 1e-200, 1e160, 1e250])
+def test_targets_whose_squares_are_no_floats(X, size):
+    front = linear(X, size * (X @ [1, 0.5, 0, 0.01]))
+    assert len(front) == 4
+    assert front.best.r2 == pytest.approx(1)
+    assert "losses are in units of it" in front.notes[-1]
+    assert linear(1e200 * X, X[:, 0]).best.r2 == pytest.approx(1)
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(600) // 30])
+def test_an_undefined_r2_is_nan_with_a_note(X, groups, tmp_path):
+    y = np.zeros(600)
+    y[prepare(X, X[:, 0], groups=groups).parts["fit"][:3]] = 1
+    front = linear(X, y, groups=groups)
+    assert np.isnan(front.best.r2)
+    assert "R2 is undefined (NaN)" in front.notes[-1]
+    assert np.isnan(distiller.ParetoFront.load(front.save(tmp_path / "front.json")).best.r2)
+    assert "null" in (tmp_path / "front.json").read_text()
+    front.plot(Figure().add_subplot())
+
+
+def test_constants_that_underflow_do_no_harm(X):
+    start = [expressions.parse("g[0] + 1 / (1e-300 * g[1])^2"), expressions.parse("10^10^10 * g[0]")]
+    assert linear(X, X[:, 0], start=start).best.r2 == pytest.approx(1)
+
+
+def test_equations_to_start_with_may_use_a_column_that_is_dropped(X):
+    X[:, 3] = X[:, 0]
+    front = linear(X, np.tanh(X[:, 0]), start=[expressions.parse("tanh(g[3])")])
+    assert str(front.best.equation) == "tanh(g[0])"
+
+
+def test_numbers_of_numpy_are_options(X):
+    options = {"max_complexity": np.int64(20), "seed": np.uint8(3), "time_limit": np.float32(5)}
+    front = linear(X, X[:, 0], **options)
+    assert json.loads(front.to_json())["settings"]["seed"] == 3
+    drawn = [
+        linear(X, X[:, 0], seed=kind(5)).settings["seed"]
+        for kind in (np.random.default_rng, np.random.RandomState)
+    ]
+    assert drawn == [
+        int(np.random.default_rng(5).integers(2**31 - 1)),
+        np.random.RandomState(5).randint(2**31 - 1),
+    ]
+    assert linear(X, X[:, 0], seed=None).settings["seed"] != linear(X, X[:, 0], seed=None).settings["seed"]
+
+
+def test_where_the_system_knows_no_affinity_all_processors_are_used(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    monkeypatch.setattr("l2o_core.processors.QUOTA", Path("nowhere"))
+    assert processors() == 7
+
+
+@pytest.mark.parametrize(("text", "count"), [("max 100000", 7), ("250000 100000", 3), ("50000 100000", 1)])
+def test_a_quota_of_processor_time_counts(monkeypatch, tmp_path, text, count):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(7)), raising=False)
+    (tmp_path / "cpu.max").write_text(text + "\n")
+    monkeypatch.setattr("l2o_core.processors.QUOTA", tmp_path / "cpu.max")
+    assert processors() == count
 
 
 def test_progress_is_shown_where_wanted(X, capsys):

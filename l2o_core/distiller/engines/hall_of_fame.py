@@ -51,8 +51,8 @@ def read_hall_of_fame(
     Args:
         path: The CSV file, with a column Equation.
         names: Names of your columns, such as "g[3]"; without them variables are called as in the file.
-        variables: What the file calls the columns: by their "names", by "positions", which PySR writes x0, x1,
-            ..., or "guess", which tells them apart, and refuses a file that can be read either way.
+        variables: What the file calls the columns: by their "names", by "positions", which PySR writes x0,
+            x1, ..., or "guess", which tells them apart, and refuses a file that can be read either way.
 
     Raises:
         DataError: For any other file, and for one of which no line can be read.
@@ -131,8 +131,8 @@ def _columns(used: set[str], names: list[str], variables: Reading, path: Path) -
         return by_name
     if used & by_name.keys() and used & (by_position.keys() - by_name.keys()):
         raise DataError(
-            f"{path}: {', '.join(sorted(used & by_name.keys()))} may be names of your columns or, as PySR counts "
-            'them, positions: say variables="names" or variables="positions"'
+            f"{path}: {', '.join(sorted(used & by_name.keys()))} may be names of your columns or, as PySR "
+            'counts them, positions: say variables="names" or variables="positions"'
         )
     return by_name if used & by_name.keys() else by_position
 

@@ -142,7 +142,7 @@ class Operon:
 
 @contextmanager
 def _interrupts_waiting() -> Iterator[list[int]]:
-    """A block in which Ctrl-C is only noted, in the list: Operon does not stop for it, and would lose its front."""
+    """A block in which Ctrl-C is only noted, in the list: Operon goes on after it, and loses its front."""
     caught: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield caught  # signals come to the main thread alone

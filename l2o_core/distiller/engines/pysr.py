@@ -73,8 +73,8 @@ class PySR:
         iterations: Iterations of PySR.
         populations: Number of its populations.
         population_size: Equations in each of them.
-        maxsize: Nodes, as PySR counts them, of the largest equation that it tries; what is then larger than the
-            search's `max_complexity` is not used.
+        maxsize: Nodes, as PySR counts them, of the largest equation that it tries; what is then larger than
+            the search's `max_complexity` is not used.
         rows: Rows that it sees.
         binary: Operators of two arguments.
         unary: Operators of one argument.
