@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import operator
 from typing import Any
 
 import numpy as np
@@ -16,17 +15,17 @@ LARGEST_SEED = 2**31 - 1  # of all engines
 
 def whole(name: str, value: Any, least: int) -> int:
     """A whole number of at least `least`. ConfigError for anything else, True and 3.0 among it."""
-    if isinstance(value, numbers.Integral | np.integer) and not isinstance(value, bool) and value >= least:
-        return operator.index(value)
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least:
+        return int(value)
     raise ConfigError(f"{name} must be a whole number, {least} or more, not {value!r}")
 
 
 def positive(name: str, value: Any, unit: str, infinite: bool = False) -> float:
     """A positive number. ConfigError for anything else."""
-    if isinstance(value, numbers.Real | np.floating) and not isinstance(value, bool) and value > 0:
-        value = float(value)
-        if infinite or value < math.inf:
-            return value
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        number = float(value)
+        if 0 < number < math.inf or (infinite and number == math.inf):
+            return number
     raise ConfigError(f"{name} must be a positive number of {unit}, not {value!r}")
 
 

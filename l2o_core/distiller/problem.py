@@ -150,7 +150,7 @@ def prepare(
     table = tables.read(X, y, names, groups)
     whole, gaps = tables.incomplete(table)
     notes = tables.renamed(table.labels) + gaps
-    inputs, targets, groups = (values[whole] for values in (table.inputs, table.targets, table.groups))
+    inputs, targets, split_by = (values[whole] for values in (table.inputs, table.targets, table.groups))
     if len(targets) < MIN_ROWS:
         lost = "".join(f" ({gap})" for gap in gaps)
         raise DataError(f"{len(targets)} usable rows{lost}; distillation needs {MIN_ROWS} or more")
@@ -176,7 +176,7 @@ def prepare(
         variables=variables,
         scales=scales,
         y_scale=y_scale,
-        parts=_split(groups, seed),
+        parts=_split(split_by, seed),
         notes=tuple(notes),
         huber=math.inf if huber is None else huber,
         given=table.variables,

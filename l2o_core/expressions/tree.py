@@ -81,6 +81,7 @@ class _Hashed:
     """A place for a hash that is computed once; no field, so that other processes compute their own."""
 
     __slots__ = ("_hash",)
+    _hash: int
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from l2o_core.cli import main
@@ -158,6 +159,107 @@ def test_distill_describes_itself_and_refuses_options_without_torch():
         "l2o: --time-limit must be a positive number of seconds, not 0\n",
     )
     assert "usage: l2o distill" in done.stdout
+
+
+@pytest.fixture
+def table():
+    rows = np.random.default_rng(0).normal(size=(200, 3))
+    frame = pd.DataFrame(rows, columns=["a", "b (kg)", "target"])
+    frame["target"] = frame["a"] - 2 * frame["b (kg)"]
+    return frame.assign(who=np.arange(200) // 10)
+
+
+def test_distill_reads_a_csv(tmp_path, capsys, table):
+    table.loc[3, "a"] = np.nan
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    command = ["distill", str(tmp_path / "rows.csv"), "--engine", "linear"]
+    assert main([*command, "--groups", "who"]) == 0
+    out = capsys.readouterr().out
+    assert "a - 2 * b_kg" in out
+    assert "'b (kg)' is b_kg" in out
+    assert "dropped 1 of 200 rows" in out
+    assert main([*command, "--target", "a"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (lambda t: t, ["--target", "targt"], "has 0 columns 'targt'; did you mean 'target'?"),
+        (lambda t: t, ["--groups", "whom"], "has 0 columns 'whom'; did you mean 'who'?"),
+        (
+            lambda t: t.rename(columns={"target": "z"}),
+            [],
+            "which column is the target? Say --target; columns: a, b",
+        ),
+        (lambda t: t.assign(a="text"), [], "column 'a' must be an array of numbers"),
+        (lambda t: t[:0], [], "0 usable rows"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_one_clear_line(tmp_path, capsys, table, change, options, message):
+    change(table).to_csv(tmp_path / "rows.csv", index=False)
+    assert main(["distill", str(tmp_path / "rows.csv"), *options]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.csv", None, "no file"),
+        ("empty.csv", b"", "is not a .csv file that pandas reads"),
+        ("bad.csv", b"\xff\xfe\x00\x01,\n", "is not a .csv file that pandas reads"),
+        ("wide.csv", b"a,target\n1,2,3,4\n1,2\n1,2,3,4,5,6\n", "is not a .csv file that pandas reads"),
+        ("rows.parquet", b"PAR1 and no more", "rows.parquet"),
+    ],
+)
+def test_a_file_that_is_no_table_is_one_clear_line(tmp_path, capsys, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert main(["distill", str(tmp_path / name)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_names_may_be_bytes_and_those_that_are_objects_are_left_out_and_said(tmp_path, capsys):
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    data = {"inputs": X, "targets": X[:, :1]}
+    np.savez(tmp_path / "bytes.npz", **data, names=np.array(["age", "bp"], dtype="S"))
+    np.savez(tmp_path / "objects.npz", **data, names=np.array(["age", "bp"], dtype=object))
+    assert main(["distill", str(tmp_path / "bytes.npz"), "--engine", "linear"]) == 0
+    assert "best: age" in capsys.readouterr().out
+    assert main(["distill", str(tmp_path / "objects.npz"), "--engine", "linear"]) == 0
+    printed = capsys.readouterr()
+    assert "best: x0" in printed.out
+    assert "names holds objects, which are not read" in printed.err
+    assert main(["distill", str(tmp_path / "bytes.npz"), "--target", "age"]) == 2
+
+
+def test_what_is_there_is_replaced_only_on_demand(noisy, tmp_path, capsys):
+    out = tmp_path / "front.json"
+    out.write_text("precious")
+    command = ["distill", *noisy, "--engine", "linear", "--out", str(out)]
+    assert main(command) == 2
+    assert capsys.readouterr().err == f"l2o: {out} exists; choose another name, or say --overwrite\n"
+    assert out.read_text() == "precious"
+    assert main([*command, "--overwrite"]) == 0
+    assert len(ParetoFront.load(out)) > 1
+    assert main([*command[:-1], str(tmp_path), "--overwrite"]) == 2
+    (tmp_path / "folder.json").mkdir()
+    assert main([*command[:-1], str(tmp_path / "folder.json"), "--overwrite"]) == 2
+    assert "is a folder" in capsys.readouterr().err
+
+
+def test_a_full_disk_costs_the_file_and_not_the_report(noisy, tmp_path, capsys, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("l2o_core.cli.distill.write", full)
+    assert main(["distill", *noisy, "--engine", "linear", "--out", str(tmp_path / "new.json")]) == 2
+    printed = capsys.readouterr()
+    assert "best: " in printed.out
+    assert "new.json cannot be written: No space left on device" in printed.err
 
 
 def test_distill_writes_and_draws_the_front_and_begins_with_it_again(tmp_path, capsys):

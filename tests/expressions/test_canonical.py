@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from l2o_core.errors import ExpressionError
-from l2o_core.expressions import Expression, call, const, parse, var
+from l2o_core.expressions import MAX_NODES, Expression, call, const, parse, var
 from l2o_core.expressions.canonical import canonical
 
 LEAVES = st.one_of(
@@ -66,6 +66,52 @@ def test_canonical_twice_is_canonical_once(tree: Expression):
 )
 def test_examples(text, expected):
     assert canonical(parse(text)) == parse(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 / (1e-300 * x)^2",
+        "relu(1e-300 / (1e308 * x))",
+        "x0 / (square(1e-300 * x1) * x0)",
+        "exp(1000) + x",
+        "10 ** 10 ** 10 * x",
+        "1e308 * x + 1e308 * x",
+        "x / 5e-324",
+        "1e-200 * x * (1e-200 * y)",
+        "(1e200 * x)^3.5",
+        "sqrt(5e-324 * x + 1)",
+        "min(1e-320 / x, 1e308 * x * 10)",
+    ],
+)
+def test_what_would_leave_the_range_of_floats_stays_as_it_is(text):
+    equation = parse(text)
+    inputs = {str(v): torch.tensor([-0.7, 0.3, 2.0], dtype=torch.float64) for v in equation.variables}
+    torch.testing.assert_close(canonical(equation).evaluate(inputs), equation.evaluate(inputs))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("abs(", "-1)"),
+        ("sqrt(square(", "+1))"),
+        ("tanh(x+", ")"),
+        ("1/(1+", ")"),
+        ("x-(", ")"),
+        ("2*(y+", ")"),
+    ],
+)
+def test_the_work_does_not_double_with_each_level(before, after):
+    """Two thousand levels: what doubles would not end."""
+    assert canonical(parse(before * 2000 + "x" + after * 2000)).complexity < MAX_NODES
+
+
+def test_terms_of_a_sum_are_read_off_as_they_were_written():
+    assert (
+        str(canonical(parse("abs(3 * x^2 + 0.5 / exp(y) + abs(x) + 2)")))
+        == "abs(x) + 3 * x^2 + 0.5 / exp(y) + 2"
+    )
+    assert str(canonical(parse("sqrt(square(x^2 - y))"))) == "abs(x^2 - y)"
 
 
 def texts(value: object) -> list[str]:

@@ -98,7 +98,8 @@ class PySR:
 
     def settings(self, max_complexity: int, time_limit: float, seed: int) -> dict[str, Any]:
         """Arguments of PySRRegressor, as plain values."""
-        settings = SEARCH | {
+        settings = {
+            **SEARCH,
             "niterations": self.iterations,
             "populations": self.populations,
             "population_size": self.population_size,
