@@ -63,7 +63,7 @@ class Problem:
 
     @property
     def unit(self) -> float:
-        """The unit of losses: 1, but that of the targets where their squares are no floats."""
+        """The unit of losses, which is 1, or that of the targets where their squares are no floats."""
         return 1.0 if SQUARES[0] < self.y_scale < SQUARES[1] else self.y_scale
 
     @property
