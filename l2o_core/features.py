@@ -163,20 +163,25 @@ class Features:
     def advance(
         self, g: Tensor, old: Mapping[str, Tensor], scalars: Mapping[str, Tensor | float]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Features and new moments by name, from the gradient, the old moments and `step_scalars`."""
+        """Features and new moments by name, from the gradient, the old moments and `step_scalars`.
+
+        `scalars` may also hold other values of beta1, beta2, eps and the six powers.
+        """
+        beta1, beta2 = scalars.get("beta1", self.beta1), scalars.get("beta2", self.beta2)
         new: dict[str, Tensor] = {}
         if "m" in old:
-            new["m"] = g.lerp(old["m"], self.beta1)
+            new["m"] = g.lerp(old["m"], beta1)
         if "v" in old:
-            new["v"] = (g * g).lerp(old["v"], self.beta2)
+            new["v"] = (g * g).lerp(old["v"], beta2)
         if "b" in old:
-            new["b"] = self.beta1 * old["b"] + g
+            new["b"] = beta1 * old["b"] + g
         if "s" in old:
             new["s"] = old["s"] + g * g
         if "n_m" in old:
-            first, second = power_sums(g, self.powers[:2], self.powers[2:4], self.powers[4:])
-            new["n_m"] = first.lerp(old["n_m"], self.beta1)
-            new["n_v"] = second.lerp(old["n_v"], self.beta2)
+            k1, k2, l1, l2, *alpha = (scalars.get(n, p) for n, p in zip(POWERS, self.powers, strict=True))
+            first, second = power_sums(g, (k1, k2), (l1, l2), alpha)
+            new["n_m"] = first.lerp(old["n_m"], beta1)
+            new["n_v"] = second.lerp(old["n_v"], beta2)
         return self._derive(g, new, scalars), new
 
     def _derive(
@@ -189,7 +194,7 @@ class Features:
             out["m"] = new["m"] * scalars.get("correction1", 1.0)
         if "v" in new:
             out["v"] = new["v"] * scalars.get("correction2", 1.0)
-            scale = out["v"].sqrt() + self.eps
+            scale = out["v"].sqrt() + scalars.get("eps", self.eps)
         if "n_m" in new:
             n_m, n_v = new["n_m"] / scalars.get("bias1", 1.0), new["n_v"] / scalars.get("bias2", 1.0)
             out["n_hat"] = n_m / n_hat_denominator(n_v)

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from .. import features
-from ..errors import CheckpointError, ConfigError, did_you_mean
-from ..expressions import Expression, parse
-from . import zoo
-from ._compile.buckets import Bucket, step_together
-from ._compile.plan import Plan, make_plan
+from ..expressions import Expression
+from . import options
+from ._compile.plan import make_plan
 from ._compile.running_sums import ReplacedLags
-
-DEFAULTS: Mapping[str, float | bool | None] = {
-    "lr": 1e-3,
-    "beta1": 0.9,
-    "beta2": 0.999,
-    "eps": 1e-8,
-    "weight_decay": 0.0,
-    "bias_correction": True,
-    "total_steps": None,
-}
-"""Hyper-parameters where neither the user nor the zoo gives a value."""
-HISTORY_TYPES = ("bfloat16", "float16", "float32", "float64")
+from ._compile.stepping import Stepping
+from .states import checked
 
 
 class HasHyperparameters(Protocol):
@@ -108,29 +94,23 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         weight_decay: float | None = None,
         bias_correction: bool | None = None,
         total_steps: int | None = None,
-        compile: bool = False,
+        compile: bool | str = "auto",
         lag_tolerance: float | None = None,
         history_dtype: torch.dtype | str | None = None,
+        moment_dtype: torch.dtype | str | None = None,
         **coefficients: float,
     ):
-        defaults = dict(DEFAULTS)
-        if isinstance(rule, str) and rule in zoo.names():
-            known = zoo.get(rule)
-            rule, defaults = known.equation, defaults | dict(known.defaults)
-        rule = rule if isinstance(rule, Expression) else parse(rule)
-        if betas is not None:
-            beta1, beta2 = _pair(betas, beta1, beta2)
-        given = {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
-        given |= {"bias_correction": bias_correction, "total_steps": total_steps}
-        hyperparameters = defaults | {name: value for name, value in given.items() if value is not None}
-        hyperparameters = _with_coefficients(rule, hyperparameters, coefficients)
-        if isinstance(history_dtype, torch.dtype):
-            history_dtype = str(history_dtype).removeprefix("torch.")
-        options = {"compile": compile, "lag_tolerance": lag_tolerance, "history_dtype": history_dtype}
-        text = str(rule)  # a group holds text: a state_dict is made of plain values
-        self._rules = {text: rule}
-        self._buckets: dict[int, tuple[Any, list[list[Bucket]]]] = {}
-        super().__init__(params, {"rule": text, **hyperparameters, **options})
+        given: dict[str, Any] = {"lr": lr, "betas": betas, "beta1": beta1, "beta2": beta2, "eps": eps}
+        given |= {"weight_decay": weight_decay, "bias_correction": bias_correction, "total_steps": total_steps}
+        given |= {"compile": compile, "lag_tolerance": lag_tolerance}
+        given |= {"history_dtype": history_dtype, "moment_dtype": moment_dtype}
+        defaults = options.completed(rule, given, coefficients)
+        options.refuse_unused(coefficients, options.equation(defaults["rule"]))
+        # a group holds text, the zoo's name or the equation's: a state_dict is made of plain values
+        self._given = {name: value for name, value in given.items() if value is not None} | coefficients
+        self._given["rule"] = rule if isinstance(rule, str) else str(rule)
+        self._forget()
+        super().__init__(params, defaults)
 
     @classmethod
     def of(
@@ -140,9 +120,10 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         lr: float = 1.0,
         *,
         weight_decay: float = 0.0,
-        compile: bool = False,
+        compile: bool | str = "auto",
         lag_tolerance: float | None = None,
         history_dtype: torch.dtype | str | None = None,
+        moment_dtype: torch.dtype | str | None = None,
     ) -> SymbolicOptimizer:
         """A trained equation as a PyTorch optimizer: its rule, constants and features as they are now.
 
@@ -151,9 +132,10 @@ class SymbolicOptimizer(torch.optim.Optimizer):
             params: See `SymbolicOptimizer`, as for all that follow.
             lr: Factor of the model's own step; 1 takes the steps that it was trained to take.
             weight_decay: Decoupled weight decay.
-            compile: Whether to run compiled kernels.
+            compile: Whether to run compiled kernels: True, False or "auto".
             lag_tolerance: Replace lags by running sums within this fraction.
             history_dtype: Type that past values are stored in.
+            moment_dtype: Type that moments and running sums are stored in.
 
         Returns:
             The optimizer. Later changes of the model do not change it.
@@ -172,38 +154,39 @@ class SymbolicOptimizer(torch.optim.Optimizer):
             compile=compile,
             lag_tolerance=lag_tolerance,
             history_dtype=history_dtype,
+            moment_dtype=moment_dtype,
             **model.features.hyperparameters(),
         )
 
     @property
     def rule(self) -> Expression:
         """The equation that is followed."""
-        return self._parsed(self.defaults["rule"])
+        return options.equation(self.defaults["rule"])
 
     @property
     def replaced_lags(self) -> tuple[ReplacedLags, ...]:
         """The weighted sums over lags that `lag_tolerance` has replaced, each with a bound on its error."""
-        return tuple(part for group in self.param_groups for part in self._plan(group).replaced)
+        plans = (make_plan(options.equation(group["rule"]), group) for group in self.param_groups)
+        return tuple(part for plan in plans for part in plan.replaced)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters.
 
         Args:
-            param_group: The parameters under "params", and hyper-parameters of their own, if any.
+            param_group: The parameters under "params", and hyper-parameters of their own, if any; also a `rule`,
+                whose hyper-parameters then have the zoo's values where neither the group nor the constructor
+                gives one.
 
         Raises:
             ConfigError: If a value makes no sense.
         """
-        group = self.defaults | param_group
-        for name in ("lr", "weight_decay"):
-            if not 0 <= group[name] < float("inf"):
-                raise ConfigError(f"{name} must be 0 or larger and finite, not {group[name]}")
-        if group["history_dtype"] not in (None, *HISTORY_TYPES):
-            raise ConfigError(f"history_dtype must be one of {', '.join(HISTORY_TYPES)}")
-        if group["lag_tolerance"] is not None and not 0 < group["lag_tolerance"] < 1:
-            raise ConfigError(f"lag_tolerance must lie between 0 and 1, not {group['lag_tolerance']}")
-        self._plan(group)
-        super().add_param_group(param_group)
+        own = {name: value for name, value in param_group.items() if name != "rule"}
+        group = options.completed(param_group.get("rule") or self._given["rule"], self._given, own)
+        options.check(group)
+        make_plan(options.equation(group["rule"]), group).bind(group)
+        super().add_param_group(group)
+        self._betas.append(group["betas"])
+        self._count()
 
     @torch.no_grad()
     def step(  # type: ignore[override]  # PyTorch types a closure as returning a float
@@ -211,112 +194,96 @@ class SymbolicOptimizer(torch.optim.Optimizer):
     ) -> Tensor | None:
         """Take one step along the rule.
 
-        Parameters without a gradient do not move, and neither do their features.
+        Parameters without a gradient do not move, and neither do their features. Parameters that share memory
+        step one after the other.
 
         Args:
             closure: Evaluates the loss anew and returns it, with gradients; optional.
 
         Returns:
             The loss that `closure` returned, if there is one.
+
+        Raises:
+            ConfigError: If a parameter, its gradient, its state or a hyper-parameter does not fit the rule or
+                the others, or `compile=True` is not possible. No parameter has moved then.
         """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for index, group in enumerate(self.param_groups):
-            for buckets in self._bucketed(index, group):
-                step_together(buckets, self.state, group["lr"], group["weight_decay"], group["compile"])
+        self._agree()
+        while len(self._stepping) < len(self.param_groups):
+            self._stepping.append(Stepping())
+        prepared = [
+            step
+            for stepping, group in zip(self._stepping, self.param_groups, strict=False)
+            for step in stepping.prepared(group, self.state, self._numbers)
+        ]
+        for step in prepared:
+            step()
         return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state, from which `load_state_dict` resumes exactly.
+
+        Returns:
+            Groups with all their values under "param_groups", and under "state" for each parameter the steps that
+            it has taken and the tensors that the rule stores for it.
+        """
+        self._agree()
+        return super().state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Resume exactly from a state.
 
-        Whether steps are compiled is not part of a state: that stays as it is.
+        Whether steps are compiled is not part of a state: that stays as it is. Tensors keep the types that they
+        were saved in.
 
         Args:
             state_dict: The value of `state_dict()` of an optimizer with the same rule and parameters.
 
         Raises:
-            CheckpointError: If the state belongs to another rule or to other parameters.
+            CheckpointError: If the state belongs to another rule, other parameters or another optimizer, or is
+                damaged. Nothing has changed then.
         """
-        compiled = [group["compile"] for group in self.param_groups]
-        try:
-            for mine, saved in zip(self.param_groups, state_dict["param_groups"], strict=True):
-                if saved.get("rule") != mine["rule"]:
-                    raise CheckpointError(f"this state belongs to {saved.get('rule')}, not to {mine['rule']}")
-            super().load_state_dict(state_dict)
-        except (KeyError, ValueError) as error:
-            raise CheckpointError(f"this is no state of an optimizer of these parameters: {error}") from error
-        for group, mine in zip(self.param_groups, compiled, strict=True):
-            group["compile"] = mine
-            for p in group["params"]:
-                self._check(p, group)
+        for before in self._optimizer_load_state_dict_pre_hooks.values():
+            state_dict = before(self, state_dict) or state_dict
+        groups, state = checked(self.param_groups, state_dict)
+        self.__setstate__({"state": state, "param_groups": groups})
+        for after in self._optimizer_load_state_dict_post_hooks.values():
+            after(self)
 
-    def _check(self, p: Tensor, group: Mapping[str, Any]) -> None:
-        found = {name: value.shape for name, value in self.state[p].items() if name != "step"}
-        if found and found != dict.fromkeys(self._plan(group).initial_state, p.shape):
-            shapes = {name: tuple(shape) for name, shape in found.items()}
-            raise CheckpointError(f"the state of a parameter of shape {tuple(p.shape)} holds {shapes}")
+    def __getstate__(self) -> dict[str, Any]:
+        self._agree()
+        return super().__getstate__() | {"_given": self._given}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        for group in self.param_groups:  # states from before this option was renamed
+        self.__dict__.setdefault("_given", {"rule": self.defaults["rule"]})
+        for group in self.param_groups:  # copies from before these options were there
             group.setdefault("lag_tolerance", group.pop("compact", None))
-        self._rules, self._buckets = {}, {}
+            for name, value in options.OPTIONS.items():
+                group.setdefault(name, value)
+            group.setdefault("betas", (group["beta1"], group["beta2"]))
+        self._forget()
+        self._betas = [group["betas"] for group in self.param_groups]
+        self._count()
 
-    def _parsed(self, text: str) -> Expression:
-        if text not in self._rules:  # as after unpickling
-            self._rules[text] = parse(text)
-        return self._rules[text]
+    def _forget(self) -> None:
+        """Make anew all that follows from parameters, groups and state."""
+        self._stepping: list[Stepping] = []
+        self._betas: list[tuple[float, float]] = []
 
-    def _plan(self, group: Mapping[str, Any]) -> Plan:
-        return make_plan(self._parsed(group["rule"]), group)
+    def _count(self) -> None:
+        self._numbers = sum(p.numel() for group in self.param_groups for p in group["params"])
 
-    def _bucketed(self, index: int, group: Mapping[str, Any]) -> list[list[Bucket]]:
-        """The parameters with gradients, in buckets, by type, device and age.
-
-        Buckets are cached: as long as the same parameters have gradients, nothing is gathered anew.
-        """
-        active = [p for p in group["params"] if p.grad is not None]
-        plan = self._plan(group)
-        identity = plan, [(id(p), p.data_ptr()) for p in active]
-        known, buckets = self._buckets.get(index, (None, []))
-        if identity != known:
-            history_dtype = group["history_dtype"] and getattr(torch, group["history_dtype"])
-            alike: dict[tuple, dict[int | None, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
-            for p in active:
-                apart = id(p) if Bucket.is_large(p) else None
-                alike[p.dtype, p.device, self.state[p].get("step", 0)][apart].append(p)
-            buckets = [
-                [Bucket(members, self.state, plan, history_dtype) for members in parts.values()]
-                for parts in alike.values()
-            ]
-            self._buckets[index] = identity, buckets
-        return buckets
-
-
-def _pair(betas: tuple[float, float], beta1: float | None, beta2: float | None) -> tuple[float, float]:
-    if beta1 is not None or beta2 is not None:
-        raise ConfigError("give betas=(beta1, beta2), or beta1 and beta2, not both")
-    try:
-        first, second = betas
-    except (TypeError, ValueError):
-        raise ConfigError(f"betas must be two numbers, (beta1, beta2), not {betas}") from None
-    return first, second
-
-
-def _with_coefficients(
-    rule: Expression, hyperparameters: Mapping[str, Any], coefficients: Mapping[str, float]
-) -> dict[str, Any]:
-    """The hyper-parameters, and the coefficients that `rule` takes; ConfigError for one that it does not."""
-    named = {variable.name for variable in rule.variables}
-    values = dict(hyperparameters)
-    if "n_hat" in named:
-        values = dict(zip(features.POWERS, features.Features(()).powers, strict=True)) | values
-    if "compact" in coefficients.keys() - named:
-        raise ConfigError("the option compact is now named lag_tolerance")
-    allowed = sorted(values.keys() | named - set(features.NAMES))
-    for name in sorted(coefficients.keys() - set(allowed)):
-        hint = did_you_mean(name, allowed, f"it takes {', '.join(allowed)}")
-        raise ConfigError(f"{name} has no use in this rule; {hint}")
-    return {**values, **coefficients}
+    def _agree(self) -> None:
+        """Let `betas`, which PyTorch's schedulers write, and beta1 and beta2 agree: what was changed counts."""
+        for index, group in enumerate(self.param_groups):
+            both, each = group["betas"], (group["beta1"], group["beta2"])
+            if both != each:
+                if both == self._betas[index]:
+                    group["betas"] = each
+                else:
+                    group["beta1"], group["beta2"] = group["betas"] = options.pair_of(both)
+                self._betas[index] = group["betas"]

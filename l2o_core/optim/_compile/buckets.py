@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from operator import is_
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...errors import ConfigError
-from .kernels import kernel
-from .plan import Plan
+from .kernels import Types
+from .memory import check_gradient, check_memory, flat, is_flat, local
+from .plan import Bound
 
 LARGE = {"cpu": 1 << 12, "cuda": 1 << 21}
 """A parameter of at least this many numbers steps by itself, in place; smaller ones are gathered.
@@ -18,90 +20,133 @@ LARGE = {"cpu": 1 << 12, "cuda": 1 << 21}
 On a GPU, to start a kernel takes as long as to copy about this many (50 microseconds, 1 TB/s).
 """
 
+State = MutableMapping[Tensor, dict[str, Any]]
+
 
 class Bucket:
     """One large parameter, or many small ones, with their stored tensors, flat [N], by name.
 
     In the optimizer's `state`, each parameter has its views of these tensors, shaped as it is, and `step`.
+    The state is the truth: as soon as it holds anything else, the bucket is no longer current, and the next
+    one starts from what the state holds. Raises ConfigError where that does not fit a parameter.
     """
 
-    def __init__(
-        self,
-        params: list[Tensor],
-        state: MutableMapping[Tensor, Any],
-        plan: Plan,
-        history_dtype: torch.dtype | None,
-    ):
-        self.params, self.plan = params, plan
-        self.sizes = [p.numel() for p in params]
-        self.flat = _flat(params[0]) if self.is_large(params[0]) else None
+    def __init__(self, params: list[Tensor], state: State, bound: Bound, types: Types):
+        self.params, self.types, self.step = params, types, step_of(state.get(params[0], {}))
+        self.locals = [local(p) for p in params]
+        self.sizes = [q.numel() for q in self.locals]
+        first, numbers = self.locals[0], sum(self.sizes)
+        self.is_large = is_large(first)
+        self.flat = flat(first) if self.is_large else first.new_empty(numbers)
+        self.gathered = self._parts(self.flat)
+        self.gradient = None if self.is_large else first.new_empty(numbers, dtype=types.gradient)
+        self.gradients = self._parts(self.gradient) if self.gradient is not None else []
+        initial, plan = bound.initial_state, bound.plan
+        known = [_known(p, q, state.get(p, {}), initial) for p, q in zip(params, self.locals, strict=True)]
+        self.entries = [state[p] for p in params]
         self.stored: dict[str, Tensor] = {}
-        known = [state[p] for p in params]
-        for p, old in zip(params, known, strict=True):
-            state[p] = {"step": old.get("step", 0)}
-        first = params[0]
-        self.history_dtype = history_dtype or first.dtype
-        for name, start in plan.initial_state.items():
-            dtype = self.history_dtype if name in plan.history else first.dtype
-            flat = torch.full((sum(self.sizes),), start, dtype=dtype, device=first.device)
-            for p, old, part in zip(params, known, flat.split(self.sizes), strict=True):
-                view = part.as_strided(p.shape, p.stride()) if self.flat is not None else part.view(p.shape)
-                state[p][name] = view.copy_(old[name]) if name in old else view
-            self.stored[name] = flat
+        for name, start in initial.items():
+            whole = self.stored[name] = torch.full_like(self.flat, start, dtype=types.of(plan, name))
+            for p, entry, old, part in zip(params, self.entries, known, self._parts(whole), strict=True):
+                entry[name] = _like(p, part.copy_(old[name]) if name in old else part)
+        for entry in self.entries:
+            entry["step"] = self.step
+        self._handles = [entry[name] for entry in self.entries for name in self.stored]
+        self._views = [local(handle) for handle in self._handles]
+        self._places = self._now()
 
-    @staticmethod
-    def is_large(p: Tensor) -> bool:
-        """Whether a parameter has a bucket of its own: it is large, and without gaps in memory."""
-        dense = p.is_contiguous() or (p.ndim == 4 and p.is_contiguous(memory_format=torch.channels_last))
-        return dense and p.numel() >= LARGE.get(p.device.type, LARGE["cuda"])
+    def is_current(self, state: State) -> bool:
+        """Whether parameters, gradients' types and the state are those that this bucket was made of."""
+        if not all(map(is_, map(state.get, self.params), self.entries)):
+            return False
+        held = [entry.get(name) for entry in self.entries for name in self.stored]
+        return (
+            all(map(is_, held, self._handles))
+            and all(entry.get("step") == self.step for entry in self.entries)
+            and self._now() == self._places
+        )
 
     def operands(self, slots: Sequence[str]) -> list[Tensor]:
         """Parameters, gradients and the stored tensors in `slots`, each [N]: views, or gathered."""
-        p = torch.cat([q.reshape(-1) for q in self.params]) if self.flat is None else self.flat
-        return [p, self._gradient(), *(self.stored[slot] for slot in slots)]
+        gradients = [local(p.grad) for p in self.params]  # type: ignore[arg-type]
+        if self.gradient is not None:
+            torch._foreach_copy_(self.gathered, self.locals)
+            torch._foreach_copy_(self.gradients, gradients)
+            return [self.flat, self.gradient, *(self.stored[slot] for slot in slots)]
+        (p,), (g,) = self.locals, gradients
+        if g.dtype is not self.types.gradient or g.stride() != p.stride() or not is_flat(g):
+            g = torch.empty_like(p, dtype=self.types.gradient).copy_(g)
+        return [self.flat, flat(g), *(self.stored[slot] for slot in slots)]
 
-    def scatter(self, p: Tensor) -> None:
-        """Give the parameters their values from `p`, the first of `operands`."""
-        if self.flat is None:
-            parts = [part.view(q.shape) for q, part in zip(self.params, p.split(self.sizes), strict=True)]
-            torch._foreach_copy_(self.params, parts)
+    def finish(self) -> None:
+        """Give the parameters their values from the first of `operands`, and count the step."""
+        if self.gradient is not None:
+            torch._foreach_copy_(self.locals, self.gathered)
+        elif not self.locals[0].is_inference():
+            torch.autograd.graph.increment_version(self.locals)  # so that autograd knows of the change
+        self.step += 1
+        for entry in self.entries:
+            entry["step"] = self.step
 
-    def _gradient(self) -> Tensor:
-        """All gradients [N]; that of a large parameter without a copy, if the layouts agree."""
-        gradients = [_dense_gradient(p) for p in self.params]
-        if self.flat is None:
-            return torch.cat([g.reshape(-1) for g in gradients])
-        (p,), (g,) = self.params, gradients
-        return _flat(g if g.stride() == p.stride() else torch.empty_like(p).copy_(g))
+    def check_gradients(self) -> None:
+        """Raise ConfigError for a gradient that does not fit its parameter."""
+        for p, q in zip(self.params, self.locals, strict=True):
+            check_gradient(p, q)
+        if self.is_large:
+            check_memory(local(self.params[0].grad), "a gradient")  # type: ignore[arg-type]
 
+    def _parts(self, whole: Tensor) -> list[Tensor]:
+        """The parts of a tensor [N], shaped and laid out as the parameters."""
+        if self.is_large:
+            return [whole.as_strided(self.locals[0].shape, self.locals[0].stride())]
+        return [part.view(q.shape) for q, part in zip(self.locals, whole.split(self.sizes), strict=True)]
 
-def step_together(
-    buckets: Sequence[Bucket],
-    state: MutableMapping[Tensor, Any],
-    lr: float,
-    weight_decay: float,
-    compiled: bool,
-) -> None:
-    """One step of buckets of one plan, type, device and age."""
-    first = buckets[0]
-    p, plan, step = first.params[0], first.plan, state[first.params[0]]["step"] + 1
-    backend = "eager" if not compiled else "cpp" if p.device.type == "cpu" else "inductor"
-    run = kernel(plan, plan.phase(step), p.dtype, first.history_dtype, backend)
-    slots = plan.slots(step)
-    parts = [bucket.operands(slots) for bucket in buckets]
-    run(parts, plan.step_scalars(step, lr, weight_decay, p))
-    for bucket, part in zip(buckets, parts, strict=True):
-        bucket.scatter(part[0])
-        for q in bucket.params:
-            state[q]["step"] = step
-
-
-def _dense_gradient(p: Tensor) -> Tensor:
-    if p.grad is None or p.grad.is_sparse or p.is_complex():
-        raise ConfigError("update rules work on dense, real gradients")
-    return p.grad
+    def _now(self) -> list[Any]:
+        """Where and what the tensors of this bucket are."""
+        locals_ = map(local, self.params)
+        places = [(q.data_ptr(), q.shape, q.stride(), q.dtype, q.device) for q in locals_]
+        kinds = [p.grad.dtype for p in self.params]  # type: ignore[union-attr]
+        return [places, kinds, [*map(Tensor.data_ptr, self._views)], [*map(Tensor.numel, self._views)]]
 
 
-def _flat(x: Tensor) -> Tensor:
-    """The numbers of a tensor without gaps, in memory order, as a view that autograd does not track."""
-    return x.new_empty(0).set_(x.untyped_storage(), x.storage_offset(), (x.numel(),), (1,))
+def is_large(q: Tensor) -> bool:
+    """Whether a parameter has a bucket of its own: it is large, and without gaps in memory."""
+    return is_flat(q) and q.numel() >= LARGE.get(q.device.type, LARGE["cuda"])
+
+
+def step_of(entry: Mapping[str, Any]) -> int:
+    """The number of steps that a parameter has taken. Raises ConfigError for what is no such number."""
+    step = entry.get("step", 0)
+    if isinstance(step, Tensor) and step.numel() == 1:
+        step = step.item()
+    if isinstance(step, bool) or not isinstance(step, int | float) or not 0 <= step == step // 1 < 1 << 53:
+        raise ConfigError(f"a state's step must be a whole number of steps, not {step!r:.60}")
+    return int(step)
+
+
+def _known(p: Tensor, q: Tensor, entry: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Tensor]:
+    """What the state holds for a parameter, by name; ConfigError where that does not fit it."""
+    found = {}
+    for name in names:
+        if name in entry:
+            value = local(entry[name]) if isinstance(entry[name], Tensor) else None
+            if value is None or value.shape != q.shape or not value.is_floating_point() or value.is_sparse:
+                held = tuple(entry[name].shape) if value is not None else type(entry[name]).__name__
+                raise ConfigError(
+                    f"the state of a parameter of shape {tuple(p.shape)} holds {name} of {held}: resize it "
+                    "as the parameter, or clear optimizer.state[parameter] to start afresh"
+                )
+            check_memory(value, f"{name} in the state")
+            found[name] = value
+    return found
+
+
+def _like(p: Tensor, part: Tensor) -> Tensor:
+    """This process's part of a state tensor, as `p` is: the part itself, or a DTensor."""
+    if not hasattr(p, "to_local"):
+        return part
+    from torch.distributed.tensor import DTensor
+
+    return DTensor.from_local(
+        part, p.device_mesh, p.placements, run_check=False, shape=p.shape, stride=p.stride()
+    )

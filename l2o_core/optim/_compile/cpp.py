@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, fx
 
 from ...errors import ConfigError
+from .build import library
 
-FLAGS = (
-    *("-std=c++17", "-O3", "-shared", "-fPIC", "-ffp-contract=fast", "-fno-math-errno"),
-    *("-fno-trapping-math", "-freciprocal-math"),
-)
 WORTH_THREADS = 1 << 15
 """With fewer numbers than this, one thread is faster."""
 
@@ -54,19 +45,32 @@ class Loop:
     """
 
     def __init__(self, graph: fx.Graph, types: Mapping[str, torch.dtype], dtype: torch.dtype):
-        self._step = _compiled(source(graph, types, dtype)).step_all
-        self._step.restype = None
+        self._library = library(source(graph, types, dtype))
+        self._types = tuple(types.values())
+        self._number = ctypes.c_double if dtype is torch.float64 else ctypes.c_float
 
-    def __call__(self, parts: Sequence[Sequence[Tensor]], scalars: Tensor) -> None:
-        """A step of all `parts`: each its tensors [N] in the order of `types`, without gaps in memory."""
-        pointers = [tensor.data_ptr() for part in parts for tensor in part]
+    def __call__(self, parts: Sequence[Sequence[Tensor]], scalars: Sequence[float]) -> None:
+        """A step of all `parts`: each its tensors [N] in the order of `types`, without gaps in memory.
+
+        Raises ConfigError, and reads and writes nothing, where a tensor is not as it must be.
+        """
         sizes = [len(part[0]) for part in parts]
+        for part, size in zip(parts, sizes, strict=True):
+            for tensor, kind in zip(part, self._types, strict=True):
+                if (
+                    tensor.dtype is not kind
+                    or tensor.shape != (size,)
+                    or tensor.stride() != (1,)
+                    or tensor.device.type != "cpu"
+                ):
+                    raise ConfigError(f"a compiled step takes {kind} [{size}] without gaps, not {describe(tensor)}")
+        pointers = [tensor.data_ptr() for part in parts for tensor in part]
         threads = torch.get_num_threads() if sum(sizes) >= WORTH_THREADS else 1
-        self._step(
+        self._library.step(
             (ctypes.c_void_p * len(pointers))(*pointers),
             (ctypes.c_int64 * len(sizes))(*sizes),
             ctypes.c_int64(len(sizes)),
-            ctypes.c_void_p(scalars.data_ptr()),
+            (self._number * len(scalars))(*scalars),
             ctypes.c_int(threads),
         )
 
@@ -134,31 +138,6 @@ def _literal(argument: object) -> str:
     return f"W({beyond.get(repr(float(argument)), repr(float(argument)))})"
 
 
-def _compiled(text: str) -> ctypes.CDLL:
-    """The loop as a shared library for this processor, with threads of OpenMP, as PyTorch has."""
-    compiler = next((found for name in _compilers() if (found := shutil.which(name))), None)
-    if compiler is None:
-        raise _cannot_compile("there is no C++ compiler (install g++ or clang++, or set CXX)")
-    processor = "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"
-    with tempfile.TemporaryDirectory() as folder:
-        loop, library = Path(folder, "loop.cpp"), Path(folder, "loop.so")
-        loop.write_text(text)
-        command = [compiler, *FLAGS, processor, f"-I{Path(__file__).parent}", str(loop), "-o", str(library)]
-        for threads in ("-fopenmp", "-fopenmp-simd"):  # Apple's compiler comes without threads
-            done = subprocess.run([*command, threads, "-lm"], capture_output=True, text=True)
-            if not done.returncode:
-                break
-        else:
-            raise _cannot_compile(f"{compiler} says: {done.stderr.strip()[:300]}")
-        try:
-            return ctypes.CDLL(str(library))
-        except OSError as error:  # as where temporary folders may not hold programs
-            raise _cannot_compile(str(error)) from error
-
-
-def _compilers() -> Iterable[str]:
-    return filter(None, (os.environ.get("CXX"), "g++", "clang++", "c++"))
-
-
-def _cannot_compile(why: str) -> ConfigError:
-    return ConfigError(f"compile=True does not work here: {why}; compile=False takes the same steps without")
+def describe(tensor: Tensor) -> str:
+    """Type, shape, strides and device, for a message."""
+    return f"{tensor.dtype} {list(tensor.shape)} with strides {tensor.stride()} on {tensor.device}"

@@ -27,7 +27,8 @@ class History(NamedTuple):
     @property
     def lengths(self) -> dict[str, int]:
         """The number of past values of each stream that the rule reads."""
-        return {name: _longest_lag(self.rule, name) for name in self.streams}
+        longest = _longest_lags(self.rule)
+        return {name: longest.get(name, 0) for name in self.streams}
 
 
 class _Node(NamedTuple):
@@ -41,16 +42,17 @@ class _Node(NamedTuple):
 def find_history(rule: Expression) -> History:
     """The rule over streams: functions of features if these take no more memory, else features.
 
-    Every variable of `rule` must have a lag. Sums and constant factors stay outside of streams, so that
-    different multiples of one function share one.
+    Variables of `rule` without a lag are numbers. Sums and factors that are numbers stay outside of streams, so
+    that different multiples of one function share one.
     """
     return min(_by_function(rule), _by_feature(rule), key=lambda history: sum(history.lengths.values()))
 
 
 def _by_feature(rule: Expression) -> History:
-    features = dict.fromkeys(variable.name for variable in rule.variables)
+    read = [variable for variable in rule.variables if variable.lag is not None]
+    features = dict.fromkeys(variable.name for variable in read)
     names = {feature: _name(index) for index, feature in enumerate(features)}
-    lags = {str(variable): var(names[variable.name], variable.lag) for variable in rule.variables}
+    lags = {str(variable): var(names[variable.name], variable.lag) for variable in read}
     return _reduced(rule.substitute(lags), [var(feature, 0) for feature in features])
 
 
@@ -58,12 +60,12 @@ def _by_function(rule: Expression) -> History:
     functions: dict[Expression, str] = {}
 
     def stream(function: Expression, lag: int) -> Expression:
-        now = {str(variable): var(variable.name, 0) for variable in function.variables}
+        now = {str(v): var(v.name, 0) for v in function.variables if v.lag is not None}
         return var(functions.setdefault(function.substitute(now), _name(len(functions))), lag)
 
     def variable(leaf: Variable) -> _Node:
         feature = var(leaf.name, leaf.lag)
-        return _Node(feature, stream(feature, leaf.steps_ago), leaf.lag)
+        return _Node(feature, feature if leaf.lag is None else stream(feature, leaf.lag), leaf.lag)
 
     def constant(value: float) -> _Node:
         return _Node(const(value), const(value), None)
@@ -73,8 +75,7 @@ def _by_function(rule: Expression) -> History:
         lag = None if not lags else lags.pop() if len(lags) == 1 else MIXED
         parts = [node.plain for node in nodes if node.plain is not None]
         plain = None if lag == MIXED else call(name, *parts)
-        linear = name in ("+", "-", "neg") or (name in ("*", "/") and nodes[-1].lag is None)
-        linear |= name == "*" and nodes[0].lag is None
+        linear = name in ("+", "-", "neg") or (name == "*" and None in (nodes[0].lag, nodes[1].lag))
         if plain is None or linear or lag is None:
             return _Node(plain, call(name, *(node.streamed for node in nodes)), lag)
         return _Node(plain, stream(plain, lag), lag)
@@ -86,9 +87,10 @@ def _reduced(rule: Expression, functions: list[Expression]) -> History:
     """Functions of which no past is read go back into the rule; the others are numbered afresh."""
     streams: dict[str, Expression] = {}
     replaced: dict[str, Expression] = {}
+    longest = _longest_lags(rule)
     for index, function in enumerate(functions):
         old = _name(index)
-        if length := _longest_lag(rule, old):
+        if length := longest.get(old, 0):
             new = _name(len(streams))
             streams[new] = function
             replaced |= {f"{old}[{lag}]": var(new, lag) for lag in range(length + 1)}
@@ -101,5 +103,8 @@ def _name(index: int) -> str:
     return f"stream{index}"
 
 
-def _longest_lag(rule: Expression, name: str) -> int:
-    return max((variable.lag or 0 for variable in rule.variables if variable.name == name), default=0)
+def _longest_lags(rule: Expression) -> dict[str, int]:
+    longest: dict[str, int] = {}
+    for variable in rule.variables:
+        longest[variable.name] = max(longest.get(variable.name, 0), variable.lag or 0)
+    return longest

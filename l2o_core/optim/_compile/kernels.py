@@ -1,14 +1,13 @@
-"""One step of a rule as a function of flat tensors, on one of three backends.
+"""One step of a rule as a function of flat tensors, on one of four backends.
 
 "eager" runs it operation by operation in PyTorch, on a CPU block by block; "cpp" compiles it to one C++ loop
-on a CPU; "inductor" is PyTorch's compiler, for GPUs.
+on a CPU, "auto" does so where it can; "inductor" is PyTorch's compiler, for GPUs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx
@@ -19,79 +18,106 @@ from .plan import Plan, compute_dtype
 
 Operands = Sequence[Tensor]
 """The tensors that a step of some parameters reads and writes, each [N], in the order of `Plan.operands`."""
-Kernel = Callable[[Sequence[Operands], Tensor], None]
-"""`kernel(parts, scalars)`: a step in place of each of the parts; `scalars`: see `Plan.step_scalars`."""
-Types = Mapping[str, torch.dtype]
+Kernel = Callable[[Sequence[Operands], Sequence[float]], None]
+"""`kernel(parts, scalars)`: a step in place of each of the parts; `scalars`: see `Bound.scalars`."""
 
 BLOCK = 1 << 16
 """Coordinates that step together on a CPU: their temporaries stay in the cache."""
 
 
-@lru_cache(maxsize=512)
-def kernel(plan: Plan, phase: int, dtype: torch.dtype, history_dtype: torch.dtype, backend: str) -> Kernel:
-    """The kernel of a phase, for parameters of type `dtype` and past values stored as `history_dtype`."""
-    types = {name: history_dtype if plan.is_past(name) else dtype for name in plan.operands[phase]}
-    return BACKENDS[backend](plan, phase, types, compute_dtype(dtype))
+class Types(NamedTuple):
+    """The types of parameters, gradients, moments and running sums, and past values."""
+
+    parameter: torch.dtype
+    gradient: torch.dtype
+    moment: torch.dtype
+    history: torch.dtype
+
+    def of(self, plan: Plan, operand: str) -> torch.dtype:
+        """The type of one of `Plan.operands`, or of a slot."""
+        if plan.is_past(operand) or operand in plan.history:
+            return self.history
+        return {"p": self.parameter, "g": self.gradient}.get(operand, self.moment)
+
+
+def kernel(plan: Plan, phase: int, types: Types, backend: str) -> Kernel:
+    """The kernel of a phase; it lives as long as the plan."""
+    key = phase, types, backend
+    if key not in plan.kernels:
+        by_name = {name: types.of(plan, name) for name in plan.operands[phase]}
+        plan.kernels[key] = BACKENDS[backend](plan, phase, by_name, compute_dtype(types.parameter))
+    return plan.kernels[key]
 
 
 def step_function(
     plan: Plan, phase: int, dtype: torch.dtype
-) -> Callable[[Mapping[str, Tensor], Tensor], None]:
+) -> Callable[[Mapping[str, Tensor], Mapping[str, Any]], None]:
     """The function `step(operands, scalars)` of a phase, which works in place.
 
     `operands`: by the names of `Plan.operands`, parameters "p" [N], gradients "g" [N], moments, running sums
-    and past values; the newest past value overwrites the oldest. Everything is computed in the type `dtype`.
+    and past values; the newest past value overwrites the oldest. `scalars`: by the names of `Plan.scalars`.
+    Everything is computed in the type `dtype`.
     """
     features, at = plan.features, plan.phases[phase]
-    shared = tuple(features.step_scalars(1.0))
     streams = {name: stream.compile() for name, stream in plan.streams.items()}
     prepared = {name: total.compile() for name, total in at.prepared.items()}
     rule = at.rule.compile()
 
-    def step(operands: Mapping[str, Tensor], scalars: Tensor) -> None:
-        lr, decay_factor = scalars[0], scalars[1]
-        named = {name: scalars[index] for index, name in enumerate(shared, start=2)}
+    def step(operands: Mapping[str, Tensor], scalars: Mapping[str, Any]) -> None:
         old = {name: operands[name].to(dtype) for name in plan.moments}
-        now, new = features.advance(operands["g"].to(dtype), old, named)
-        inputs = {f"{name}[0]": value for name, value in now.items()}
+        now, new = features.advance(operands["g"].to(dtype), old, scalars)
+        inputs = {f"{name}[0]": value for name, value in now.items()} | dict(scalars)
         newest = {name: stream(inputs) for name, stream in streams.items()}
         inputs |= {f"{name}[0]": value for name, value in newest.items()}
         inputs |= {name: operands[name].to(dtype) for name in at.reads}
         for name, (stream, decay) in plan.sums.items():
             new[name] = inputs[name] = decay * operands[name].to(dtype) + newest[stream]
-        update = rule(inputs or {"g": operands["g"]})
+        update = rule(inputs)
         new |= {name: total(inputs) for name, total in prepared.items()}
         new |= {f"{name}[{count}]": newest[name] for name, count in plan.history_length.items() if count}
-        new["p"] = decay_factor * operands["p"].to(dtype) + lr * update
+        new["p"] = scalars["decay"] * operands["p"].to(dtype) + scalars["lr"] * update
         for name, value in new.items():
             operands[name].copy_(value)
 
     return step
 
 
-def eager_kernel(plan: Plan, phase: int, types: Types, dtype: torch.dtype) -> Kernel:
+def eager_kernel(plan: Plan, phase: int, types: Mapping[str, torch.dtype], dtype: torch.dtype) -> Kernel:
     """Operation by operation; on a CPU block by block, so that no temporary is larger than a block."""
     step = step_function(plan, phase, dtype)
+    timed = {"t", "ld", "cd"} & set(plan.scalars)  # features, which functions of tensors take
 
-    def run(parts: Sequence[Operands], scalars: Tensor) -> None:
+    def run(parts: Sequence[Operands], scalars: Sequence[float]) -> None:
+        device = parts[0][0].device
+        named: dict[str, Any] = dict(zip(plan.scalars, scalars, strict=True))
+        if timed & set(plan.features.names):
+            named |= {name: torch.tensor(named[name], dtype=dtype, device=device) for name in timed}
         for operands in parts:
             count = len(operands[0])
-            size = BLOCK if operands[0].device.type == "cpu" else max(1, count)
+            size = BLOCK if device.type == "cpu" else max(1, count)
             for start in range(0, count, size):
                 block = (tensor[start : start + size] for tensor in operands)
-                step(dict(zip(types, block, strict=True)), scalars)
+                step(dict(zip(types, block, strict=True)), named)
 
     return run
 
 
-def cpp_kernel(plan: Plan, phase: int, types: Types, dtype: torch.dtype) -> Kernel:
+def cpp_kernel(plan: Plan, phase: int, types: Mapping[str, torch.dtype], dtype: torch.dtype) -> Kernel:
     """One loop in C++, compiled now. Raises ConfigError where that is not possible."""
     graph = traced(plan, phase, dtype).graph
     return Loop(graph, {_symbol(name): kind for name, kind in types.items()}, dtype)
 
 
-def inductor_kernel(plan: Plan, phase: int, types: Types, dtype: torch.dtype) -> Kernel:
-    """PyTorch's compiler, which runs at the first call; one kernel for every size and learning rate.
+def automatic_kernel(plan: Plan, phase: int, types: Mapping[str, torch.dtype], dtype: torch.dtype) -> Kernel:
+    """In C++ where that can be compiled, else operation by operation."""
+    try:
+        return BACKENDS["cpp"](plan, phase, types, dtype)
+    except ConfigError:
+        return eager_kernel(plan, phase, types, dtype)
+
+
+def inductor_kernel(plan: Plan, phase: int, types: Mapping[str, torch.dtype], dtype: torch.dtype) -> Kernel:
+    """PyTorch's compiler, which runs at the first call; one kernel for every size and every number.
 
     Calls raise ConfigError where it cannot compile.
     """
@@ -99,10 +125,11 @@ def inductor_kernel(plan: Plan, phase: int, types: Types, dtype: torch.dtype) ->
 
     compiled = torch.compile(traced(plan, phase, dtype).forward, dynamic=True, fullgraph=True)
 
-    def run(parts: Sequence[Operands], scalars: Tensor) -> None:
+    def run(parts: Sequence[Operands], scalars: Sequence[float]) -> None:
+        shared = torch.tensor(scalars, dtype=dtype, device=parts[0][0].device)
         try:
             for operands in parts:
-                compiled(scalars, *operands)
+                compiled(shared, *operands)
         except TorchDynamoException as error:
             cause = str(getattr(error, "inner_exception", error)).strip()
             raise ConfigError(
@@ -113,16 +140,22 @@ def inductor_kernel(plan: Plan, phase: int, types: Types, dtype: torch.dtype) ->
     return run
 
 
-BACKENDS = {"eager": eager_kernel, "cpp": cpp_kernel, "inductor": inductor_kernel}
+BACKENDS = {
+    "eager": eager_kernel,
+    "cpp": cpp_kernel,
+    "auto": automatic_kernel,
+    "inductor": inductor_kernel,
+}
 
 
 def traced(plan: Plan, phase: int, dtype: torch.dtype) -> fx.GraphModule:
-    """The step as a graph whose only inputs are tensors; all numbers of the rule are literals in it."""
+    """The step as a graph whose only inputs are tensors, numbers being the entries of the first of them."""
     graph = fx.Graph()
     tracer = fx.proxy.GraphAppendingTracer(graph)
     names = ("scalars", *plan.operands[phase])
     inputs: dict[str, Any] = {name: fx.Proxy(graph.placeholder(_symbol(name)), tracer) for name in names}
-    step_function(plan, phase, dtype)(inputs, inputs.pop("scalars"))
+    shared = inputs.pop("scalars")
+    step_function(plan, phase, dtype)(inputs, {name: shared[i] for i, name in enumerate(plan.scalars)})
     graph.output(None)
     return fx.GraphModule(torch.nn.Module(), graph)
 

@@ -9,13 +9,17 @@ They take no further memory: partial sums overwrite the oldest past values, whic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import count
 from typing import NamedTuple
 
+from ...errors import ExpressionError
 from ...expressions import Expression, var
 from .history import History
-from .weighted_sums import Value, Weights, rewrite_sums, weighted_sum
+from .numbers import Numbers
+from .weighted_sums import Value, Weights, add_up, rewrite_sums, weighted_sum
 
 
 class Phase(NamedTuple):
@@ -36,43 +40,57 @@ class Phase(NamedTuple):
         return tuple(dict.fromkeys(str(variable) for variable in read if variable.lag))
 
 
-def split_into_phases(history: History) -> Sequence[Phase]:
+def split_into_phases(history: History, numbers: Numbers) -> Sequence[Phase]:
     """The kinds of steps that take turns: one that reads all of the past, or T with less memory traffic.
 
     T depends on which past values are summed, not on their weights, which may change during a run.
     """
-    sums = _exclusive_sums(history)
-    period, most = 1, min((history.lengths[v.stream] for values in sums for v in values), default=1)
-    while period < most and _traffic(sums, period + 1) < _traffic(sums, period):
-        period += 1
-    return _phases(history, sums, period) if period > 1 else [Phase(history.rule, {})]
+    sums, lengths = _exclusive_sums(history, numbers), history.lengths
+    period, most = 1, min((lengths[v.stream] for values in sums for v in values), default=1)
+    traffic = _traffic(sums)
+    best = next(traffic)
+    while period < most and (longer := next(traffic)) < best:
+        period, best = period + 1, longer
+    try:
+        return _phases(history, numbers, sums, period) if period > 1 else [Phase(history.rule, {})]
+    except ExpressionError:  # written out in full, a sum would have more nodes than an expression may have
+        return [Phase(history.rule, {})]
 
 
-def _exclusive_sums(history: History) -> list[list[Value]]:
+def _exclusive_sums(history: History, numbers: Numbers) -> list[list[Value]]:
     """The past values in each sum, of those streams that no other sum reads."""
     sums: list[list[Value]] = []
 
     def write(weights: Weights) -> Expression:
         sums.append([value for value in weights if value.lag])
-        return weighted_sum(weights)
+        return numbers.write(numbers.zero)
 
-    rewrite_sums(history.rule, history.streams, write)
-    readers = [stream for values in sums for stream in {v.stream for v in values}]
-    exclusive = ([v for v in values if readers.count(v.stream) == 1] for values in sums)
+    rewrite_sums(history.rule, history.streams, numbers, write)
+    readers = Counter(stream for values in sums for stream in {v.stream for v in values})
+    exclusive = ([v for v in values if readers[v.stream] == 1] for values in sums)
     return [values for values in exclusive if values]
 
 
-def _traffic(sums: Sequence[Sequence[Value]], period: int) -> float:
-    """Past values that a step reads or writes for the sums, on average."""
-    moved = 0
+def _traffic(sums: Sequence[Sequence[Value]]) -> Iterator[float]:
+    """Past values that a step reads or writes for the sums, on average, with one phase, two, three ..."""
+    lags = []  # of the values of each stream in a sum, as the bits of an integer
     for values in sums:
-        ahead = {(v.stream, v.lag - later) for v in values for later in range(period) if v.lag > later}
-        moved += len(ahead) + period - 1  # phase 0: what this sum and the next ones read, and these
-        moved += sum(1 + sum(v.lag <= phase for v in values) for phase in range(1, period))
-    return moved / period
+        bits: dict[str, int] = defaultdict(int)
+        for v in values:
+            bits[v.stream] |= 1 << v.lag
+        lags += bits.values()
+    ahead, resumed = [0] * len(lags), 0
+    for period in count(1):
+        ahead = [known | (own >> period - 1) & ~1 for known, own in zip(ahead, lags, strict=True)]
+        if period > 1:
+            resumed += len(sums) + sum((own & (1 << period) - 1).bit_count() for own in lags)
+        moved = sum(known.bit_count() for known in ahead) + len(sums) * (period - 1)
+        yield (moved + resumed) / period
 
 
-def _phases(history: History, sums: Sequence[Sequence[Value]], period: int) -> Sequence[Phase]:
+def _phases(
+    history: History, numbers: Numbers, sums: Sequence[Sequence[Value]], period: int
+) -> Sequence[Phase]:
     lengths = history.lengths
     host = {
         v: values[0].stream for values in sums for v in values
@@ -84,19 +102,19 @@ def _phases(history: History, sums: Sequence[Sequence[Value]], period: int) -> S
         for later in range(1, period) if own else ():
             known = {Value(v.stream, v.lag - later): weight for v, weight in own.items() if v.lag > later}
             stream = host[next(iter(own))]
-            prepared[str(var(stream, lengths[stream] - later))] = weighted_sum(known).simplify()
-        return weighted_sum(weights)
+            prepared[str(var(stream, lengths[stream] - later))] = weighted_sum(known, numbers)
+        return weighted_sum(weights, numbers)
 
     def resume(weights: Weights, phase: int) -> Expression:
         own = [v for v in weights if v in host]
         if not own:
-            return weighted_sum(weights)
+            return weighted_sum(weights, numbers)
         recent = {v: weight for v, weight in weights.items() if v not in host or v.lag <= phase}
         stream = host[own[0]]
-        return var(stream, lengths[stream]) + weighted_sum(recent)
+        return add_up([var(stream, lengths[stream]), weighted_sum(recent, numbers)][: 1 + bool(recent)], numbers)
 
     def rule(write: Callable[[Weights], Expression]) -> Expression:
-        return rewrite_sums(history.rule, history.streams, write).simplify()
+        return rewrite_sums(history.rule, history.streams, numbers, write)
 
     whole = Phase(rule(prepare), prepared)
     return [whole, *(Phase(rule(partial(resume, phase=phase)), {}) for phase in range(1, period))]

@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
-from torch import Tensor
 
 from ... import features
 from ...errors import ConfigError, did_you_mean
-from ...expressions import Expression, var
+from ...expressions import Expression, Variable, var
 from ...features import Features
 from .. import zoo
 from .history import find_history
+from .numbers import Number, Numbers
 from .partial_sums import Phase, split_into_phases
 from .running_sums import ReplacedLags, RunningSums, use_running_sums
+
+FEATURE_NUMBERS = ("beta1", "beta2", "eps")
+"""What features are computed with, besides `powers` for n_hat: arguments of a kernel, as `lr` is."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A rule as arithmetic on flat tensors [N].
+    """A rule as arithmetic on flat tensors [N], which depends on no number.
 
     `phases`: the kinds of steps, which take turns; each computes the update from current features, the
-    streams' values (`stream0[k]`, k steps ago) and running sums. `history_length`: the number of past values
-    stored of each stream. `sums`: the stream and the decay of each running sum; `replaced`: the lags that
-    running sums stand for.
+    streams' values (`stream0[k]`, k steps ago), running sums and `numbers`. `history_length`: the number of
+    past values stored of each stream. `sums`: the stream and the decay of each running sum; `replaced`: the
+    lags that running sums stand for. `names`: the hyper-parameters and coefficients that numbers come from.
+    `kernels`: what has been compiled so far.
     """
 
     features: Features
+    names: tuple[str, ...]
+    numbers: Numbers
     phases: Sequence[Phase]
     streams: Mapping[str, Expression]
     history_length: Mapping[str, int]
     sums: Mapping[str, tuple[str, float]]
     replaced: Sequence[ReplacedLags]
+    kernels: dict[Hashable, Any] = field(default_factory=dict)
 
     @cached_property
     def moments(self) -> tuple[str, ...]:
@@ -50,19 +60,24 @@ class Plan:
         }
 
     @cached_property
-    def initial_state(self) -> dict[str, float]:
-        """The stored tensors by name, with their values before the first step, where all features are 0."""
-        zero = {str(var(name, 0)): torch.zeros((), dtype=torch.float64) for name in self.features.names}
-        start = {name: float(stream.evaluate(zero)) for name, stream in self.streams.items()}
-        values = dict.fromkeys(self.moments, 0.0)
-        values |= {name: start[stream] / (1 - decay) for name, (stream, decay) in self.sums.items()}
-        return values | {name: start[stream] for name, stream in self.history.items()}
+    def stored(self) -> tuple[str, ...]:
+        """Names of all stored tensors."""
+        return (*self.moments, *self.sums, *self.history)
 
-    def step_scalars(self, step: int, lr: float, weight_decay: float, like: Tensor) -> Tensor:
-        """Numbers of a step that all coordinates share: lr, 1 - lr * weight_decay, and the features' own."""
-        # in Python's floats: 1 - beta^t loses four digits in float32, and bfloat16 cannot count past 256
-        values = [lr, 1 - lr * weight_decay, *self.features.step_scalars(float(step)).values()]
-        return torch.tensor(values, dtype=compute_dtype(like.dtype), device=like.device)
+    @cached_property
+    def used(self) -> tuple[Number, ...]:
+        """The numbers that kernels take, in order."""
+        written = [expression for at in self.phases for expression in (at.rule, *at.prepared.values())]
+        variables = (v for expression in (*written, *self.streams.values()) for v in expression.variables)
+        found = dict.fromkeys(number for v in variables if (number := Numbers.read(v)) is not None)
+        return tuple(found)
+
+    @cached_property
+    def scalars(self) -> tuple[str, ...]:
+        """Names of what all coordinates share in a step, in the order of `Bound.scalars`."""
+        shared = ("lr", "decay", *self.features.step_scalars(1.0), *FEATURE_NUMBERS)
+        powers = features.POWERS if "n_hat" in self.features.names else ()
+        return (*shared, *powers, *(f"n{number}" for number in self.used))
 
     def phase(self, step: int) -> int:
         """The index of the phase of a step; the first step is 1."""
@@ -96,52 +111,140 @@ class Plan:
             for lag in range(1, count + 1)
         }
 
+    def bind(self, group: Mapping[str, Any]) -> Bound:
+        """The plan with the numbers of a parameter group. Raises ConfigError where one makes no sense."""
+        given = {name: number(name, group.get(name)) for name in self.names}
+        chosen = _features(self.features.names, group)
+        constants = [getattr(chosen, name) for name in FEATURE_NUMBERS]
+        constants += map(float, chosen.powers) if "n_hat" in chosen.names else ()
+        return Bound(self, chosen, (*constants, *self.numbers.values(self.used, given)))
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A plan with numbers: `constants` are those that do not change from step to step."""
+
+    plan: Plan
+    features: Features
+    constants: tuple[float, ...]
+
+    def scalars(self, step: int, lr: float, weight_decay: float) -> list[float]:
+        """Numbers of a step that all coordinates share, in the order of `Plan.scalars`."""
+        # in Python's floats: 1 - beta^t loses four digits in float32, and bfloat16 cannot count past 256
+        return [lr, 1 - lr * weight_decay, *self.features.step_scalars(float(step)).values(), *self.constants]
+
+    @cached_property
+    def initial_state(self) -> dict[str, float]:
+        """The stored tensors by name, with their values before the first step, where all features are 0."""
+        plan = self.plan
+        names = dict(zip(plan.scalars[-len(self.constants) :], self.constants, strict=True))
+        at = {name: torch.tensor(value, dtype=torch.float64) for name, value in names.items()}
+        at |= {str(var(name, 0)): torch.zeros((), dtype=torch.float64) for name in plan.features.names}
+        start = {name: float(stream.evaluate(at)) for name, stream in plan.streams.items()}
+        values = dict.fromkeys(plan.moments, 0.0)
+        values |= {name: start[stream] / (1 - decay) for name, (stream, decay) in plan.sums.items()}
+        return values | {name: start[stream] for name, stream in plan.history.items()}
+
+    def check_moments(self, dtype: torch.dtype) -> None:
+        """Raise ConfigError where an average over many steps would be lost in the rounding of `dtype`."""
+        longest = 1 - 5 * torch.finfo(dtype).eps  # a rounding of eps / 2 at every step adds up to 10 %
+        decays = {"m": "beta1", "n_m": "beta1", "b": "beta1", "v": "beta2", "n_v": "beta2"}
+        averages = {decays[name]: name for name in self.plan.moments if name in decays}
+        found = {name: (getattr(self.features, name), of) for name, of in averages.items()}
+        found |= {f"the decay of {name}": (decay, name) for name, (_, decay) in self.plan.sums.items()}
+        found |= {"the decay of s": (1.0, "s")} if "s" in self.plan.moments else {}
+        for name, (decay, of) in found.items():
+            if decay > longest:
+                raise ConfigError(
+                    f"in {str(dtype).removeprefix('torch.')}, {of} cannot follow its gradients: {name} is "
+                    f"{decay:g}, where at most {longest:.4g} leaves an error below 10 %; "
+                    "moment_dtype=torch.float32 has no such limit"
+                )
+
+
+_plans: WeakValueDictionary[Hashable, Plan] = WeakValueDictionary()
+_planning = Lock()
+
 
 def make_plan(rule: Expression, group: Mapping[str, Any]) -> Plan:
-    """The plan for a parameter group; the same object as long as the hyper-parameters it depends on stay.
+    """The plan for a parameter group; the same object for all groups with that rule, as long as one uses it.
 
-    Raises ConfigError where a name in the rule has no value.
+    With `lag_tolerance` it also depends on the numbers in the rule. Raises ConfigError where a name in the
+    rule has no value.
     """
-    names = dict.fromkeys(variable.name for variable in rule.variables)
-    values = {
-        name: float(group[name])
-        for name in names
-        if name not in ("lr", *features.NAMES) and isinstance(group.get(name), (int, float))
-    }
-    options = {name: group[name] for name in features.OPTIONS}
+    names = names_of(rule)
+    for name in names:
+        if group.get(name) is None or name == "lr":
+            raise ConfigError(_no_value(rule, name))
+    tolerance = group["lag_tolerance"]
+    given = {name: number(name, group[name]) for name in names} if tolerance is not None else {}
+    options = bool(group["bias_correction"]), bool(group["total_steps"])
+    key = rule, options, tolerance, tuple(given.items())
+    with _planning:
+        plan = _plans.get(key)
+        if plan is None:
+            plan = _plans[key] = _planned(rule, names, group, tolerance, given)
+    return plan
+
+
+def names_of(rule: Expression) -> tuple[str, ...]:
+    """The hyper-parameters and coefficients that a rule names."""
+    return tuple(dict.fromkeys(variable.name for variable in rule.variables if not _is_feature(variable)))
+
+
+def number(name: str, value: Any) -> float:
+    """The value of a hyper-parameter or coefficient. Raises ConfigError if it is not a finite number."""
+    if isinstance(value, bool) or not hasattr(value, "__float__") or getattr(value, "ndim", 0):
+        raise ConfigError(f"{name} must be a number, not {value!r:.60}")
+    value = float.__float__(value) if isinstance(value, float) else float(value)
+    if not math.isfinite(value):
+        raise ConfigError(f"{name} must be a finite number, not {value}")
+    return value
+
+
+def _is_feature(variable: Variable) -> bool:
+    return variable.lag is not None or variable.name in features.NAMES
+
+
+def _features(names: Sequence[str], group: Mapping[str, Any]) -> Features:
+    """The features with the options of a group."""
+    options = {name: number(name, group[name]) for name in FEATURE_NUMBERS}
+    options |= {name: group[name] for name in ("bias_correction", "total_steps")}
     if "n_hat" in names:
-        options["powers"] = tuple(group[name] for name in features.POWERS)
-    return _planned(rule, tuple(values.items()), tuple(options.items()), group["lag_tolerance"])
+        options["powers"] = tuple(number(name, group[name]) for name in features.POWERS)
+    return Features(tuple(names), **options)
 
 
-@lru_cache(maxsize=64)
-def _planned(rule: Expression, values: tuple, options: tuple, lag_tolerance: float | None) -> Plan:
-    rule = _bound(rule, dict(values))
-    names = tuple(dict.fromkeys(variable.name for variable in rule.variables))
-    chosen = Features(names, **dict(options))
-    history = find_history(rule)
-    short = RunningSums(history, {}, ())
-    if lag_tolerance is not None:
-        short = use_running_sums(history, lag_tolerance)
-    history = short.history
-    phases = split_into_phases(history)
-    return Plan(chosen, phases, history.streams, history.lengths, short.sums, short.replaced)
-
-
-def _bound(rule: Expression, values: Mapping[str, float]) -> Expression:
-    """The rule with numbers for the names in `values`; each variable that is left is a feature with a lag."""
+def _planned(
+    rule: Expression,
+    names: tuple[str, ...],
+    group: Mapping[str, Any],
+    tolerance: float | None,
+    given: Mapping[str, float],
+) -> Plan:
     now = {name: var(name, 0) for name in features.NAMES}
-    rule = rule.substitute(values).substitute(now)
-    for variable in rule.variables:
-        if variable.lag is None:
-            hint = did_you_mean(variable.name, (*features.NAMES, *zoo.HYPERPARAMETERS, *zoo.names()), "")
-            raise ConfigError(
-                f"the rule names {variable}, which has no value{'; ' + hint if hint else '.'} "
-                f"Features are {', '.join(features.NAMES)}; hyper-parameters are "
-                f"{', '.join(zoo.HYPERPARAMETERS)}; any other name takes its value by keyword, "
-                f"{variable}=...; `l2o zoo` lists the rules that have names"
-            )
-    return rule
+    rule = rule.substitute(now)
+    read = tuple(dict.fromkeys(v.name for v in rule.variables if v.lag is not None))
+    chosen, numbers = _features(read, group), Numbers()
+    history = find_history(numbers.lift(rule, _is_feature))
+    short = RunningSums(history, {}, ())
+    if tolerance is not None:
+        short = use_running_sums(history, numbers, tolerance, given)
+    history = short.history
+    phases = split_into_phases(history, numbers)
+    return Plan(
+        chosen, names, numbers, phases, history.streams, history.lengths, short.sums, short.replaced
+    )
+
+
+def _no_value(rule: Expression, name: str) -> str:
+    hint = did_you_mean(name, (*features.NAMES, *zoo.HYPERPARAMETERS, *zoo.names()), "")
+    return (
+        f"the rule names {name}, which has no value{'; ' + hint if hint else '.'} "
+        f"Features are {', '.join(features.NAMES)}; hyper-parameters are "
+        f"{', '.join(zoo.HYPERPARAMETERS)}; any other name takes its value by keyword, "
+        f"{name}=...; `l2o zoo` lists the rules that have names"
+    )
 
 
 def compute_dtype(dtype: torch.dtype) -> torch.dtype:

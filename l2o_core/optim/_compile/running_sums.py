@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from ...errors import ExpressionError
 from ...expressions import Expression, var
 from .exponential_sums import ExponentialSum, exponential_sum
 from .history import History
-from .weighted_sums import Weights, add_up, rewrite_sums, weighted_sum
+from .numbers import Numbers
+from .weighted_sums import Weights, add_up, rewrite_sums, weighted, weighted_sum
 
 
 class ReplacedLags(NamedTuple):
@@ -36,10 +38,12 @@ class RunningSums(NamedTuple):
     replaced: Sequence[ReplacedLags]
 
 
-def use_running_sums(history: History, tolerance: float) -> RunningSums:
+def use_running_sums(
+    history: History, numbers: Numbers, tolerance: float, given: Mapping[str, float]
+) -> RunningSums:
     """Put running sums wherever the rule adds up lags of a stream, if they are fewer and within `tolerance`.
 
-    Raises ConfigError for a tolerance outside (0, 1).
+    `given`: the values of names, on which the weights depend. Raises ConfigError for a tolerance outside (0, 1).
     """
     sums: dict[str, tuple[str, float]] = {}
     replaced: list[ReplacedLags] = []
@@ -51,23 +55,27 @@ def use_running_sums(history: History, tolerance: float) -> RunningSums:
             known = {key: name for name, key in sums.items()}
             name = known.get((stream, decay), f"sum{len(sums)}")
             sums[name] = stream, decay
-            terms.append(amplitude * var(name))
-        return add_up(terms)
+            terms.append(weighted(var(name), numbers.constant(amplitude), numbers))
+        return add_up(terms, numbers)
 
     def write(weights: Weights) -> Expression:
         """A sum with running sums where that is shorter."""
+        values = dict(zip(weights, numbers.values(weights.values(), given), strict=True))
         terms = []
         for stream in dict.fromkeys(value.stream for value in weights):
-            own = {v: weight for v, weight in weights.items() if v.stream == stream and weight}
-            by_lag = {v.lag: weight for v, weight in own.items()}
-            longest = max(by_lag, default=0)
+            by_lag = {v.lag: value for v, value in values.items() if v.stream == stream}
+            longest = max((lag for lag, value in by_lag.items() if value), default=0)
             row = [by_lag.get(lag, 0.0) for lag in range(longest + 1)]
             fit = exponential_sum(row, tolerance) if longest > 1 else None
             if fit and 2 * len(fit.decays) < longest + 1:  # a sum is read and written, a past value only read
                 terms.append(running(stream, fit, longest + 1))
-            elif own:
-                terms.append(weighted_sum(own))
-        return add_up(terms)
+            else:
+                own = {v: weight for v, weight in weights.items() if v.stream == stream}
+                terms.append(weighted_sum(own, numbers))
+        return add_up(terms, numbers)
 
-    rule = rewrite_sums(history.rule, history.streams, write).simplify()
+    try:
+        rule = rewrite_sums(history.rule, history.streams, numbers, write)
+    except ExpressionError:  # written out in full, a sum would have more nodes than an expression may have
+        return RunningSums(history, {}, ())
     return RunningSums(History(rule, history.streams) if replaced else history, sums, tuple(replaced))

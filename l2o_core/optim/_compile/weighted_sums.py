@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from ...expressions import Expression, Variable, call, const, var
-from ...expressions.linear import ONE, LinearForm, combine, scaled, write
+from ...expressions.linear import ONE
+from .numbers import Number, Numbers
 
 
 class Value(NamedTuple):
@@ -16,12 +17,14 @@ class Value(NamedTuple):
     lag: int
 
 
-Weights = Mapping[Value, float]
-"""The weight of each of some values: `stream0[2]: 0.5`."""
+Weights = Mapping[Value, Number]
+"""The weight of each of some values: `stream0[2]: n5`."""
+_Form = dict[Expression, Number]
+"""A sum of terms, each with its coefficient; the term `ONE` is the constant."""
 
 
 def rewrite_sums(
-    rule: Expression, streams: Collection[str], rewrite: Callable[[Weights], Expression]
+    rule: Expression, streams: Collection[str], numbers: Numbers, rewrite: Callable[[Weights], Expression]
 ) -> Expression:
     """The rule with `rewrite(weights)` in place of each of its sums over `streams`, the longest there are.
 
@@ -35,41 +38,76 @@ def rewrite_sums(
             return Value(leaf.name, leaf.lag)
         return None
 
-    def written(form: LinearForm) -> Expression:
-        parts = [scaled(term, coefficient) for term, coefficient in form.items() if not value(term)]
-        weights = {read: weight for term, weight in form.items() if (read := value(term))}
-        return add_up([*parts, rewrite(weights)] if weights else parts)
+    def leaf(variable: Variable) -> _Form:
+        number = numbers.read(variable)
+        return {ONE: number} if number is not None else {Expression((variable,)): numbers.one}
 
-    def rest(form: LinearForm) -> list[Expression]:
+    def written(form: _Form) -> Expression:
+        parts = [weighted(term, number, numbers) for term, number in form.items() if not value(term)]
+        weights = {read: number for term, number in form.items() if (read := value(term))}
+        return add_up([*parts, rewrite(weights)] if weights else parts, numbers)
+
+    def rest(form: _Form) -> list[Expression]:
         first = next(iter(form))
         return [] if value(first) else [first]
 
-    def operator(name: str, *forms: LinearForm) -> LinearForm:
+    def operator(name: str, *forms: _Form) -> _Form:
         over_streams = any(len(form) > len(rest(form)) for form in forms)
-        combined = combine(name, *forms) if over_streams else None
+        combined = _combined(name, forms, numbers) if over_streams else None
         if combined is None:
-            return _term(call(name, *map(written, forms)))
+            return {call(name, *map(written, forms)): numbers.one}
         rests = dict.fromkeys(term for form in forms for term in rest(form) if term in combined)
-        together = write([(term, combined.pop(term)) for term in rests])
-        return (_term(together) if rests else {}) | combined
+        together = [weighted(term, combined.pop(term), numbers) for term in rests if term != ONE]
+        constant = {ONE: combined.pop(ONE)} if ONE in combined else {}
+        if together and constant:
+            together.append(numbers.write(constant.pop(ONE)))
+        return constant | ({add_up(together, numbers): numbers.one} if together else {}) | combined
 
-    return written(rule.fold(lambda v: {Expression((v,)): 1.0}, lambda number: {ONE: number}, operator))
+    return written(rule.fold(leaf, lambda number: {ONE: numbers.constant(number)}, operator))
 
 
-def weighted_sum(weights: Weights) -> Expression:
+def _combined(name: str, forms: Sequence[_Form], numbers: Numbers) -> _Form | None:
+    """An operator applied to linear forms, if the result is one in their terms, else None."""
+    constants = [form[ONE] if form.keys() == {ONE} else None for form in forms]
+    match name, forms, constants:
+        case "+", (x, y), _:
+            return _total(x, y, numbers)
+        case "-", (x, y), _:
+            return _total(x, _scaled(y, numbers.minus_one, numbers), numbers)
+        case "neg", (x,), _:
+            return _scaled(x, numbers.minus_one, numbers)
+        case "*", (_, y), (int(factor), _):
+            return _scaled(y, factor, numbers)
+        case "*", (x, _), (_, int(factor)):
+            return _scaled(x, factor, numbers)
+    return None
+
+
+def _total(x: _Form, y: _Form, numbers: Numbers) -> _Form:
+    return x | {term: numbers.apply("+", x.get(term, numbers.zero), number) for term, number in y.items()}
+
+
+def _scaled(form: _Form, factor: Number, numbers: Numbers) -> _Form:
+    return {term: numbers.apply("*", factor, number) for term, number in form.items()}
+
+
+def weighted_sum(weights: Weights, numbers: Numbers) -> Expression:
     """The sum written out in full."""
-    return add_up([weight * var(*value) for value, weight in weights.items()])
+    return add_up([weighted(var(*value), number, numbers) for value, number in weights.items()], numbers)
 
 
-def add_up(terms: Sequence[Expression]) -> Expression:
+def weighted(term: Expression, number: Number, numbers: Numbers) -> Expression:
+    """A term times its coefficient; the coefficients 1 and -1 are not written."""
+    if term == ONE:
+        return numbers.write(number)
+    if number == numbers.minus_one:
+        return -term
+    return term if number == numbers.one else numbers.write(number) * term
+
+
+def add_up(terms: Sequence[Expression], numbers: Numbers) -> Expression:
     """The sum of the terms, which is 0 without any."""
     if not terms:
-        return const(0)
-    first, *others = (term.program for term in terms)
-    return Expression((*first, *(node for program in others for node in (*program, "+"))))
-
-
-def _term(expression: Expression) -> LinearForm:
-    """An expression as one term, or as a constant if it is one."""
-    value = expression.root if expression.variables else expression.simplify().root
-    return {ONE: value} if isinstance(value, float) else {expression: 1.0}
+        return numbers.write(numbers.zero)
+    program = terms[0].program + tuple(node for term in terms[1:] for node in (*term.program, "+"))
+    return Expression(program)
