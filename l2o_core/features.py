@@ -207,9 +207,9 @@ class Features:
         if "g3" in wanted:
             out["g3"] = g * g * g
         if "sg" in wanted:
-            out["sg"] = g.sign()
+            out["sg"] = _sign(g)
         if "sm" in wanted:
-            out["sm"] = new["m"].sign()
+            out["sm"] = _sign(new["m"])
         if "ag" in wanted:
             out["ag"] = log_preprocess(g)
         return {name: out[name] for name in self.names}
@@ -239,6 +239,13 @@ def power_sums(
     up1, up2 = (alpha[0] * log).exp(), (alpha[1] * log).exp()  # |g|^alpha, cheaper than four powers
     first = g * (k[0] * up1 + k[1] / up1)
     return first, magnitude * magnitude * (ell[0] * up2 + ell[1] / up2)
+
+
+def _sign(x: Tensor) -> Tensor:
+    """The sign of x; undefined where x is, so that a lost gradient shows."""
+    import torch
+
+    return torch.where(x.isnan(), x, x.sign())
 
 
 def n_hat_denominator(n_v: Tensor) -> Tensor:

@@ -32,6 +32,11 @@ def _magnitude(x: Tensor) -> Tensor:
     return torch.where(x == 0, 1.0, x.abs())
 
 
+def _sign(x: Tensor) -> Tensor:
+    """The sign of x; undefined where x is: torch.sign would make a 0 of it, and nobody would notice."""
+    return torch.where(x.isnan(), x, x.sign())
+
+
 def _sqrt(x: Tensor) -> Tensor:
     return x.sign() * _magnitude(x).sqrt()
 
@@ -39,7 +44,7 @@ def _sqrt(x: Tensor) -> Tensor:
 def _pow(x: Operand, y: Operand) -> Tensor:
     if isinstance(x, float):
         return math.copysign(1.0, x) * abs(x) ** y if x else torch.zeros_like(y)
-    return x.sign() * _magnitude(x) ** y
+    return _sign(x) * _magnitude(x) ** y
 
 
 def _log(x: Tensor) -> Tensor:
@@ -75,7 +80,7 @@ TENSOR_FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "sinh": torch.sinh,
     "relu": torch.relu,
     "erfc": torch.erfc,
-    "sign": torch.sign,
+    "sign": _sign,
     "log": _log,
     "abs": torch.abs,
     "cos": torch.cos,

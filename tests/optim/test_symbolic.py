@@ -258,11 +258,11 @@ def cut_short(state: dict) -> dict:
     ("state", "message"),
     [
         (stepped("momentum", 2).state_dict(), r"belongs to -b\[0\]"),
-        (torch.optim.Adam([parameter(2)]).state_dict(), "belongs to None"),
+        (torch.optim.Adam([parameter(2)]).state_dict(), "another optimizer"),
         (stepped("adam", 3).state_dict(), "holds"),
         (cut_short(stepped("adam", 2).state_dict()), "holds"),
         ({"state": {}}, "no state"),
-        ({"state": {}, "param_groups": []}, "no state"),
+        ({"state": {}, "param_groups": []}, "0 parameter groups, not 1"),
     ],
 )
 def test_states_of_others_are_refused(state, message):

@@ -190,6 +190,7 @@ class TestEveryRule:
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
     def test_runs_in_the_type_of_the_parameters(self, name, dtype):
+        """Moments are kept in float32 at least: in bfloat16, an average of 1000 steps could not fall."""
         p = nn.Parameter(torch.ones(5, dtype=dtype))
         optimizer = SymbolicOptimizer([p], name, **options(name))
         for scale in (1.0, -0.5, 0.0):
@@ -197,7 +198,8 @@ class TestEveryRule:
             optimizer.step()
         assert p.dtype == dtype
         assert p.isfinite().all()
-        assert all(value.dtype == dtype for key, value in optimizer.state[p].items() if key != "step")
+        stored = {key: value.dtype for key, value in optimizer.state[p].items() if key != "step"}
+        assert stored == {key: dtype if key.startswith("stream") else torch.float32 for key in stored}
 
 
 def test_the_zoo_and_the_language_are_read_without_pytorch():

@@ -63,11 +63,13 @@ template <class W> W square(W x) { return x * x; }
 template <class W> bool lt(W x, W y) { return x < y; }
 template <class W> bool gt(W x, W y) { return x > y; }
 template <class W> bool eq(W x, W y) { return x == y; }
+template <class W> bool ne(W x, W y) { return x != y; }
+template <class W> bool isnan(W x) { return x != x; }
 template <class W> W where(bool yes, W x, W y) { return yes ? x : y; }
 template <class W> W lerp(W x, W y, W weight) { return x + weight * (y - x); }
 
-// NaN propagates as in PyTorch; only sign turns it into a number, 0
-template <class W> W sign(W x) { return W(x > 0) - W(x < 0); }
+// NaN propagates
+template <class W> W sign(W x) { return x != x ? x : W(x > 0) - W(x < 0); }
 template <class W> W relu(W x) { return x < 0 ? W(0) : x; }
 template <class W> W clamp_min(W x, W low) { return x < low ? low : x; }
 template <class W> W clamp_max(W x, W high) { return x > high ? high : x; }

@@ -75,7 +75,8 @@ def _by_function(rule: Expression) -> History:
         lag = None if not lags else lags.pop() if len(lags) == 1 else MIXED
         parts = [node.plain for node in nodes if node.plain is not None]
         plain = None if lag == MIXED else call(name, *parts)
-        linear = name in ("+", "-", "neg") or (name == "*" and None in (nodes[0].lag, nodes[1].lag))
+        linear = name in ("+", "-", "neg") or (name in ("*", "/") and nodes[-1].lag is None)
+        linear |= name == "*" and nodes[0].lag is None
         if plain is None or linear or lag is None:
             return _Node(plain, call(name, *(node.streamed for node in nodes)), lag)
         return _Node(plain, stream(plain, lag), lag)

@@ -71,9 +71,11 @@ def step_function(
         inputs |= {f"{name}[0]": value for name, value in newest.items()}
         inputs |= {name: operands[name].to(dtype) for name in at.reads}
         for name, (stream, decay) in plan.sums.items():
-            new[name] = inputs[name] = decay * operands[name].to(dtype) + newest[stream]
+            total = decay * operands[name].to(dtype) + newest[stream]
+            lost = total - total != 0  # infinite or undefined: as lags would, the sum forgets it
+            new[name] = inputs[name] = torch.where(lost, newest[stream], total)
         update = rule(inputs)
-        new |= {name: total(inputs) for name, total in prepared.items()}
+        new |= {name: ahead(inputs) for name, ahead in prepared.items()}
         new |= {f"{name}[{count}]": newest[name] for name, count in plan.history_length.items() if count}
         new["p"] = scalars["decay"] * operands["p"].to(dtype) + scalars["lr"] * update
         for name, value in new.items():

@@ -57,7 +57,7 @@ def fresh_rule(name: str) -> dict:
 def same_steps(name: str, steps: int, **hyperparameters) -> None:
     """A rule takes the same steps compiled and not."""
     data, one, two = batches(steps), model(), model()
-    slow = SymbolicOptimizer(one.parameters(), name, **hyperparameters)
+    slow = SymbolicOptimizer(one.parameters(), name, compile=False, **hyperparameters)
     quick = SymbolicOptimizer(two.parameters(), name, compile=True, **hyperparameters)
     for a, b in zip(train(one, slow, data), train(two, quick, data), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
@@ -106,7 +106,7 @@ class TestCompiled:
         first, second = model(), model()
         quick = SymbolicOptimizer(first.parameters(), RULE, compile=True)
         train(first, quick, batches(3))
-        slow = SymbolicOptimizer(second.parameters(), RULE)
+        slow = SymbolicOptimizer(second.parameters(), RULE, compile=False)
         slow.load_state_dict(quick.state_dict())
         assert not slow.param_groups[0]["compile"]
 

@@ -9,6 +9,7 @@ from torch import nn
 from l2o_core.expressions import parse
 from l2o_core.optim import SymbolicOptimizer
 from l2o_core.optim._compile.history import find_history
+from l2o_core.optim._compile.numbers import Numbers
 from l2o_core.optim._compile.partial_sums import split_into_phases
 
 LAGS = range(20)
@@ -33,7 +34,9 @@ PERIODS |= {"without the present": 5, "few lags": 1, "no past": 1}
 
 
 def found(rule: str):
-    return split_into_phases(find_history(parse(rule)))
+    numbers = Numbers()
+    lifted = numbers.lift(parse(rule), lambda variable: variable.lag is not None)
+    return split_into_phases(find_history(lifted), numbers)
 
 
 @pytest.mark.parametrize("name", PERIODS)
