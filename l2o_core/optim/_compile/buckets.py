@@ -51,19 +51,25 @@ class Bucket:
                 entry[name] = _like(p, part.copy_(old[name]) if name in old else part)
         for entry in self.entries:
             entry["step"] = self.step
-        self._handles = [entry[name] for entry in self.entries for name in self.stored]
-        self._views = [local(handle) for handle in self._handles]
+        self._handles = {name: [entry[name] for entry in self.entries] for name in self.stored}
+        self._views = {name: [*map(local, handles)] for name, handles in self._handles.items()}
+        self._addresses = {name: [*map(Tensor.data_ptr, views)] for name, views in self._views.items()}
         self._places = self._now()
 
-    def is_current(self, state: State) -> bool:
-        """Whether parameters, gradients' types and the state are those that this bucket was made of."""
-        if not all(map(is_, map(state.get, self.params), self.entries)):
-            return False
-        held = [entry.get(name) for entry in self.entries for name in self.stored]
+    def is_current(self, state: State, slots: Sequence[str]) -> bool:
+        """Whether parameters, gradients' types and the state are those that this bucket was made of.
+
+        Of the state, all that matters to a step is compared: what it reads or writes, in `slots`.
+        """
         return (
-            all(map(is_, held, self._handles))
-            and all(entry.get("step") == self.step for entry in self.entries)
+            all(map(is_, map(state.get, self.params), self.entries))
+            and [entry.get("step") for entry in self.entries].count(self.step) == len(self.entries)
             and self._now() == self._places
+            and all(
+                all(map(is_, [entry.get(slot) for entry in self.entries], self._handles[slot]))
+                and [*map(Tensor.data_ptr, self._views[slot])] == self._addresses[slot]
+                for slot in slots
+            )
         )
 
     def operands(self, slots: Sequence[str]) -> list[Tensor]:
@@ -102,11 +108,11 @@ class Bucket:
         return [part.view(q.shape) for q, part in zip(self.locals, whole.split(self.sizes), strict=True)]
 
     def _now(self) -> list[Any]:
-        """Where and what the tensors of this bucket are."""
-        locals_ = map(local, self.params)
-        places = [(q.data_ptr(), q.shape, q.stride(), q.dtype, q.device) for q in locals_]
-        kinds = [p.grad.dtype for p in self.params]  # type: ignore[union-attr]
-        return [places, kinds, [*map(Tensor.data_ptr, self._views)], [*map(Tensor.numel, self._views)]]
+        """Where and what the parameters are, and the types of their gradients."""
+        return [
+            (q.data_ptr(), q.shape, q.stride(), q.dtype, q.device, p.grad.dtype)  # type: ignore[union-attr]
+            for p, q in zip(self.params, map(local, self.params), strict=True)
+        ]
 
 
 def is_large(q: Tensor) -> bool:

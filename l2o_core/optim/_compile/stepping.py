@@ -51,7 +51,11 @@ class Stepping:
             kind != self._kind
             or len(params) != len(self._params)
             or not all(map(is_, params, self._params))
-            or not all(bucket.is_current(state) for buckets in self._together for bucket in buckets)
+            or not all(
+                bucket.is_current(state, bound.plan.slots(bucket.step + 1))
+                for buckets in self._together
+                for bucket in buckets
+            )
         ):
             self._kind = ()
             self._together = in_buckets(params, state, bound, *kind[1:])
