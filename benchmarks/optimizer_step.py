@@ -48,15 +48,15 @@ def optimizers() -> dict:
     return {
         "SGD, momentum, foreach": (lambda p: torchs.SGD(p, 1e-3, momentum=0.9, foreach=True), momentum),
         "SGD, momentum, fused": (lambda p: torchs.SGD(p, 1e-3, momentum=0.9, fused=True), momentum),
-        "momentum, equation": (lambda p: ours(p, "momentum"), None),
+        "momentum, equation": (lambda p: ours(p, "momentum", compile=False), None),
         "momentum, compiled": (lambda p: ours(p, "momentum", compile=True), None),
         "Adam, foreach": (lambda p: torchs.Adam(p, foreach=True), adam),
         "Adam, fused": (lambda p: torchs.Adam(p, fused=True), adam),
-        "Adam, equation": (lambda p: ours(p, "adam"), None),
+        "Adam, equation": (lambda p: ours(p, "adam", compile=False), None),
         "Adam, compiled": (lambda p: ours(p, "adam", compile=True), None),
         "AdamW, fused": (lambda p: torchs.AdamW(p, fused=True), adam),
         "AdamW, compiled": (lambda p: ours(p, "adamw", compile=True), None),
-        "Eq. 6, equation": (lambda p: ours(p, "syml2o_eq6", **EQ6), None),
+        "Eq. 6, equation": (lambda p: ours(p, "syml2o_eq6", compile=False, **EQ6), None),
         "Eq. 6, compiled": (lambda p: ours(p, "syml2o_eq6", compile=True, **EQ6), None),
         "Eq. 6, bfloat16": (
             lambda p: ours(p, "syml2o_eq6", compile=True, history_dtype=torch.bfloat16, **EQ6),

@@ -42,12 +42,13 @@ def equation(rule: str | Expression) -> Expression:
 
 
 def completed(rule: str | Expression, *layers: Mapping[str, Any]) -> dict[str, Any]:
-    """All that a group says: what is given, the last layer first, else the zoo's value for the rule, else the
-    default. Raises ConfigError for `betas` that contradict beta1 or beta2.
+    """All that a group says: what the last layer gives, else one before, else the zoo, else the defaults.
+
+    Raises ConfigError for `betas` that contradict beta1 or beta2.
     """
     known = zoo.get(rule).defaults if isinstance(rule, str) and rule in zoo.names() else {}
     rule = equation(rule)
-    values = DEFAULTS | OPTIONS | dict(known)
+    values: dict[str, Any] = {**DEFAULTS, **OPTIONS, **known}
     if "n_hat" in {variable.name for variable in rule.variables}:
         values = dict(zip(features.POWERS, features.Features(()).powers, strict=True)) | values
     for layer in layers:

@@ -20,16 +20,19 @@ Groups = Sequence[Mapping[str, Any]]
 def checked(
     groups: Groups, state_dict: Mapping[str, Any]
 ) -> tuple[list[dict[str, Any]], dict[Tensor, dict[str, Any]]]:
-    """The groups and the state to go on with, as copies. Raises CheckpointError for a state that does not fit."""
+    """The groups and the state to go on with, as copies. Raises CheckpointError where they do not fit."""
     try:
         saved_groups, saved_state = state_dict["param_groups"], state_dict["state"]
         if len(groups) != len(saved_groups):
             raise CheckpointError(f"this state has {len(saved_groups)} parameter groups, not {len(groups)}")
-        resumed, owners, plans = [], {}, {}
+        resumed: list[dict[str, Any]] = []
+        owners: dict[Any, Tensor] = {}
+        plans: dict[Any, Plan] = {}
         for index, (mine, saved) in enumerate(zip(groups, saved_groups, strict=True)):
             if len(mine["params"]) != len(saved["params"]):
                 raise CheckpointError(
-                    f"group {index} of this state has {len(saved['params'])} parameters, not {len(mine['params'])}"
+                    f"group {index} of this state has {len(saved['params'])} parameters, "
+                    f"not {len(mine['params'])}"
                 )
             resumed.append(_group(mine, saved))
             owners |= zip(saved["params"], mine["params"], strict=True)
@@ -59,8 +62,10 @@ def _group(mine: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
     if equation(saved["rule"]) != equation(mine["rule"]):
         raise CheckpointError(f"this state belongs to {saved['rule']}, not to {mine['rule']}")
     saved = dict(saved)
-    saved.setdefault("lag_tolerance", saved.pop("compact", None))  # states from before this option was renamed
-    group = OPTIONS | copy.deepcopy({name: value for name, value in saved.items() if name != "params"})
+    saved.setdefault(
+        "lag_tolerance", saved.pop("compact", None)
+    )  # states from before this option was renamed
+    group = {**OPTIONS, **copy.deepcopy({name: value for name, value in saved.items() if name != "params"})}
     group |= {name: mine[name] for name in ("params", "param_names", "compile") if name in mine}
     needed = {*DEFAULTS, *names_of(equation(mine["rule"]))}
     if missing := sorted(needed - group.keys()):
@@ -74,13 +79,16 @@ def _entry(p: Tensor, entry: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     """The saved state of a parameter, on its device, each tensor in the type that it was saved in."""
     tensors = {name: value for name, value in entry.items() if isinstance(value, Tensor) and name != "step"}
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
-    if entry and ("step" not in entry or {name: shapes.get(name) for name in plan.stored} != (
-        dict.fromkeys(plan.stored, tuple(p.shape))
-    )):
+    if entry and (
+        "step" not in entry
+        or {name: shapes.get(name) for name in plan.stored} != (dict.fromkeys(plan.stored, tuple(p.shape)))
+    ):
         held = {**shapes, **({} if "step" in entry else {"step": "missing"})}
         raise CheckpointError(f"the state of a parameter of shape {tuple(p.shape)} holds {held}")
     for name in plan.stored if entry else ():
-        if not tensors[name].is_floating_point() or hasattr(p, "to_local") != hasattr(tensors[name], "to_local"):
+        if not tensors[name].is_floating_point() or hasattr(p, "to_local") != hasattr(
+            tensors[name], "to_local"
+        ):
             raise CheckpointError(
                 f"{name} of a parameter of shape {tuple(p.shape)} is a {type(tensors[name]).__name__} of "
                 f"{tensors[name].dtype}, where numbers shared out as the parameter's are needed; for sharded "

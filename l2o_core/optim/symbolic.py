@@ -58,13 +58,17 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         weight_decay: Decoupled weight decay, as in AdamW; default 0.
         bias_correction: Whether moments are divided by `1 - beta^t`; default True.
         total_steps: Steps over which the features `ld` and `cd` decay; required by rules that name them.
-        compile: Run one fused kernel for each type and device, compiled at the first step (on a CPU by a C++
-            compiler, in half a second). A new `lr` needs no other kernel. Rules with many lags have a kernel
-            for each of a few kinds of steps.
+        compile: Whether to run one fused kernel for each type and device: in C++ on a CPU, Triton's on a GPU.
+            "auto", the default, compiles on a CPU with a C++ compiler where there are 100,000 parameters
+            or more; elsewhere it takes the same steps without a kernel. A kernel is compiled when it is first
+            needed, in half a second, and is then kept on disk; rules with many lags have a few. Other
+            hyper-parameters or coefficients need no other kernel.
         lag_tolerance: Replace lags by a few running sums wherever that changes the weighted sum over them by
             at most this fraction of its largest possible value (0.01 is 1 %); `replaced_lags` lists where.
         history_dtype: Type that past values are stored in, such as `torch.bfloat16`; default that of the
             parameters.
+        moment_dtype: Type that moments and running sums are stored in; default that of the parameters, but at
+            least float32. `torch.bfloat16` is refused where its rounding would add up to more than 10 %.
         **coefficients: Values of other names in the rule; of a rule with `n_hat` also k1, k2, l1, l2, alpha1
             and alpha2.
 
@@ -101,7 +105,11 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         **coefficients: float,
     ):
         given: dict[str, Any] = {"lr": lr, "betas": betas, "beta1": beta1, "beta2": beta2, "eps": eps}
-        given |= {"weight_decay": weight_decay, "bias_correction": bias_correction, "total_steps": total_steps}
+        given |= {
+            "weight_decay": weight_decay,
+            "bias_correction": bias_correction,
+            "total_steps": total_steps,
+        }
         given |= {"compile": compile, "lag_tolerance": lag_tolerance}
         given |= {"history_dtype": history_dtype, "moment_dtype": moment_dtype}
         defaults = options.completed(rule, given, coefficients)
@@ -173,9 +181,9 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         """Add parameters.
 
         Args:
-            param_group: The parameters under "params", and hyper-parameters of their own, if any; also a `rule`,
-                whose hyper-parameters then have the zoo's values where neither the group nor the constructor
-                gives one.
+            param_group: The parameters under "params", and hyper-parameters of their own, if any; also a
+                "rule", whose hyper-parameters then have the zoo's values where neither the group nor the
+                constructor gives one.
 
         Raises:
             ConfigError: If a value makes no sense.
@@ -227,8 +235,8 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         """The state, from which `load_state_dict` resumes exactly.
 
         Returns:
-            Groups with all their values under "param_groups", and under "state" for each parameter the steps that
-            it has taken and the tensors that the rule stores for it.
+            Groups with all their values under "param_groups", and under "state" for each parameter the steps
+            that it has taken and the tensors that the rule stores for it.
         """
         self._agree()
         return super().state_dict()
@@ -236,15 +244,15 @@ class SymbolicOptimizer(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Resume exactly from a state.
 
-        Whether steps are compiled is not part of a state: that stays as it is. Tensors keep the types that they
-        were saved in.
+        Whether steps are compiled is not part of a state: that stays as it is. Tensors keep the types in
+        which they were saved.
 
         Args:
             state_dict: The value of `state_dict()` of an optimizer with the same rule and parameters.
 
         Raises:
-            CheckpointError: If the state belongs to another rule, other parameters or another optimizer, or is
-                damaged. Nothing has changed then.
+            CheckpointError: If the state is damaged, or belongs to another rule, other parameters or another
+                optimizer. Nothing has changed then.
         """
         for before in self._optimizer_load_state_dict_pre_hooks.values():
             state_dict = before(self, state_dict) or state_dict
@@ -266,7 +274,7 @@ class SymbolicOptimizer(torch.optim.Optimizer):
                 group.setdefault(name, value)
             group.setdefault("betas", (group["beta1"], group["beta2"]))
         self._forget()
-        self._betas = [group["betas"] for group in self.param_groups]
+        self._betas += [group["betas"] for group in self.param_groups]
         self._count()
 
     def _forget(self) -> None:
@@ -278,7 +286,7 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         self._numbers = sum(p.numel() for group in self.param_groups for p in group["params"])
 
     def _agree(self) -> None:
-        """Let `betas`, which PyTorch's schedulers write, and beta1 and beta2 agree: what was changed counts."""
+        """Let beta1, beta2 and `betas`, which PyTorch's schedulers write, agree: what was changed counts."""
         for index, group in enumerate(self.param_groups):
             both, each = group["betas"], (group["beta1"], group["beta2"])
             if both != each:

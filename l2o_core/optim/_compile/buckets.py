@@ -148,11 +148,10 @@ def _known(p: Tensor, q: Tensor, entry: Mapping[str, Any], names: Mapping[str, A
 
 
 def _like(p: Tensor, part: Tensor) -> Tensor:
-    """This process's part of a state tensor, as `p` is: the part itself, or a DTensor."""
+    """A part of the state in the form of `p`: as it is, or as the local part of a DTensor."""
     if not hasattr(p, "to_local"):
         return part
     from torch.distributed.tensor import DTensor
 
-    return DTensor.from_local(
-        part, p.device_mesh, p.placements, run_check=False, shape=p.shape, stride=p.stride()
-    )
+    mesh, placements = p.device_mesh, p.placements  # type: ignore[attr-defined]
+    return DTensor.from_local(part, mesh, placements, run_check=False, shape=p.shape, stride=p.stride())

@@ -1,7 +1,8 @@
-"""C++ to machine code: compiled once for each processor, kept on disk, and loaded as long as something uses it."""
+"""C++ to machine code: compiled once for each processor, kept on disk, loaded while something uses it."""
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import hashlib
 import os
@@ -12,11 +13,10 @@ import tempfile
 import time
 import weakref
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
-
-import _ctypes
 
 from ...errors import ConfigError
 
@@ -76,7 +76,7 @@ def kept_in() -> Path | None:
 
 
 def _from_disk(text: str) -> Library | None:
-    """A library that was compiled before. Its name holds a digest of its content, so a damaged one is passed by."""
+    """A library from before; the digest of its content in its name tells whether it is damaged."""
     folder = kept_in()
     for path in sorted(folder.glob(f"{_key(text)}-*.so")) if folder else ():
         try:
@@ -134,7 +134,7 @@ def _key(text: str) -> str:
 
 @cache
 def _machine() -> str:
-    """This kind of processor, for which `-march=native` compiles."""
+    """The kind of processor, for which `-march=native` compiles."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         kind = [line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))]
@@ -159,10 +159,8 @@ def _compilers() -> Iterable[str]:
 def _keep_runtimes() -> None:
     """Keep the runtime that is loaded, if any."""
     for name in RUNTIMES:
-        try:
+        with suppress(OSError, AttributeError):
             ctypes.CDLL(name, mode=os.RTLD_NOLOAD | os.RTLD_NODELETE)
-        except (OSError, AttributeError):
-            pass
 
 
 def _cannot_compile(why: str) -> ConfigError:

@@ -76,6 +76,7 @@ template <class W> W clamp_max(W x, W high) { return x > high ? high : x; }
 template <class W> W minimum(W x, W y) { return (x < y || x != x) ? x : y; }
 template <class W> W maximum(W x, W y) { return (x > y || x != x) ? x : y; }
 
+template <class W> W copysign(W x, W y) { return std::copysign(x, y); }
 template <class W> W abs(W x) { return std::abs(x); }
 template <class W> W sqrt(W x) { return std::sqrt(x); }
 template <class W> W pow(W x, W y) { return std::pow(x, y); }

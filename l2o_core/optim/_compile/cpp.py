@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from ...errors import ConfigError
+from .blocks import early_order
 from .build import library
 
 WORTH_THREADS = 1 << 15
@@ -63,7 +64,9 @@ class Loop:
                     or tensor.stride() != (1,)
                     or tensor.device.type != "cpu"
                 ):
-                    raise ConfigError(f"a compiled step takes {kind} [{size}] without gaps, not {describe(tensor)}")
+                    raise ConfigError(
+                        f"a compiled step takes {kind} [{size}] without gaps, not {describe(tensor)}"
+                    )
         pointers = [tensor.data_ptr() for part in parts for tensor in part]
         threads = torch.get_num_threads() if sum(sizes) >= WORTH_THREADS else 1
         self._library.step(
@@ -79,7 +82,7 @@ def source(graph: fx.Graph, types: Mapping[str, torch.dtype], dtype: torch.dtype
     """The loop as C++: each node of the graph is a call of the function in cpp.hpp with its name."""
     body, stores, shared = [], [], []
     is_shared: set[fx.Node] = set()  # one number for all coordinates, computed before the loop
-    for node in _early_order(graph):
+    for node in early_order(graph):
         function = node.target if isinstance(node.target, str) else node.target.__name__
         match node.op, function:
             case "output", _:
@@ -113,18 +116,6 @@ def source(graph: fx.Graph, types: Mapping[str, torch.dtype], dtype: torch.dtype
         ),
         body="\n    ".join(body + stores),
     )
-
-
-def _early_order(graph: fx.Graph) -> list[fx.Node]:
-    """The nodes, each as soon as its inputs are computed: few values are alive at a time."""
-    order: dict[fx.Node, None] = {}
-    for node in graph.nodes:
-        ready = [] if node in order else [node]
-        while ready:
-            now = ready.pop()
-            order[now] = None
-            ready += [user for user in now.users if order.keys() >= set(user.all_input_nodes)][::-1]
-    return list(order)
 
 
 def _type(dtype: torch.dtype) -> str:

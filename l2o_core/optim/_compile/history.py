@@ -42,8 +42,8 @@ class _Node(NamedTuple):
 def find_history(rule: Expression) -> History:
     """The rule over streams: functions of features if these take no more memory, else features.
 
-    Variables of `rule` without a lag are numbers. Sums and factors that are numbers stay outside of streams, so
-    that different multiples of one function share one.
+    Variables of `rule` without a lag are numbers. Sums, and factors that are numbers, stay outside of
+    streams, so that different multiples of one function share one.
     """
     return min(_by_function(rule), _by_feature(rule), key=lambda history: sum(history.lengths.values()))
 

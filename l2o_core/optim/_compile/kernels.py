@@ -7,12 +7,15 @@ on a CPU, "auto" does so where it can; "inductor" is PyTorch's compiler, for GPU
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx
 
 from ...errors import ConfigError
+from ...expressions.compilation import compile_expression
+from .blocks import Blocks
 from .cpp import Loop
 from .plan import Plan, compute_dtype
 
@@ -20,9 +23,6 @@ Operands = Sequence[Tensor]
 """The tensors that a step of some parameters reads and writes, each [N], in the order of `Plan.operands`."""
 Kernel = Callable[[Sequence[Operands], Sequence[float]], None]
 """`kernel(parts, scalars)`: a step in place of each of the parts; `scalars`: see `Bound.scalars`."""
-
-BLOCK = 1 << 16
-"""Coordinates that step together on a CPU: their temporaries stay in the cache."""
 
 
 class Types(NamedTuple):
@@ -59,9 +59,10 @@ def step_function(
     Everything is computed in the type `dtype`.
     """
     features, at = plan.features, plan.phases[phase]
-    streams = {name: stream.compile() for name, stream in plan.streams.items()}
-    prepared = {name: total.compile() for name, total in at.prepared.items()}
-    rule = at.rule.compile()
+    function = partial(compile_expression, differentiable=False)
+    streams = {name: function(stream) for name, stream in plan.streams.items()}
+    prepared = {name: function(ahead) for name, ahead in at.prepared.items()}
+    rule = function(at.rule)
 
     def step(operands: Mapping[str, Tensor], scalars: Mapping[str, Any]) -> None:
         old = {name: operands[name].to(dtype) for name in plan.moments}
@@ -85,21 +86,17 @@ def step_function(
 
 
 def eager_kernel(plan: Plan, phase: int, types: Mapping[str, torch.dtype], dtype: torch.dtype) -> Kernel:
-    """Operation by operation; on a CPU block by block, so that no temporary is larger than a block."""
-    step = step_function(plan, phase, dtype)
-    timed = {"t", "ld", "cd"} & set(plan.scalars)  # features, which functions of tensors take
+    """Operation by operation; on a CPU block by block, so that temporaries stay in its cache."""
+    graph = traced(plan, phase, dtype)
+    blocks = Blocks(graph.graph, {_symbol(name): kind for name, kind in types.items()}, dtype)
 
     def run(parts: Sequence[Operands], scalars: Sequence[float]) -> None:
         device = parts[0][0].device
-        named: dict[str, Any] = dict(zip(plan.scalars, scalars, strict=True))
-        if timed & set(plan.features.names):
-            named |= {name: torch.tensor(named[name], dtype=dtype, device=device) for name in timed}
+        if device.type == "cpu":
+            return blocks(parts, scalars)
+        shared = torch.tensor(scalars, dtype=dtype, device=device)
         for operands in parts:
-            count = len(operands[0])
-            size = BLOCK if device.type == "cpu" else max(1, count)
-            for start in range(0, count, size):
-                block = (tensor[start : start + size] for tensor in operands)
-                step(dict(zip(types, block, strict=True)), named)
+            graph(shared, *operands)
 
     return run
 
@@ -159,6 +156,7 @@ def traced(plan: Plan, phase: int, dtype: torch.dtype) -> fx.GraphModule:
     shared = inputs.pop("scalars")
     step_function(plan, phase, dtype)(inputs, {name: shared[i] for i, name in enumerate(plan.scalars)})
     graph.output(None)
+    graph.eliminate_dead_code(lambda node: node.target == "copy_" or node.op in ("placeholder", "output"))
     return fx.GraphModule(torch.nn.Module(), graph)
 
 

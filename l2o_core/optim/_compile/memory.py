@@ -14,7 +14,7 @@ TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def local(x: Tensor) -> Tensor:
-    """The numbers of a tensor that this process holds: all, or its part of a `DTensor` (FSDP, tensor parallel).
+    """The numbers of a tensor that this process holds: all, or its part of a `DTensor`, as FSDP makes them.
 
     Raises ConfigError for other tensors that are made of tensors.
     """

@@ -1,7 +1,7 @@
 """The numbers of a rule: what all coordinates share is computed once, and handed to kernels as arguments.
 
-In `-c * tanh(g / (2 * c))`, the numbers are `-c` and `1 / (2 * c)`. The rule over numbers, `n2 * tanh(g * n5)`,
-does not depend on their values: neither does anything that is compiled for it.
+In `-c * tanh(g / (2 * c))`, the numbers are `-c` and `1 / (2 * c)`. The rule over numbers,
+`n2 * tanh(g * n5)`, does not depend on their values: neither does anything that is compiled for it.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Numbers:
 
     def apply(self, name: str, *arguments: Number) -> Number:
         """The place of an operator's result; neutral elements go, and constants are folded."""
-        match name, *arguments:
-            case "+", x, y if self.zero in arguments:
-                return y if x == self.zero else x
-            case "*", x, y if self.one in arguments:
-                return y if x == self.one else x
-        known = [self._entries[argument] for argument in arguments]
-        if all(isinstance(value, float) for value in known):
+        neutral = {"+": self.zero, "*": self.one}.get(name)
+        if neutral in arguments:
+            first, second = arguments
+            return second if first == neutral else first
+        entries = [self._entries[argument] for argument in arguments]
+        known = [entry for entry in entries if isinstance(entry, float)]
+        if len(known) == len(entries):
             return self.constant(_applied(name, *known))
         return self._place((name, *arguments), (name, *arguments))
 
@@ -100,7 +100,12 @@ class Numbers:
         return self._places[key]
 
 
-_SIMPLE = {"+": operator.add, "-": operator.sub, "*": operator.mul, "neg": operator.neg}
+_SIMPLE: Mapping[str, Callable[..., float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "neg": operator.neg,
+}
 
 
 def _applied(name: str, *values: float) -> float:

@@ -73,7 +73,7 @@ def _exclusive_sums(history: History, numbers: Numbers) -> list[list[Value]]:
 
 def _traffic(sums: Sequence[Sequence[Value]]) -> Iterator[float]:
     """Past values that a step reads or writes for the sums, on average, with one phase, two, three ..."""
-    lags = []  # of the values of each stream in a sum, as the bits of an integer
+    lags: list[int] = []  # of the values of each stream in a sum, as the bits of an integer
     for values in sums:
         bits: dict[str, int] = defaultdict(int)
         for v in values:
@@ -111,7 +111,9 @@ def _phases(
             return weighted_sum(weights, numbers)
         recent = {v: weight for v, weight in weights.items() if v not in host or v.lag <= phase}
         stream = host[own[0]]
-        return add_up([var(stream, lengths[stream]), weighted_sum(recent, numbers)][: 1 + bool(recent)], numbers)
+        return add_up(
+            [var(stream, lengths[stream]), weighted_sum(recent, numbers)][: 1 + bool(recent)], numbers
+        )
 
     def rule(write: Callable[[Weights], Expression]) -> Expression:
         return rewrite_sums(history.rule, history.streams, numbers, write)

@@ -131,7 +131,8 @@ class Bound:
     def scalars(self, step: int, lr: float, weight_decay: float) -> list[float]:
         """Numbers of a step that all coordinates share, in the order of `Plan.scalars`."""
         # in Python's floats: 1 - beta^t loses four digits in float32, and bfloat16 cannot count past 256
-        return [lr, 1 - lr * weight_decay, *self.features.step_scalars(float(step)).values(), *self.constants]
+        own = map(float, self.features.step_scalars(float(step)).values())
+        return [lr, 1 - lr * weight_decay, *own, *self.constants]
 
     @cached_property
     def initial_state(self) -> dict[str, float]:
@@ -196,7 +197,7 @@ def names_of(rule: Expression) -> tuple[str, ...]:
 
 def number(name: str, value: Any) -> float:
     """The value of a hyper-parameter or coefficient. Raises ConfigError if it is not a finite number."""
-    if isinstance(value, bool) or not hasattr(value, "__float__") or getattr(value, "ndim", 0):
+    if isinstance(value, bool) or not hasattr(value, "__float__") or getattr(value, "ndim", None):
         raise ConfigError(f"{name} must be a number, not {value!r:.60}")
     value = float.__float__(value) if isinstance(value, float) else float(value)
     if not math.isfinite(value):
@@ -210,7 +211,7 @@ def _is_feature(variable: Variable) -> bool:
 
 def _features(names: Sequence[str], group: Mapping[str, Any]) -> Features:
     """The features with the options of a group."""
-    options = {name: number(name, group[name]) for name in FEATURE_NUMBERS}
+    options: dict[str, Any] = {name: number(name, group[name]) for name in FEATURE_NUMBERS}
     options |= {name: group[name] for name in ("bias_correction", "total_steps")}
     if "n_hat" in names:
         options["powers"] = tuple(number(name, group[name]) for name in features.POWERS)
@@ -234,9 +235,7 @@ def _planned(
         short = use_running_sums(history, numbers, tolerance, given)
     history = short.history
     phases = split_into_phases(history, numbers)
-    return Plan(
-        chosen, names, numbers, phases, history.streams, history.lengths, short.sums, short.replaced
-    )
+    return Plan(chosen, names, numbers, phases, history.streams, history.lengths, short.sums, short.replaced)
 
 
 def _no_value(rule: Expression, name: str) -> str:

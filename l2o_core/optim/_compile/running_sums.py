@@ -43,7 +43,8 @@ def use_running_sums(
 ) -> RunningSums:
     """Put running sums wherever the rule adds up lags of a stream, if they are fewer and within `tolerance`.
 
-    `given`: the values of names, on which the weights depend. Raises ConfigError for a tolerance outside (0, 1).
+    `given`: the values of names, on which the weights depend. Raises ConfigError for a tolerance outside
+    (0, 1).
     """
     sums: dict[str, tuple[str, float]] = {}
     replaced: list[ReplacedLags] = []

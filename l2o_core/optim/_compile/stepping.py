@@ -103,9 +103,11 @@ def _names(rule: str) -> tuple[str, ...]:
 
 def backend_of(device: str, compiled: bool | str, numbers: int) -> str:
     """How a kernel runs. "auto" is compiled on a CPU, from `WORTH_COMPILING` numbers on."""
-    if not compiled or device == "meta" or (compiled == "auto" and (device != "cpu" or numbers < WORTH_COMPILING)):
+    if compiled == "auto":
+        return "auto" if device == "cpu" and numbers >= WORTH_COMPILING else "eager"
+    if not compiled or device == "meta":
         return "eager"
-    return "inductor" if device != "cpu" else "auto" if compiled == "auto" else "cpp"
+    return "cpp" if device == "cpu" else "inductor"
 
 
 def in_buckets(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from ...expressions import Expression, Variable, call, const, var
+from ...expressions import Expression, Variable, call, var
 from ...expressions.linear import ONE
 from .numbers import Number, Numbers
 
