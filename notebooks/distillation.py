@@ -43,7 +43,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
-from l2o_book import fits, plots, verdicts
+from l2o_book import evidence, fits, plots, verdicts
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.problems import original, title
@@ -202,13 +202,7 @@ table7 = Published("SymL2O Table 7")
 
 def claims(problem: str) -> dict[str, verdicts.Comparison]:
     """That equations fit at least as well as published; a stand-in decides nothing."""
-    compared = {}
-    for name, found in run["fits"][problem].items():
-        text = table7.cell(name, problem.upper())
-        compared[name] = verdicts.higher(
-            found["r2"], [float(text)] if text else None
-        )
-    return verdicts.together(compared)
+    return evidence.fits(run["fits"][problem], table7, problem)
 
 
 def outcome(problem: str) -> str:
@@ -245,11 +239,8 @@ change = [part["r2"] - part["with"] for part in run["without hyperbolic"].values
 agreed = [part for sizes in run["stability"].values() for part in sizes.values()]
 same, searches = [part["same"] for part in agreed], agreed[0]["of"]
 most = f"{min(same)} to {max(same)} of {searches}"
-form = (
-    verdicts.REPRODUCED
-    if all(part["same"] == part["of"] for part in agreed)
-    else verdicts.NOT_REPRODUCED
-)
+form = verdicts.combined(evidence.distillation(record)["search seeds"].values())
+little = evidence.hyperbolic(run["without hyperbolic"]).verdict
 linear = " ".join(
     f"On {title(problem)} for all teachers but {no_better_than_linear(problem)}."
     for problem in run["problems"]
@@ -259,7 +250,7 @@ text = f"""
   not measured alike. Ours is on whole trajectories that were held out, after {limit} with another engine; the
   paper does not say on which rows it measured.
 - **Better than least squares,** by 0.005 or more in $R^2$. {linear}
-- **Hyperbolic functions matter little (Eq. 8).** Without them $R^2$ changes by {min(change):+.3f} to
+- **Hyperbolic functions matter little (Eq. 8): {little}.** Without them $R^2$ changes by {min(change):+.3f} to
   {max(change):+.3f}, in single searches; in the paper by −0.01.
 - **The same form from every seed: {form}.** {most} searches on the same rows end in the most common form.
   The paper reports one form, its Eq. 6, whatever the seed.

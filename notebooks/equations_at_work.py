@@ -40,7 +40,7 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
-from l2o_book import curves, plots, verdicts
+from l2o_book import curves, evidence, plots, verdicts
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.tables import Published, listed, mean_std
@@ -160,14 +160,7 @@ def by_seed(label: str, kind: str) -> list[float]:
     return ends.reshape(count, -1).mean(1).tolist()
 
 
-claims = verdicts.together(
-    {
-        label: verdicts.lower(
-            by_seed(label, "teacher"), by_seed(label, "equation"), paired=True
-        )
-        for label in races
-    }
-)
+claims = evidence.equations_at_work(record)["teachers"]
 
 # %% [markdown]
 # ## What we found

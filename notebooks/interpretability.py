@@ -42,7 +42,7 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
-from l2o_book import curves, plots, verdicts
+from l2o_book import curves, evidence, plots, verdicts
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.problems import original, title
@@ -250,36 +250,7 @@ source = record.cite(f"{run['inits']} initialisations for each training seed")
 labels = list(run["races"])
 here = next(problem for problem in run["problems"] if original(problem) == "p2")
 table3 = Published("SymL2O Table 3")
-
-
-def by_seed(label: str, what: str) -> list[float]:
-    """One number per training seed of a teacher, measured on P2, or its end loss on P3."""
-    if what == "end":
-        ends = np.array(run["races"][label]["teacher"]["end"], dtype=float)
-        return ends.reshape(count, -1).mean(1).tolist()
-    if what == "near":
-        return run["races"][label]["near"]
-    return [float(np.max(entry[what])) for entry in run["described"][label][here]]
-
-
-CLAIMS = {
-    "DM+CL+IL is faster than DM": ("near", "DM+CL+IL", "DM"),
-    "RP+CL+IL is faster than RP": ("near", "RP+CL+IL", "RP"),
-    "DM looks less far back than DM+CL+IL": ("tpf", "DM", "DM+CL+IL"),
-    "RP looks less far back than RP+CL+IL": ("tpf", "RP", "RP+CL+IL"),
-    "RPSmallExtra is less complex than RPSmall": ("mc", "RPSmallExtra", "RPSmall"),
-    "RPSmallExtra ends lower on P3 than RPSmall": (
-        "end",
-        "RPSmallExtra",
-        "RPSmall",
-    ),
-}
-claims = verdicts.together(
-    {
-        claim: verdicts.lower(by_seed(low, what), by_seed(high, what), paired=True)
-        for claim, (what, low, high) in CLAIMS.items()
-    }
-)
+claims = evidence.interpretability(record)["claims"]
 
 # %% [markdown]
 # SymL2O 3.5 also has two hypotheses: (i) a longer TPF goes with faster convergence on the problem trained on, and (ii) a
@@ -290,7 +261,11 @@ claims = verdicts.together(
 
 # %% tags=["draw"]
 every = {
-    what: [value for label in labels for value in by_seed(label, what)]
+    what: [
+        value
+        for label in labels
+        for value in evidence.of_teacher(record, label, what)
+    ]
     for what in ("near", "tpf", "mc", "end")
 }
 hypotheses = verdicts.together(
@@ -439,7 +414,10 @@ fig, axes = plt.subplots(1, 2, figsize=(6.7, 3.6))
 for number, label in enumerate(labels):
     style = {"color": plots.CYCLE[number], "marker": "os^vDP"[number], "ls": ""}
     for ax, what, against in ((axes[0], "tpf", "near"), (axes[1], "mc", "end")):
-        ax.plot(by_seed(label, what), by_seed(label, against), label=label, **style)
+        points = (
+            evidence.of_teacher(record, label, key) for key in (what, against)
+        )
+        ax.plot(*points, label=label, **style)
 axes[0].set(xlabel="longest TPF (steps)", ylabel="mean loss on P2")
 axes[1].set(xlabel="MC (nodes)", ylabel="end loss on P3")
 handles, shown = axes[0].get_legend_handles_labels()

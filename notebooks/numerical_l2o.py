@@ -45,7 +45,7 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
-from l2o_book import baselines, contest, plots, verdicts
+from l2o_book import baselines, contest, evidence, plots, verdicts
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.records import plural
@@ -214,33 +214,8 @@ own["estimators"] = learning(ways)
 record = page.record(own, dataset=tasks.MLP("mlp", dataset, P2, half=1).dataset)
 run, count = record.values, len(record.seeds)
 source = record.cite(f"{run['inits']} initialisations for each training seed")
-CLAIMS = [
-    ("DM+CL+IL", "DM"),
-    ("RP+CL+IL", "RP"),
-    ("RP", "DM"),
-    *(("RPSmallExtra", other) for other in ("RP", "RP+CL+IL", "RPSmall")),
-    *((name, "Adam") for name in ("RP", "RP+CL+IL", "RPSmall", "RPSmallExtra")),
-    ("DM+CL+IL", "Momentum(0.9)"),
-    ("DM", "SGD"),
-]
-
-
-def by_seed(problem: str, name: str) -> list[float]:
-    """Mean end loss of each training seed of an optimizer."""
-    return contest.by_seed(run[problem][name], run["inits"])
-
-
-claims = {
-    problem: verdicts.together(
-        {
-            f"{low} below {high}": verdicts.lower(
-                by_seed(problem, low), by_seed(problem, high), paired=True
-            )
-            for low, high in CLAIMS
-        }
-    )
-    for problem in ("P2", "P3")
-}
+tables = evidence.numerical_l2o(record)
+claims = {problem: tables[problem] for problem in ("P2", "P3")}
 
 # %% [markdown]
 # ## What we found
@@ -256,7 +231,7 @@ order = contest.ranking(run["P2"])
 display(
     Markdown(
         f"- Lowest end loss on P2: {', then '.join(order[:3])}.\n"
-        f"- Reproduced (95 %, corrected for {2 * len(CLAIMS)} comparisons): "
+        f"- Reproduced (95 %, corrected for {len(claims['P2'])} comparisons on each problem): "
         f"{listed(verdicts.having(verdicts.REPRODUCED, claims))}.\n"
         f"- Not reproduced: {listed(verdicts.having(verdicts.NOT_REPRODUCED, claims))}. "
         f"All others are undecided with {plural(count, 'training seed')}.\n"

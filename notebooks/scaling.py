@@ -55,13 +55,13 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
-from l2o_book import plots, verdicts
+from l2o_book import evidence, plots, verdicts
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.problems import original
 from l2o_book.records import plural
 from l2o_book.tables import Published, listed, mean_std, median_time
-from l2o_book.training import Fit, average, final, fit, state_bytes, summary
+from l2o_book.training import Fit, final, fit, state_bytes, summary
 from matplotlib import pyplot as plt
 
 from l2o_core import data, distiller, meta, models, optim, tasks
@@ -274,12 +274,6 @@ best = max(run["baselines"], key=lambda name: score(run["baselines"][name]))
 mine = max(run["ours"], key=lambda name: score(run["ours"][name]))
 
 
-def above(one: dict, other: dict, accuracy=final) -> verdicts.Comparison:
-    """The claim that one rule's accuracy is above another's."""
-    sides = (accuracy(runs, last) for runs in (one, other))
-    return verdicts.higher(*sides, paired=True)
-
-
 def row(name: str) -> str:
     """The paper's name of an equation in its Table 5: "DM, P1"."""
     label, problem = name.split(", ")
@@ -287,25 +281,8 @@ def row(name: str) -> str:
 
 
 # %% tags=["draw"]
-pair = run["ours"][mine], run["baselines"][best]
-table4 = {
-    "tuned Eq. 6 ends above the grid": above(*pair),
-    "the same, averaged over epochs": above(*pair, average),
-}
-table5 = {}
-for name, runs in run["equations"].items():
-    if row(name) != "DM, P1":  # which tuning lowers in the paper
-        table5[f"tuning raises {row(name)}"] = above(runs["after"], runs["before"])
-    if name.startswith("RPSmallExtra"):
-        other = run["equations"][name.replace("RPSmallExtra", "DM")]
-        table5[f"{row(name)} is above DM"] = above(runs["after"], other["after"])
-table8 = {
-    f"100 nodes are better than {size}": above(sizes["100"], sizes[size])
-    for size in ("10", "200")
-    if {"100", size} <= {*sizes}
-}
-tested = {"Table 4": table4, "Table 5": table5, "Table 8": table8}
-claims = {table: verdicts.together(part) for table, part in tested.items()}
+decided = evidence.scaling(record)
+claims = {table: decided[table] for table in evidence.GRID}
 gap = claims["Table 4"]["tuned Eq. 6 ends above the grid"]
 lead = (
     f"{abs(gap.difference):.1f} points {'above' if gap.difference > 0 else 'below'}"

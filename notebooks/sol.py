@@ -41,7 +41,7 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
-from l2o_book import baselines, contest, drawings, plots, verdicts
+from l2o_book import baselines, contest, drawings, evidence, plots, verdicts
 from l2o_book.page import Page
 from l2o_book.records import plural
 from l2o_book.tables import listed, mean_std
@@ -270,22 +270,7 @@ rivals = {
     name: next(label for label in labels if label in HAND_MADE)
     for name, labels in ranked.items()
 }
-
-
-def claim(name: str, rival: str) -> verdicts.Comparison:
-    """The claim that SOL ends with a lower loss than another optimizer on a network."""
-    sol, other = (everything[name][label] for label in ("SOL", rival))
-    ends = (contest.by_seed(result, run["inits"]) for result in (sol, other))
-    return verdicts.lower(*ends, paired=True)
-
-
-claims = verdicts.together(
-    {
-        f"SOL below {rival} on {name}": claim(name, rival)
-        for name in everything
-        for rival in (rivals[name], "RP")
-    }
-)
+claims = evidence.sol(record)["Figure 5"]
 
 # %% [markdown]
 # ## What we found
@@ -469,11 +454,14 @@ plots.table(
         {
             "network": name,
             "SOL against": rival,
-            "difference": str(claims[f"SOL below {rival} on {name}"]),
-            "SOL lower?": claims[f"SOL below {rival} on {name}"].verdict,
+            "difference": str(claims[f"SOL below {kind} on {name}"]),
+            "SOL lower?": claims[f"SOL below {kind} on {name}"].verdict,
         }
         for name in everything
-        for rival in (rivals[name], "RP")
+        for kind, rival in {
+            "the best hand-made rule": rivals[name],
+            "RP": "RP",
+        }.items()
     ),
     name="tab-sol-claims",
     caption="Does SOL reach the lowest final training loss, as its paper says of the four networks? Differences of "

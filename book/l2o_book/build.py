@@ -23,7 +23,7 @@ import yaml
 import l2o_core
 from l2o_core.errors import ConfigError, L2OError
 
-from . import plan, progress, reproduce, runs, staging
+from . import claims, plan, progress, record_pages, reproduce, runs, staging
 from .checkout import book_root
 from .runs import Run
 
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         root = book_root()
         pages = contents(root)
+        claims.load()
         done = reproduce.execute(
             [],
             options.profile,
@@ -91,12 +92,21 @@ def stage(root: Path, done: Sequence[Run], site: Path) -> None:
         shutil.copy(root / name, site / name)
     ours = shutil.ignore_patterns("_build", "l2o_book", "*.egg-info", "*.toml", "*.yml", "__pycache__", ".*")
     shutil.copytree(root / "book", site / "book", ignore=ours)
+    for name in ("claims.yml", "published.yml"):  # the page of claims is made from them
+        if (root / "book" / name).is_file():
+            shutil.copy(root / "book" / name, site / "book" / name)
     (site / "book" / "static").mkdir(exist_ok=True)
     copy_mathjax(site / "book" / "static" / "mathjax")
     repository = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    shown = {(claim.shown.experiment, claim.shown.profile) for claim in claims.load() if claim.shown}
     for run in done:
         executed = nbformat.read(run.path, as_version=4)
-        page = staging.page(executed, site / "notebooks" / "figures", repository)
+        shown |= staging.recorded(executed)
+    shown = {each for each in shown if record_pages.write(root, site, *each, repository)}
+    for run in done:
+        executed = nbformat.read(run.path, as_version=4)
+        found = claims.box(f"notebooks/{run.name}")
+        page = staging.page(executed, site / "notebooks" / "figures", repository, shown, found)
         nbformat.write(page, site / "notebooks" / f"{run.name}.ipynb")
 
 

@@ -1,4 +1,5 @@
-"""Directives for pages: `{zoo}` prints the rules of the zoo, `{command}` the help of an `l2o` command.
+"""Directives for pages: `{zoo}` prints the rules of the zoo, `{command}` the help of an `l2o` command, `{claims}`
+the claims of the papers with their verdicts.
 
 What they print is made from the library when the book is built, so no page can fall behind it.
 """
@@ -19,6 +20,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from l2o_core import cli
 from l2o_core.optim import SymbolicOptimizer, zoo
+
+from . import claims
 
 SUMS = {  # too long to read when every term is written out
     "syml2o_eq2": r"0.013\,e^{-0.835\,\operatorname{asinh}t}\,\Bigl(\operatorname{erfc}\bigl(\sinh g_t"
@@ -51,6 +54,28 @@ class Command(SphinxDirective):
         """One block of text."""
         text = help_text(*self.arguments)
         return [nodes.literal_block(text, text, language="text")]
+
+
+class Claims(SphinxDirective):
+    """The claims of one paper (`{claims} SOL`), how many have each verdict (`overview`), or that in a sentence."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the lines as if they stood in the page."""
+        found, what = claims.load(), "".join(self.arguments)
+        lines = [f"{claims.summary(found)}."]
+        if what == "overview":
+            lines = claims.overview(found)
+        elif what:
+            lines = claims.rows(
+                [claim for claim in found if claim.paper == what],
+                f"tab-claims-{what.lower()}",
+                f"The claims of {what}, *{claims.PAPERS[what]}*. Each verdict follows from the numbers beside it.",
+            )
+        parent = nodes.Element()
+        self.state.nested_parse(StringList(lines, "claims.yml"), self.content_offset, parent)
+        return parent.children
 
 
 def table() -> list[str]:
@@ -109,4 +134,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives with Sphinx."""
     app.add_directive("zoo", Zoo)
     app.add_directive("command", Command)
+    app.add_directive("claims", Claims)
     return {"parallel_read_safe": True}

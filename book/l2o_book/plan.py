@@ -27,12 +27,14 @@ SHOW = "show"
 """The parameter that says which run a page shows; what is computed and recorded does not depend on it."""
 RUNNER = {
     "build",
+    "claims",
     "directives",
     "first_cell",
     "jobs",
     "kernel",
     "plan",
     "progress",
+    "record_pages",
     "rendering",
     "reproduce",
     "runs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -41,6 +42,13 @@ def commit() -> dict | None:
         package, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"
     )
     return {"sha": head, "dirty": bool(changed)} if head else None
+
+
+def source_at(sha: str, path: str) -> str | None:
+    """A file of this checkout as it was at a commit; None where the history does not have it (shallow clones)."""
+    if not re.fullmatch(r"[0-9a-f]{7,64}", sha):
+        return None
+    return _git(Path(l2o_core.__file__).parents[1], "show", f"{sha}:{path}")
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

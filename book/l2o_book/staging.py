@@ -15,9 +15,10 @@ curves, label)`, or `ax.plot(x, y, label=label, **plots.line_style(label))`; oth
 `plots.CYCLE` by themselves. There are no other colours: those of the palette change with the page's theme.
 `alt=` says in a sentence what there is to see, where axes and legend do not say it.
 
-*Where numbers come from.* `page.record(...)` marks the record that a page shows, and the line below the
-title names it and links to it. `plots.figure(..., record=mark)` and `plots.table(..., record=mark)` do so
-for one caption; a mark has the keys `name`, `source`, `path`, `commit`, `date`.
+*Where numbers come from.* `page.record(...)` marks the record that a page shows. The line below the title
+names it, and the caption of each figure and table after it links to the record's page, unless it says "this
+build" or "this run". `plots.figure(..., record=mark)` and `plots.table(..., record=mark)` name another record
+for one caption; a mark has the keys `name`, `source`, `path`, `commit`, `date`, `profile`.
 
 *The first cell.* A notebook installs nothing and sets no paths: `l2o_book.sync` puts a cell before the
 first code cell of each .ipynb that installs the packages where they are missing (Colab).
@@ -28,7 +29,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -43,19 +44,37 @@ LONG = 12  # lines; a longer cell of which only marked outputs come is folded
 FOLDED = {"parameters": "Parameters", "draw": "Show the code"}  # tags, and what stands in the code's place
 IMPORTS = "Imports"
 UNREADABLE = re.compile(r"\[?<.* at 0x[0-9a-f]+>\]?|(Posix|Windows)Path\(.*\)", re.DOTALL)  # of use to nobody
+OF_THE_BUILD = re.compile(r"\bthis (build|run)\b")  # in captions of what no record holds
 KEPT = ("tags", "mystnb")  # metadata of a cell
 LEFT_OUT = {"injected-parameters", "remove-cell", "papermill-error-cell-tag"}  # tags
 
 
-def page(executed: NotebookNode, figures: Path, repository: Mapping[str, str] | None = None) -> NotebookNode:
+Key = tuple[str, str]  # of a record: experiment and profile
+
+
+def recorded(executed: NotebookNode) -> set[Key]:
+    """The records that a notebook shows."""
+    marks = (mime.marked(output) for cell in executed.cells for output in cell.get("outputs", []))
+    return {_key(mark) for mark in marks if mark and mark["kind"] == "record"}
+
+
+def page(
+    executed: NotebookNode,
+    figures: Path,
+    repository: Mapping[str, str] | None = None,
+    records_with_page: Collection[Key] = (),
+    found: str = "",
+) -> NotebookNode:
     """The notebook as the book shows it; figures are written to the folder `figures` beside the page.
 
     Left out: the injected parameters and the error notes of papermill, its paths and times, widgets (they
     need a kernel), what went to stderr, and values that print as an address in memory or a path on the disk.
-    `repository` is that of _config.yml: links to records lead there.
+    Links lead to the pages of `records_with_page`; to other records in `repository`, that of _config.yml.
+    `found` is the box with what was found, which follows the note on the run.
     """
     run = executed.metadata.get("l2o", {})
     cells: list[NotebookNode] = []
+    current = ""
     records: list[Mapping[str, Any]] = []
     for cell in deepcopy(executed.cells):
         tags = cell.metadata.get("tags", [])
@@ -75,10 +94,12 @@ def page(executed: NotebookNode, figures: Path, repository: Mapping[str, str] | 
         for output, mark in marked:
             if mark["kind"] == "record":
                 records += [mark] if mark.get("path") else []  # a run of the page's own needs no line
-            elif source := directive(output, figures, repository):
+                current = page_of(mark) if _key(mark) in records_with_page else ""
+            elif source := directive(output, figures, repository, current):
                 cells.append(new_markdown_cell(source, id=mark["name"]))
     if run:
-        cells = _below_title(cells, note(run, records, repository))
+        about = note(run, records, repository, records_with_page)
+        cells = _below_title(cells, "\n\n".join(part for part in (about, found) if part))
     notebook = NotebookNode(executed | {"cells": cells})
     notebook.metadata = NotebookNode({k: v for k, v in executed.metadata.items() if k == "kernelspec"})
     return notebook
@@ -105,12 +126,16 @@ def _imports(source: str) -> bool:
     return sum(isinstance(each, ast.Import | ast.ImportFrom) for each in statements) * 2 > len(statements)
 
 
-def directive(output: NotebookNode, figures: Path, repository: Mapping[str, str] | None = None) -> str | None:
+def directive(
+    output: NotebookNode, figures: Path, repository: Mapping[str, str] | None = None, record_page: str = ""
+) -> str | None:
     """The numbered MyST directive of one marked output (None for a caption: the directive carries it)."""
     mark, data = mime.marked(output) or {"kind": None}, output.data
     caption = mark.get("caption", "")
     if record := mark.get("record"):
         caption += f" Source: {cited(record, repository)}."
+    elif record_page and mark["kind"] != "explorer" and not OF_THE_BUILD.search(caption):
+        caption += f" {{doc}}`Record and code <{record_page}>`."
     if mark["kind"] in ("figure", "explorer"):
         figures.mkdir(parents=True, exist_ok=True)
         (figures / f"{mark['name']}.svg").write_text(data[mime.SVG], encoding="utf-8")
@@ -140,6 +165,7 @@ def note(
     run: Mapping[str, Any],
     records: Sequence[Mapping[str, Any]] = (),
     repository: Mapping[str, str] | None = None,
+    records_with_page: Collection[Key] = (),
 ) -> str:
     """The lines under a page's title: which run its numbers are of, and how the page itself was made.
 
@@ -151,15 +177,29 @@ def note(
     settings = [f"`{key}={value}`" for key, value in run["parameters"].items() if key not in said]
     changed = f" with {', '.join(settings)}" if settings else ""
     made = f"in the **{run['profile']}** profile{changed}, in {duration(run['seconds'])}"
-    names = {record["name"]: cited(record, repository) for record in records}
+    names = {record["name"]: cited(record, repository, records_with_page) for record in records}
     lines = [f"Shows the **recorded run**: {words}." for words in names.values()] or [f"Made {made}."]
     if names:
         lines.append(f"The page itself was rebuilt {made}; numbers of that run are named as such.")
     return "```{div} l2o-run\n" + "\n\n".join(lines) + "\n```"
 
 
-def cited(record: Mapping[str, Any], repository: Mapping[str, str] | None) -> str:
-    """A record in words, with links to its file, and to the code that made it, in the repository.
+def page_of(record: Mapping[str, Any]) -> str:
+    """The document with a record's page, as seen from a notebook's."""
+    experiment, profile = _key(record)
+    return f"../book/records/{profile}-{experiment}"
+
+
+def _key(record: Mapping[str, Any]) -> Key:
+    return record["name"], record.get("profile", "")
+
+
+def cited(
+    record: Mapping[str, Any],
+    repository: Mapping[str, str] | None,
+    records_with_page: Collection[Key] = (),
+) -> str:
+    """A record in words, with links to its file, and to the code that made it: on its page, or in the repository.
 
     The file is that of the repository's branch: a record cannot be part of the commit that made it.
     """
@@ -167,6 +207,9 @@ def cited(record: Mapping[str, Any], repository: Mapping[str, str] | None) -> st
     if record.get("seconds"):
         words.append(f"{duration(record['seconds'])}{_machine(record.get('hardware') or {})}")
     path, sha = record.get("path"), record.get("commit")
+    if _key(record) in records_with_page:
+        words.append(f"{{doc}}`record and code <{page_of(record)}>`")
+        repository = None
     if path and repository:
         words.append(f"record [{Path(path).name}]({repository['url']}/blob/{repository['branch']}/{path})")
     if sha and repository:

@@ -34,17 +34,24 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference of two means over seeds, its 95 % interval, and what it says of a claim."""
+    """The difference of two means over seeds, its 95 % interval, and what it says of a claim.
+
+    `sides` are the two means. A comparison of another kind, such as a count, says in `words` what was found.
+    """
 
     difference: float
     low: float
     high: float
     p: float
     verdict: str
+    sides: tuple[float, float] = (math.nan, math.nan)
+    words: str = ""
 
     def __str__(self) -> str:
         if self.verdict == NOT_RUN:
             return "–"
+        if self.words:
+            return self.words
         if math.isnan(self.low):
             return f"{self.difference + 0.0:+.3g}"  # never "-0"
         half = max((self.high - self.low) / 2, 1e-12)  # to two digits
@@ -65,7 +72,7 @@ def lower(
     a, b = _worst_for_diverged(ours, theirs)
     low, high, p = _interval(a, b, paired and len(a) == len(b))
     difference = float(a.mean() - b.mean())
-    return Comparison(difference, low, high, p, _verdict(difference, p))
+    return Comparison(difference, low, high, p, _verdict(difference, p), (float(a.mean()), float(b.mean())))
 
 
 def higher(
@@ -77,7 +84,61 @@ def higher(
         None if theirs is None else [-x for x in theirs],
         paired=paired,
     )
-    return replace(found, difference=-found.difference, low=-found.high, high=-found.low)
+    ours_mean, theirs_mean = found.sides
+    return replace(
+        found,
+        difference=-found.difference,
+        low=-found.high,
+        high=-found.low,
+        sides=(-ours_mean, -theirs_mean),
+    )
+
+
+def alike(
+    ours: Sequence[float] | None, theirs: Sequence[float] | None, *, margin: float, paired: bool = False
+) -> Comparison:
+    """The claim that two sides differ by no more than `margin`.
+
+    It is reproduced if the whole 95 % interval of the difference lies within the margin, not reproduced if it
+    lies outside, and undecided otherwise. Holm's correction does not concern it.
+    """
+    found = lower(ours, theirs, paired=paired)
+    if found.verdict == NOT_RUN:
+        return found
+    verdict = UNDECIDED
+    if -margin <= found.low and found.high <= margin:
+        verdict = REPRODUCED
+    elif found.low > margin or found.high < -margin:
+        verdict = NOT_REPRODUCED
+    return replace(found, p=math.nan, verdict=verdict)
+
+
+def always(cases: Iterable[bool], of: str) -> Comparison:
+    """The claim that something is so in every case: one counterexample is enough to refute it.
+
+    `of` names the cases, such as "fronts".
+    """
+    held = list(cases)
+    if not held:
+        return Comparison(math.nan, math.nan, math.nan, math.nan, NOT_RUN)
+    verdict = REPRODUCED if all(held) else NOT_REPRODUCED
+    words = f"{sum(held)} of {len(held)} {of}"
+    return Comparison(math.nan, math.nan, math.nan, math.nan, verdict, words=words)
+
+
+def combined(found: Iterable[Comparison]) -> str:
+    """The verdict on a claim that consists of several.
+
+    Not reproduced if one of them is not, reproduced if all of them are, not run if all of them are not run,
+    and otherwise undecided.
+    """
+    said = [each.verdict for each in found]
+    if NOT_REPRODUCED in said:
+        return NOT_REPRODUCED
+    for verdict in (REPRODUCED, NOT_RUN):
+        if said and set(said) == {verdict}:
+            return verdict
+    return UNDECIDED
 
 
 def together(claims: Mapping[str, Comparison]) -> dict[str, Comparison]:

@@ -1,0 +1,282 @@
+"""The comparisons that a record decides, by the name of its experiment: what pages and the page of claims share.
+
+Each function takes a record and gives tables of comparisons, {table: {name: comparison}}, with Holm's correction
+within each table. `book/claims.yml` names them as "table: name".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from . import contest, training, verdicts
+from .problems import original
+from .records import Record
+from .tables import Published
+from .verdicts import Comparison
+
+Tables = dict[str, dict[str, Comparison]]
+
+TEACHERS = [
+    ("DM+CL+IL", "DM"),
+    ("RP+CL+IL", "RP"),
+    ("RP", "DM"),
+    *(("RPSmallExtra", other) for other in ("RP", "RP+CL+IL", "RPSmall")),
+    *((name, "Adam") for name in ("RP", "RP+CL+IL", "RPSmall", "RPSmallExtra")),
+    ("DM+CL+IL", "Momentum(0.9)"),
+    ("DM", "SGD"),
+]
+"""The order of end losses that SymL2O's Table 3 claims, and the tuned rule that reads the same inputs."""
+RICHER = {"RP": "DM", "RP+CL+IL": "DM+CL+IL", "RPSmallExtra": "RPSmall"}
+"""Teachers with richer inputs, and the same network with poorer ones (SymL2O A.2)."""
+GRID = ("Table 4", "Table 5", "Table 8")
+
+
+def sanity_checks(record: Record) -> Tables:
+    """SymL2O Table 1: R2 of each rule reaches the published one, as far as its digits go."""
+    rules, published = record.values["rules"], Published("SymL2O Table 1")
+    return {
+        "Table 1": verdicts.together(
+            {
+                name: _reaches([found[name]["r2"] for found in rules.values()], row["r2"])
+                for name, row in published.rows.items()
+            }
+        )
+    }
+
+
+def numerical_l2o(record: Record) -> Tables:
+    """The order of the teachers on P2 and P3, and their level on P3 against the published one."""
+    run = record.values
+
+    def by_seed(problem: str, name: str) -> list[float]:
+        return contest.by_seed(run[problem][name], run["inits"])
+
+    tables = {
+        problem: verdicts.together(
+            {
+                f"{low} below {high}": verdicts.lower(
+                    by_seed(problem, low), by_seed(problem, high), paired=True
+                )
+                for low, high in TEACHERS
+            }
+        )
+        for problem in ("P2", "P3")
+    }
+    rows = Published("SymL2O Table 3").rows
+    tables["P3, level"] = verdicts.together(
+        {
+            name: verdicts.lower(by_seed("P3", name), [float(row["loss numerical"].split()[0])])
+            for name, row in rows.items()
+        }
+    )
+    return tables
+
+
+def distillation(record: Record) -> Tables:
+    """Fits against SymL2O Table 7, hyperbolic functions, forms over search seeds, sizes and responses."""
+    run, published = record.values, Published("SymL2O Table 7")
+    tables = {problem: fits(run["fits"][problem], published, problem) for problem in run["problems"]}
+    tables["operators"] = {"hyperbolic": hyperbolic(run["without hyperbolic"])}
+    tables["search seeds"] = {
+        name: verdicts.always(
+            [found["same"] == found["of"] for found in sizes.values()], "sizes with one form over all seeds"
+        )
+        for name, sizes in run["stability"].items()
+    }
+    return tables
+
+
+def fits(found: Mapping[str, Any], published: Published, problem: str) -> dict[str, Comparison]:
+    """That equations fit at least as well as published on one problem; a stand-in decides nothing."""
+    compared = {}
+    for name, one in found.items():
+        text = published.cell(name, problem.upper())
+        compared[name] = verdicts.higher(one["r2"], [float(text)] if text else None)
+    return verdicts.together(compared)
+
+
+def hyperbolic(without: Mapping[str, Any]) -> Comparison:
+    """That fits with and without hyperbolic functions differ by no more than 0.02, twice the published 0.01."""
+    sides = ([found[key] for found in without.values()] for key in ("r2", "with"))
+    return verdicts.alike(*sides, margin=0.02, paired=True)
+
+
+def reading_equations(record: Record) -> Tables:
+    """SymL2O Figures 3 and 5: responses of equations and teachers, accuracy and memory against size."""
+    run = record.values
+    learned = [curve for curve in run["responses"] if curve["label"].split("@")[0] in run["size"]]
+    apart = [_distance(curve["rule"], curve["equation"]) for curve in learned]
+    fronts = [front for part in run["size"].values() for front in part["fronts"]]
+    return {
+        "Figure 3": {"within 10 %": verdicts.always([each < 0.1 for each in apart], "curves")},
+        "Figure 5": {
+            "accuracy falls again": verdicts.always(
+                [max(entry["r2"] for entry in front) > front[-1]["r2"] + 0.01 for front in fronts], "fronts"
+            )
+        },
+    }
+
+
+def of_teacher(record: Record, label: str, what: str) -> list[float]:
+    """One number per training seed of a teacher: its "tpf", "mc" or mean loss ("near") on P2, its "end" on P3."""
+    run = record.values
+    if what == "end":
+        ends = np.array(run["races"][label]["teacher"]["end"], dtype=float)
+        return ends.reshape(len(record.seeds), -1).mean(1).tolist()
+    if what == "near":
+        return list(run["races"][label]["near"])
+    here = next(problem for problem in run["problems"] if original(problem) == "p2")
+    return [float(np.max(entry[what])) for entry in run["described"][label][here]]
+
+
+def interpretability(record: Record) -> Tables:
+    """SymL2O Table 3 (upper half), the two bullets of A.2, and the hypothesis of 3.5 on TPF."""
+
+    def compared(what: str, low: str, high: str) -> Comparison:
+        return verdicts.lower(of_teacher(record, low, what), of_teacher(record, high, what), paired=True)
+
+    claims = {
+        "DM+CL+IL is faster than DM": compared("near", "DM+CL+IL", "DM"),
+        "RP+CL+IL is faster than RP": compared("near", "RP+CL+IL", "RP"),
+        "DM looks less far back than DM+CL+IL": compared("tpf", "DM", "DM+CL+IL"),
+        "RP looks less far back than RP+CL+IL": compared("tpf", "RP", "RP+CL+IL"),
+        "RPSmallExtra is less complex than RPSmall": compared("mc", "RPSmallExtra", "RPSmall"),
+        "RPSmallExtra ends lower on P3 than RPSmall": compared("end", "RPSmallExtra", "RPSmall"),
+    }
+    same = {
+        f"{plain} is less complex than {plain}+CL+IL": compared("mc", plain, f"{plain}+CL+IL")
+        for plain in ("DM", "RP")
+    }
+    richer = {}
+    for rich, poor in RICHER.items():
+        for what, words in {
+            "tpf": "looks less far back than",
+            "mc": "is less complex than",
+            "end": "ends lower on P3 than",
+        }.items():
+            richer[f"{rich} {words} {poor}"] = compared(what, rich, poor)
+    return {
+        "claims": verdicts.together(claims),
+        "same inputs": verdicts.together(same),
+        "richer inputs": verdicts.together(richer),
+    }
+
+
+def equations_at_work(record: Record) -> Tables:
+    """SymL2O Table 3, lower half: teachers end lower on P3 than their equations."""
+    races = record.values["races"]
+
+    def by_seed(label: str, kind: str) -> list[float]:
+        ends = np.array(races[label][kind]["end"], dtype=float)
+        return ends.reshape(len(record.seeds), -1).mean(1).tolist()
+
+    return {
+        "teachers": verdicts.together(
+            {
+                label: verdicts.lower(by_seed(label, "teacher"), by_seed(label, "equation"), paired=True)
+                for label in races
+            }
+        )
+    }
+
+
+def scaling(record: Record) -> Tables:
+    """SymL2O Tables 4, 5 and 8, the fit of Eq. 6, and its memory."""
+    run, epochs = record.values, record.values["epochs"]
+
+    def score(runs: Mapping[str, Any]) -> float:
+        return float(np.mean(runs["validation"]))
+
+    def above(one: Mapping, other: Mapping, accuracy: Callable = training.final) -> Comparison:
+        return verdicts.higher(accuracy(one, epochs), accuracy(other, epochs), paired=True)
+
+    best = max(run["baselines"].values(), key=score)
+    mine = max(run["ours"].values(), key=score)
+    table4 = {
+        "tuned Eq. 6 ends above the grid": above(mine, best),
+        "the same, averaged over epochs": above(mine, best, training.average),
+    }
+    table5, fit = {}, {}
+    for name, runs in run["equations"].items():
+        label, problem = name.split(", ")
+        row = f"{label}, {original(problem).upper()}"
+        if row != "DM, P1":  # which tuning lowers in the paper
+            table5[f"tuning raises {row}"] = above(runs["after"], runs["before"])
+        if label == "RPSmallExtra":
+            other = run["equations"][name.replace("RPSmallExtra", "DM")]
+            table5[f"{row} is above DM"] = above(runs["after"], other["after"])
+            fit[row] = verdicts.higher(runs["r2"], [0.88])
+    sizes = run["sizes"]
+    table8 = {
+        f"100 nodes are better than {size}": above(sizes["100"], sizes[size])
+        for size in ("10", "200")
+        if {"100", size} <= {*sizes}
+    }
+    tables = dict(zip(GRID, map(verdicts.together, (table4, table5, table8)), strict=True))
+    tables["Eq. 6"] = verdicts.together(fit)
+    tuned = [run["equations"].get(f"RPSmallExtra, {problem}") for problem in ("p1", "p2")]
+    if all(tuned):
+        accuracies = [training.final(runs["after"], epochs) for runs in tuned if runs]
+        tables["problems"] = {
+            "P1 and P2 within a point": verdicts.alike(*accuracies, margin=1.0, paired=True)
+        }
+    memory = run["memory"]
+    tables["memory"] = {
+        "Eq. 6 below its teacher": verdicts.always(
+            [memory["its Eq. 6"] < memory["the teacher, an LSTM"]], "equations store less than their teacher"
+        )
+    }
+    return tables
+
+
+def sol(record: Record) -> Tables:
+    """SOL Figure 5: its equation ends below the best hand-made rule, and below RP, on each network."""
+    run = record.values
+    races = run["races"] | {f"MNISTNET, {run['far']} steps": run["long"]}
+
+    def ends(result: Mapping[str, Any]) -> list[float]:
+        return contest.by_seed(result, run["inits"])
+
+    claims = {}
+    for name, results in races.items():
+        rivals = [label for label in contest.ranking(results) if label not in ("SOL", "RP", "DM")]
+        for rival, words in ((rivals[0], "the best hand-made rule"), ("RP", "RP")):
+            claims[f"SOL below {words} on {name}"] = verdicts.lower(
+                ends(results["SOL"]), ends(results[rival]), paired=True
+            )
+    return {"Figure 5": verdicts.together(claims)}
+
+
+EVIDENCE: dict[str, Callable[[Record], Tables]] = {
+    function.__name__: function
+    for function in (
+        sanity_checks,
+        numerical_l2o,
+        distillation,
+        reading_equations,
+        interpretability,
+        equations_at_work,
+        scaling,
+        sol,
+    )
+}
+
+
+def _reaches(values: list[float], printed: str) -> Comparison:
+    """That values are at least the printed number, as far as its digits go: 0.885 for "0.89"."""
+    half = 0.5 * 10.0 ** -len(printed.partition(".")[2])
+    found = verdicts.higher(values, [float(printed) - half])
+    sides = found.sides[0], float(printed)
+    return replace(
+        found, difference=found.difference - half, low=found.low - half, high=found.high - half, sides=sides
+    )
+
+
+def _distance(rule: list[float], equation: list[float]) -> float:
+    """How far an equation is from its teacher, relative to the teacher's root-mean-square update."""
+    a, b = np.array(rule), np.array(equation)
+    return float(np.sqrt(np.square(a - b).mean() / np.square(a).mean()))
