@@ -231,7 +231,7 @@ order = contest.ranking(run["P2"])
 display(
     Markdown(
         f"- Lowest end loss on P2: {', then '.join(order[:3])}.\n"
-        f"- Reproduced (95 %, corrected for {len(claims['P2'])} comparisons on each problem): "
+        f"- Reproduced (95 %, corrected for {len(evidence.TEACHERS)} comparisons on each problem): "
         f"{listed(verdicts.having(verdicts.REPRODUCED, claims))}.\n"
         f"- Not reproduced: {listed(verdicts.having(verdicts.NOT_REPRODUCED, claims))}. "
         f"All others are undecided with {plural(count, 'training seed')}.\n"

@@ -8,6 +8,7 @@ first page are all made from here, so none can contradict another.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,10 +26,7 @@ from .records import Record, plural
 from .tables import Published
 from .verdicts import NOT_REPRODUCED, NOT_RUN, REPRODUCED, UNDECIDED, Comparison
 
-PAPERS = {
-    "SymL2O": "Symbolic Learning to Optimize",
-    "SOL": "Generalizable Symbolic Optimizer Learning",
-}
+PAPERS = ("SymL2O", "SOL")
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN)
 EVERY_BUILD = "every build"
 PROFILE = "standard"  # whose committed records decide
@@ -139,19 +137,19 @@ def summary(claims: Sequence[Claim]) -> str:
     count = {verdict: sum(claim.outcome == verdict for claim in claims) for verdict in VERDICTS}
     given = sum(claim.outcome == REPRODUCED and claim.record == EVERY_BUILD for claim in claims)
     return (
-        f"Of {plural(len(claims), 'claim')} of the two papers, {count[REPRODUCED]} are reproduced ({given} of these "
-        f"are equations, definitions and drawings), {count[NOT_REPRODUCED]} are not, {count[UNDECIDED]} are undecided, "
-        f"and {count[NOT_RUN]} have not been tested"
+        f"Of {plural(len(claims), 'claim')} of the two papers, {count[REPRODUCED]} are reproduced "
+        f"({given} of these are equations, definitions and drawings), {count[NOT_REPRODUCED]} are not, "
+        f"{count[UNDECIDED]} are undecided, and {count[NOT_RUN]} have not been tested"
     )
 
 
 def overview(claims: Sequence[Claim]) -> list[str]:
     """A Markdown table: how many claims of each paper have each verdict."""
     lines = ["| | " + " | ".join(VERDICTS) + " | all |", "| :-- |" + " --: |" * (len(VERDICTS) + 1)]
-    for paper, title in PAPERS.items():
+    for paper in PAPERS:
         mine = [claim for claim in claims if claim.paper == paper]
         counts = [sum(claim.outcome == verdict for claim in mine) for verdict in VERDICTS]
-        lines.append(f"| {paper}, *{title}* | " + " | ".join(map(str, [*counts, len(mine)])) + " |")
+        lines.append(f"| {paper} | " + " | ".join(map(str, [*counts, len(mine)])) + " |")
     return lines
 
 
@@ -164,7 +162,7 @@ def box(page: str) -> str:
     for verdict in VERDICTS:
         said = [f"{claim.claim} ({claim.where})" for claim in mine if claim.outcome == verdict]
         if said:
-            lines.append(f"- **{verdict.capitalize()}:** {'; '.join(said)}.")
+            lines.append(f"- **{verdict.capitalize()}:** {'. '.join(said)}.")
     for record in {claim.shown.experiment: claim.shown for claim in mine if claim.shown}.values():
         if known := faults(record):
             lines.append(f"- **Known faults of the recorded run:** {'; '.join(known)}.")
@@ -173,14 +171,14 @@ def box(page: str) -> str:
 
 
 def rows(claims: Sequence[Claim], name: str, caption: str) -> list[str]:
-    """A MyST list-table of claims: claim, published, ours, verdict with its evidence."""
-    lines = [f"````{{list-table}} {caption}", f":name: {name}", ":header-rows: 1", ":widths: 36 16 26 22", ""]
-    lines += ["* - claim", "  - published", "  - ours", "  - verdict"]
+    """A MyST list-table of claims: each with published and measured numbers, and its verdict with links."""
+    lines = [f"````{{list-table}} {caption}", f":name: {name}", ":header-rows: 1", ":widths: 76 24", ""]
+    lines += ["* - claim, published, ours", "  - verdict"]
     for claim in claims:
-        lines.append(f"* - **{claim.where}.** {claim.claim}.")
-        lines.append(f"  - {published(claim)}")
-        lines.append(f"  - {ours(claim)}")
-        lines.append(f"  - **{claim.outcome}**")
+        cell = (
+            f"**{claim.where}.** {claim.claim}.<br>*Published:* {published(claim)}.<br>*Ours:* {ours(claim)}"
+        )
+        lines += [f"* - {cell}", f"  - **{claim.outcome}**"]
         lines += ["", f"    {links(claim)}"] if links(claim) else []
     return [*lines, "````"]
 
@@ -194,13 +192,12 @@ def published(claim: Claim) -> str:
 
 def ours(claim: Claim) -> str:
     """What was measured, with scale and seeds; or why nothing was."""
-    said = [f"{_measured(test, found)}" for test, found in claim.found.items()] or [claim.because]
+    said = [_measured(test, found) for test, found in claim.found.items()] or [claim.because]
+    scale = claim.scale
     if claim.shown:
         scale = claim.scale or _read(book_root())["scales"].get(claim.record, "")
-        said.append(f"*{scale}; {plural(len(claim.shown.seeds), 'seed')}*")
-    elif claim.scale:
-        said.append(f"*{claim.scale}*")
-    return "<br>".join(said)
+        scale = "; ".join(part for part in (scale, plural(len(claim.shown.seeds), "seed")) if part)
+    return "<br>".join([*said, f"*Scale:* {scale}."] if scale else said)
 
 
 def links(claim: Claim) -> str:
@@ -279,7 +276,7 @@ def _cells(reference: str) -> str:
     """The cells of "SymL2O Table 7 / RP", or the one of ".../ P1", with the names of row and column."""
     table, row, *column = reference.split(" / ")
     cells = Published(table).rows.get(row, {})
-    if column and column[0] not in cells or not cells:
+    if not cells or (column and column[0] not in cells):
         raise ConfigError(f"book/claims.yml: no {reference!r} in book/published.yml")
     if column:
         return f"{row}: {cells[column[0]]}"
@@ -291,9 +288,13 @@ def _cells(reference: str) -> str:
 def _measured(test: str, found: Comparison) -> str:
     """One comparison: its name, both sides, the difference and its interval."""
     name = test.partition(": ")[2]
-    ours_mean, theirs = found.sides
-    sides = "" if ours_mean != ours_mean else f"{ours_mean:.3g} against {theirs:.3g}, difference "
-    return f"{name}: {sides}{found}"
+    mean, other = found.sides
+    if math.isnan(mean):
+        return f"{name}: {found}"
+    exact = abs(found.high - found.low) < 1e-6
+    return (
+        f"{name}: {mean:.3g} against {other:.3g}, difference {f'{found.difference:+.3g}' if exact else found}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""Directives for pages: `{zoo}` prints the rules of the zoo, `{command}` the help of an `l2o` command, `{claims}`
-the claims of the papers with their verdicts.
+"""Directives for pages: the rules of the zoo, the help of a command, the claims of the papers.
 
 What they print is made from the library when the book is built, so no page can fall behind it.
 """
@@ -57,7 +56,7 @@ class Command(SphinxDirective):
 
 
 class Claims(SphinxDirective):
-    """The claims of one paper (`{claims} SOL`), how many have each verdict (`overview`), or that in a sentence."""
+    """The claims of one paper (`{claims} SOL`), a table of verdicts (`{claims} overview`), or a sentence."""
 
     optional_arguments = 1
 
@@ -71,7 +70,7 @@ class Claims(SphinxDirective):
             lines = claims.rows(
                 [claim for claim in found if claim.paper == what],
                 f"tab-claims-{what.lower()}",
-                f"The claims of {what}, *{claims.PAPERS[what]}*. Each verdict follows from the numbers beside it.",
+                f"The claims of {what}. Each verdict follows from the numbers beside it.",
             )
         parent = nodes.Element()
         self.state.nested_parse(StringList(lines, "claims.yml"), self.content_offset, parent)

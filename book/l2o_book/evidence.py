@@ -1,7 +1,7 @@
-"""The comparisons that a record decides, by the name of its experiment: what pages and the page of claims share.
+"""The comparisons that a record decides: pages and the page of claims take them from here.
 
-Each function takes a record and gives tables of comparisons, {table: {name: comparison}}, with Holm's correction
-within each table. `book/claims.yml` names them as "table: name".
+There is a function for each experiment. It takes a record and gives tables of comparisons, {table: {name:
+comparison}}, with Holm's correction within each table. `book/claims.yml` names them as "table: name".
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def fits(found: Mapping[str, Any], published: Published, problem: str) -> dict[s
 
 
 def hyperbolic(without: Mapping[str, Any]) -> Comparison:
-    """That fits with and without hyperbolic functions differ by no more than 0.02, twice the published 0.01."""
+    """That fits with and without hyperbolic functions differ by at most 0.02, twice the published 0.01."""
     sides = ([found[key] for found in without.values()] for key in ("r2", "with"))
     return verdicts.alike(*sides, margin=0.02, paired=True)
 
@@ -122,7 +122,7 @@ def reading_equations(record: Record) -> Tables:
 
 
 def of_teacher(record: Record, label: str, what: str) -> list[float]:
-    """One number per training seed of a teacher: its "tpf", "mc" or mean loss ("near") on P2, its "end" on P3."""
+    """A number for each training seed: "tpf", "mc" or mean loss ("near") on P2, or end loss ("end") on P3."""
     run = record.values
     if what == "end":
         ends = np.array(run["races"][label]["teacher"]["end"], dtype=float)

@@ -45,7 +45,7 @@ def commit() -> dict | None:
 
 
 def source_at(sha: str, path: str) -> str | None:
-    """A file of this checkout as it was at a commit; None where the history does not have it (shallow clones)."""
+    """A file of this checkout as it was at a commit; None where the history lacks it (shallow clones)."""
     if not re.fullmatch(r"[0-9a-f]{7,64}", sha):
         return None
     return _git(Path(l2o_core.__file__).parents[1], "show", f"{sha}:{path}")

@@ -1,6 +1,6 @@
 """A page for each recorded run that the book shows: seeds, data, settings, hardware, commit, file and code.
 
-They are made as the book is staged, and are part of the site, so that a number leads to its source offline, too.
+They are made as the book is staged, and are part of the site, so that numbers lead to their source offline.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FOLDER = "records"  # within book/
 def write(
     root: Path, site: Path, experiment: str, profile: str, repository: Mapping[str, str] | None
 ) -> bool:
-    """Put the page of a record, its file and the notebook that made it into the site; False if there is none."""
+    """Put a record's page, its file and the notebook that made it into the site; False if there is none."""
     source = root / "results" / profile / f"{experiment}.json"
     if not source.is_file():
         return False
@@ -60,8 +60,8 @@ def page(record: Record, *, has_code: bool, known: list[str], repository: Mappin
         lines += _table({f"`{key}`": f"`{value!r}`" for key, value in record.parameters.items()})
     else:
         lines.append(
-            "This record is from before records held the settings of their run. They are those of its profile in "
-            f"`profiles/{record.profile}/` at its commit."
+            "This record is older than settings in records. They are those of its profile, "
+            f"in `profiles/{record.profile}/` at its commit."
         )
     return "\n".join([*lines, "", *_code(record, name, has_code, repository)]) + "\n"
 

@@ -135,7 +135,7 @@ def directive(
     if record := mark.get("record"):
         caption += f" Source: {cited(record, repository)}."
     elif record_page and mark["kind"] != "explorer" and not OF_THE_BUILD.search(caption):
-        caption += f" {{doc}}`Record and code <{record_page}>`."
+        caption += f" [Record and code]({record_page})."  # no backticks in the title of a directive
     if mark["kind"] in ("figure", "explorer"):
         figures.mkdir(parents=True, exist_ok=True)
         (figures / f"{mark['name']}.svg").write_text(data[mime.SVG], encoding="utf-8")
@@ -187,7 +187,7 @@ def note(
 def page_of(record: Mapping[str, Any]) -> str:
     """The document with a record's page, as seen from a notebook's."""
     experiment, profile = _key(record)
-    return f"../book/records/{profile}-{experiment}"
+    return f"../book/records/{profile}-{experiment}.md"
 
 
 def _key(record: Mapping[str, Any]) -> Key:
@@ -199,16 +199,17 @@ def cited(
     repository: Mapping[str, str] | None,
     records_with_page: Collection[Key] = (),
 ) -> str:
-    """A record in words, with links to its file, and to the code that made it: on its page, or in the repository.
+    """A record in words, with links to its file and to the code that made it.
 
-    The file is that of the repository's branch: a record cannot be part of the commit that made it.
+    These are on its page, or else in the repository. The file is that of the repository's branch: a record
+    cannot be part of the commit that made it.
     """
     words = [record.get("source") or record["name"], record.get("date", "")[:10]]
     if record.get("seconds"):
         words.append(f"{duration(record['seconds'])}{_machine(record.get('hardware') or {})}")
     path, sha = record.get("path"), record.get("commit")
     if _key(record) in records_with_page:
-        words.append(f"{{doc}}`record and code <{page_of(record)}>`")
+        words.append(f"[record and code]({page_of(record)})")
         repository = None
     if path and repository:
         words.append(f"record [{Path(path).name}]({repository['url']}/blob/{repository['branch']}/{path})")
