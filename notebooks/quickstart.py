@@ -60,8 +60,8 @@ torch.manual_seed(seed)
 #
 # ```{math}
 # :label: eq-meta-loss
-# \min_\phi\; \mathbb{E}_f \Big[ \sum_{t=1}^{T} w_t\, f(\mathbf{x}_t) \Big], \qquad
-# \mathbf{x}_{t} = \mathbf{x}_{t-1} + u_{t-1}(\phi).
+# \min_\phi\; \mathbb{E}_f \Big[ \sum_{t=0}^{T-1} w_t\, f(\mathbf{x}_t) \Big], \qquad
+# \mathbf{x}_{t+1} = \mathbf{x}_t + u_t(\phi),\quad t = 0, \dots, T-1.
 # ```
 
 # %%

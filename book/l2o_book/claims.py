@@ -32,7 +32,7 @@ EVERY_BUILD = "every build"
 PROFILE = "standard"  # whose committed records decide
 WHOLE = {"reading_equations": "distillation", "equations_at_work": "interpretability"}
 """Experiments that were part of another when the committed record was made."""
-SUMMARY = re.compile(r"(<!-- claims -->\n).*?(\n<!-- /claims -->)", re.DOTALL)
+SUMMARY = re.compile(r"(<!-- claims -->\n)(?:.*?)(\n<!-- /claims -->)", re.DOTALL)
 ANCHOR = re.compile(r'\bname=(f?)"((?:fig|tab|eq)-[^"]+)"|:(?:name|label):\s*(\S+)')
 
 
@@ -143,6 +143,20 @@ def summary(claims: Sequence[Claim]) -> str:
     )
 
 
+def digest(claims: Sequence[Claim]) -> list[str]:
+    """The summary, and in a list what was measured with a clear outcome."""
+    measured = {
+        verdict: [
+            f"{claim.claim} ({claim.paper}, {claim.where})"
+            for claim in claims
+            if claim.outcome == verdict and claim.record != EVERY_BUILD
+        ]
+        for verdict in (REPRODUCED, NOT_REPRODUCED)
+    }
+    lines = [f"- **{verdict.capitalize()}:** {'. '.join(said)}." for verdict, said in measured.items() if said]
+    return [f"{summary(claims)}. Measured, with a clear outcome:", "", *lines]
+
+
 def overview(claims: Sequence[Claim]) -> list[str]:
     """A Markdown table: how many claims of each paper have each verdict."""
     lines = ["| | " + " | ".join(VERDICTS) + " | all |", "| :-- |" + " --: |" * (len(VERDICTS) + 1)]
@@ -218,7 +232,8 @@ def write_readme(root: Path) -> bool:
     """Put the summary into README.md; whether that changed it."""
     path = root / "README.md"
     before = path.read_text(encoding="utf-8")
-    after = SUMMARY.sub(rf"\g<1>{summary(load(root))}.\g<2>", before)
+    text = "\n".join(digest(load(root)))
+    after = SUMMARY.sub(lambda match: f"{match[1]}{text}{match[2]}", before)
     if after != before:
         with replacing(path) as draft:
             draft.write_text(after, encoding="utf-8")

@@ -56,14 +56,14 @@ class Command(SphinxDirective):
 
 
 class Claims(SphinxDirective):
-    """The claims of one paper (`{claims} SOL`), a table of verdicts (`{claims} overview`), or a sentence."""
+    """The claims of one paper (`{claims} SOL`), a table of verdicts (`{claims} overview`), or a summary."""
 
     optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Parse the lines as if they stood in the page."""
         found, what = claims.load(), "".join(self.arguments)
-        lines = [f"{claims.summary(found)}."]
+        lines = claims.digest(found)
         if what == "overview":
             lines = claims.overview(found)
         elif what:
