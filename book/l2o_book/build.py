@@ -23,7 +23,7 @@ import yaml
 import l2o_core
 from l2o_core.errors import ConfigError, L2OError
 
-from . import claims, plan, progress, record_pages, reproduce, runs, staging
+from . import claims, findings, plan, progress, record_pages, reproduce, runs, staging
 from .checkout import book_root
 from .runs import Run
 
@@ -105,7 +105,7 @@ def stage(root: Path, done: Sequence[Run], site: Path) -> None:
     shown = {each for each in shown if record_pages.write(root, site, *each, repository)}
     for run in done:
         executed = nbformat.read(run.path, as_version=4)
-        found = claims.box(f"notebooks/{run.name}")
+        found = findings.box(f"notebooks/{run.name}")
         page = staging.page(executed, site / "notebooks" / "figures", repository, shown, found)
         nbformat.write(page, site / "notebooks" / f"{run.name}.ipynb")
 

@@ -20,7 +20,7 @@ from sphinx.util.docutils import SphinxDirective
 from l2o_core import cli
 from l2o_core.optim import SymbolicOptimizer, zoo
 
-from . import claims
+from . import claims, findings
 
 SUMS = {  # too long to read when every term is written out
     "syml2o_eq2": r"0.013\,e^{-0.835\,\operatorname{asinh}t}\,\Bigl(\operatorname{erfc}\bigl(\sinh g_t"
@@ -63,11 +63,11 @@ class Claims(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Parse the lines as if they stood in the page."""
         found, what = claims.load(), "".join(self.arguments)
-        lines = claims.digest(found)
+        lines = findings.digest(found)
         if what == "overview":
-            lines = claims.overview(found)
+            lines = findings.overview(found)
         elif what:
-            lines = claims.rows(
+            lines = findings.rows(
                 [claim for claim in found if claim.paper == what],
                 f"tab-claims-{what.lower()}",
                 f"The claims of {what}. Each verdict follows from the numbers beside it.",

@@ -29,6 +29,7 @@ RUNNER = {
     "build",
     "claims",
     "directives",
+    "findings",
     "first_cell",
     "jobs",
     "kernel",

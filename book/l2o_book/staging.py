@@ -44,7 +44,7 @@ LONG = 12  # lines; a longer cell of which only marked outputs come is folded
 FOLDED = {"parameters": "Parameters", "draw": "Show the code"}  # tags, and what stands in the code's place
 IMPORTS = "Imports"
 UNREADABLE = re.compile(r"\[?<.* at 0x[0-9a-f]+>\]?|(Posix|Windows)Path\(.*\)", re.DOTALL)  # of use to nobody
-OF_THE_BUILD = re.compile(r"\bthis (build|run)\b")  # in captions of what no record holds
+OF_THE_BUILD = re.compile(r"\b[Tt]his (build|run)\b")  # in captions of what no record holds
 KEPT = ("tags", "mystnb")  # metadata of a cell
 LEFT_OUT = {"injected-parameters", "remove-cell", "papermill-error-cell-tag"}  # tags
 

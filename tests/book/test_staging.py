@@ -243,3 +243,20 @@ def test_a_caption_can_name_its_record(tmp_path):
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0 s"), (99, "99 s"), (150, "2 min"), (7200, "2.0 h")])
 def test_durations_read_well(seconds, words):
     assert staging.duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("caption", "linked"),
+    [("Seen.", True), ("Seen (digits, this build).", False), ("This run, that is.", False)],
+)
+def test_captions_after_a_record_lead_to_its_page(tmp_path, caption, linked):
+    record = shown("record", "sol", {"text/plain": "This page shows ..."}, None, **RECORD)
+    table = shown("table", "tab-a", {"text/markdown": "| a |"}, caption)
+    cells = [new_code_cell("page.record()\nshow()", outputs=[record, table])]
+    notebook = new_notebook(cells=cells, metadata={"l2o": RUN})
+    assert staging.recorded(notebook) == {("sol", "standard")}
+    page = staging.page(notebook, tmp_path / "figures", REPOSITORY, {("sol", "standard")}, "A box.")
+    note, directive = sources(page)
+    assert note.endswith("A box.")
+    assert "[record and code](../book/records/standard-sol.md)" in note
+    assert ("[Record and code](../book/records/standard-sol.md)" in directive) == linked
