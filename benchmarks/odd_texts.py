@@ -192,7 +192,9 @@ def fault(text: str, thorough: bool = True) -> str | None:
         at = int(np.flatnonzero(steady)[0])
         symbols = {sympy.Symbol(name.replace("[", "_").strip("]"), real=True): float(column[at])
                    for name, column in COLUMNS.items()}  # fmt: skip
-        number = theirs.xreplace({key: sympy.Float(value) for key, value in symbols.items()}).evalf()
+        number = sympy.nan
+        with suppress(ValueError, TypeError):  # SymPy's log(0) is infinite and cannot be compared
+            number = theirs.xreplace({key: sympy.Float(value) for key, value in symbols.items()}).evalf()
         if number.is_Float and not np.isclose(float(number), value[at], rtol=1e-6, atol=1e-9):
             return f"differs in SymPy: {str(theirs)[:100]}"
     return None

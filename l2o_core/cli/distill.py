@@ -75,15 +75,17 @@ def run(options: argparse.Namespace) -> int:
 
     shared = read(options) | {"seed": options.seed, "huber": options.huber}
     shared |= {"max_complexity": options.max_complexity}
+    linear = distiller.distill(
+        **shared, engine="linear"
+    )  # first: nothing may come between a front and its file
     front = distiller.distill(
         **shared,
-        engine=options.engine,
+        engine=engine,
         time_limit=options.time_limit,
-        start=distiller.ParetoFront.load(options.start) if options.start else (),
+        start=start,
         progress=sys.stderr.isatty(),
     )
     unwritten = attempt(options.out, lambda path: write(path, front))
-    linear = distiller.distill(**shared, engine="linear")
     print(report(front, linear))
     drawn = {front.engine: front, "linear": linear}
     unwritten = attempt(options.plot, lambda path: draw(path, drawn)) or unwritten

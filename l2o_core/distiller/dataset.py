@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..features import Features
 from ..meta.rollout import Rollout
 from ..models.base import LearnedOptimizer, select
 from ..storage import replacing
+from . import arguments
 
 if TYPE_CHECKING:
     from ..tasks import Task
@@ -119,7 +119,7 @@ def read_arrays(
                     warnings.warn(note, stacklevel=2)
     except FileNotFoundError:
         raise DataError(f"no file {path}") from None
-    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged archive may fail in any way: in its headers, compression, sizes
         raise DataError(f"{path} is not a .npz file of plain arrays ({error})") from None
     if missing := [key for key in needed if key not in arrays]:
         raise DataError(f"{path} has no {' and no '.join(missing)}; it has: {', '.join(arrays) or 'nothing'}")
@@ -175,6 +175,7 @@ def collect(
         True
     """
     _check_windows(lags, steps)
+    seed = arguments.seed("seed", seed)
     generator = torch.Generator().manual_seed(seed)
     params = task.init(generator, instances).clone()
     recorded, layers = _coordinates(task, instances, per_layer, generator)

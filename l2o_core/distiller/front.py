@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, EngineError, ExpressionError, optional_import
+from ..errors import DataError, EngineError, optional_import
 from ..expressions import Expression
 from ..storage import replacing
 from . import rendering
@@ -238,8 +238,10 @@ class ParetoFront:
             seconds, data = float(content["seconds"]), str(content.get("data", ""))
             settings = dict(content.get("settings", {}))
             return cls(entries, str(content["engine"]), seconds, tuple(content["notes"]), data, settings)
-        except (OSError, ValueError, KeyError, TypeError, ExpressionError) as error:
-            raise DataError(f"{path} is not a saved front: {error}") from error
+        except (
+            Exception
+        ) as error:  # a foreign file may fail in any way: in its nesting, its numbers, its types
+            raise DataError(f"{path} is not a saved front: {type(error).__name__}: {error}") from error
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)

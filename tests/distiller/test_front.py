@@ -122,7 +122,14 @@ def test_fronts_are_drawn_on_one_axis(front):
         "{}",
         '{"engine": "a", "seconds": 0, "notes": [], "entries": []}',
         '{"entries": [{"equation": "__import__(1)"}]}',
+        "[" * 100_000,
+        "[1, 2]",
+        '{"engine": 1, "seconds": 1'
+        + "0" * 400
+        + ', "notes": 3, "entries": [{"equation": "x", "loss": 1, "r2": 1}]}',
+        '{"engine": 1, "seconds": 0, "notes": [], "settings": 3, "entries": [{"equation": "x"}]}',
     ],
+    ids=lambda text: text[:40],
 )
 def test_a_damaged_file_is_refused(tmp_path, text):
     path = tmp_path / "front.json"

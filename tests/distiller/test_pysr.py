@@ -198,6 +198,14 @@ def test_a_file_that_is_no_hall_of_fame_is_refused(tmp_path, text):
         distiller.read_hall_of_fame(tmp_path / "hof.csv")
 
 
+def test_old_files_have_bars_and_new_ones_a_mark(tmp_path):
+    path = tmp_path / "hof.csv"
+    path.write_text("Complexity|MSE|Equation\n3|0.1|pow(x0, x1)\n")
+    assert distiller.read_hall_of_fame(path) == [parse("pow(x0, x1)")]
+    path.write_text('\ufeffComplexity,Loss,Equation\r\n3,0.1,"max(x0, 1.0f-2)"\r\n\r\n', encoding="utf-8")
+    assert distiller.read_hall_of_fame(path) == [parse("max(x0, 0.01)")]
+
+
 @pytest.mark.parametrize(
     ("text", "value"), [("x0 ^ 3", -8), ("x0 ^ 4", 16), ("x0 ^ 2", 4), ("2 * x0 ^ -1", -1)]
 )

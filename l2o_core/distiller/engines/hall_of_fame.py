@@ -104,7 +104,8 @@ def _texts(path: Path) -> Iterator[tuple[int, str]]:
     """Line numbers and equations. DataError for a file that is no hall of fame."""
     try:
         head, *lines = path.read_text(encoding="utf-8-sig").splitlines()
-        column = [title.strip().lower() for title in next(csv.reader([head]))].index("equation")
+        delimiter = "|" if "|" in head else ","  # PySR wrote bars before it had version 0.7
+        column = [title.strip().lower() for title in head.split(delimiter)].index("equation")
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(
             f"{path} is not a hall of fame of PySR (a CSV with a column Equation): {error}"
@@ -113,7 +114,7 @@ def _texts(path: Path) -> Iterator[tuple[int, str]]:
         if not line.strip():
             continue
         try:
-            cells = next(csv.reader([line], strict=True))
+            cells = next(csv.reader([line], delimiter=delimiter, strict=True))
         except csv.Error:
             cells = []  # a quotation that is not closed
         yield number, cells[column] if column < len(cells) else ""
