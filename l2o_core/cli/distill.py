@@ -75,9 +75,9 @@ def run(options: argparse.Namespace) -> int:
 
     shared = read(options) | {"seed": options.seed, "huber": options.huber}
     shared |= {"max_complexity": options.max_complexity}
-    linear = distiller.distill(
-        **shared, engine="linear"
-    )  # first: nothing may come between a front and its file
+    engine = distiller.engines.get(options.engine)
+    start = distiller.ParetoFront.load(options.start) if options.start else ()
+    linear = distiller.distill(**shared, engine="linear")  # first: nothing comes between a front and its file
     front = distiller.distill(
         **shared,
         engine=engine,
@@ -128,6 +128,9 @@ def check(options: argparse.Namespace) -> None:
             raise ConfigError(f"{path} exists; choose another name, or say --overwrite")
         if path and not os.access(path.parent, os.W_OK):
             raise ConfigError(f"{path} cannot be written: permission denied")
+    if options.plot:
+        with optional_import("--plot", extra="distill"):
+            import matplotlib  # noqa: F401
     if not 0 < options.time_limit < math.inf:
         raise ConfigError(f"--time-limit must be a positive number of seconds, not {options.time_limit:g}")
     if options.max_complexity < 1:
