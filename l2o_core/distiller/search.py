@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from ..errors import ConfigError, EngineError, ExpressionError, L2OError, optional_import
-from ..expressions import Expression
+from ..expressions import Expression, parse
 from ..expressions.canonical import canonical
 from ..storage import NO_CACHE, Cache, Format
 from . import arguments, engines
@@ -46,7 +46,7 @@ def distill(
     seed: Seed = 0,
     split_seed: Seed = None,
     huber: float | None = None,
-    start: Iterable[Expression | Entry] = (),
+    start: Iterable[Expression | Entry | str] = (),
     cache: Cache = NO_CACHE,
     progress: bool = False,
 ) -> ParetoFront: ...
@@ -65,7 +65,7 @@ def distill(
     seed: Seed = 0,
     split_seed: Seed = None,
     huber: float | None = None,
-    start: Iterable[Expression | Entry] = (),
+    start: Iterable[Expression | Entry | str] = (),
     cache: Cache = NO_CACHE,
     progress: bool = False,
 ) -> ParetoFront: ...
@@ -83,7 +83,7 @@ def distill(
     seed: Seed = 0,
     split_seed: Seed = None,
     huber: float | None = None,
-    start: Iterable[Expression | Entry] = (),
+    start: Iterable[Expression | Entry | str] = (),
     cache: Cache = NO_CACHE,
     progress: bool = False,
 ) -> ParetoFront:
@@ -109,7 +109,8 @@ def distill(
             `split_seed` can be merged.
         huber: Errors beyond so many standard deviations of `y` count linearly instead of squared, for heavy
             tails.
-        start: Equations, or a front, to begin with: refitted to this data, they compete with what is found.
+        start: Equations, or their texts, or a front, to begin with: refitted to this data, they compete with
+            what is found.
         cache: Where fronts are stored. One of the same data and settings that is there already is returned
             without a search; the front of a search that was stopped or failed is not stored.
         progress: Show a progress bar.
@@ -135,7 +136,7 @@ def distill(
     seed = arguments.seed("seed", seed)
     split_seed = seed if split_seed is None else arguments.seed("split_seed", split_seed)
     problem = prepare(X, y, names, groups, split_seed, huber)
-    known = [entry.equation if isinstance(entry, Entry) else entry for entry in start]
+    known = _equations(start)
     settings = {
         "engine": repr(chosen),
         "max_complexity": max_complexity,
@@ -210,6 +211,18 @@ def import_pysr(
     notes = [*problem.notes, *hall.notes, *_undefined(entries), *([stopped] if stopped else [])]
     labels = {"labels": dict(problem.labels)} if problem.labels else {}
     return ParetoFront(entries, "pysr", 0.0, tuple(notes), problem.fingerprint, labels)
+
+
+def _equations(start: Any) -> list[Expression]:
+    """The equations to start with, from any of the forms they may have."""
+    start = [start] if isinstance(start, str | Expression | Entry) else start
+    try:
+        return [
+            e.equation if isinstance(e, Entry) else e if isinstance(e, Expression) else parse(e)
+            for e in start
+        ]
+    except (TypeError, ExpressionError) as error:
+        raise ConfigError(f"start must be equations, or a front: {error}") from None
 
 
 def _warm(

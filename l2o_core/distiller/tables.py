@@ -109,7 +109,10 @@ def _is_missing(value: Any) -> bool:
 def _labels(X: Any, names: Sequence[Any] | None, count: int) -> list[Any]:
     if names is None:
         return list(X.columns) if _is_frame(X) else [f"x{i}" for i in range(count)]
-    names = list(names)
+    try:
+        names = list(names)
+    except TypeError:
+        raise ConfigError(f"names must be a list with a name for each column, not {names!r}") from None
     if len(names) != count:
         raise ConfigError(f"{len(names)} names for {count} columns")
     return names

@@ -181,6 +181,10 @@ def test_wide_data_of_wild_scales_does_not_break_an_engine(options):
             "200 of 600 labels are missing.* row 1",
         ),
         ({"groups": np.array(["a", 1, "b"] * 200, object)}, DataError, "labels of one kind"),
+        ({"engine": None}, EngineError, "an engine is a name"),
+        ({"names": 3}, ConfigError, "names must be a list"),
+        ({"start": 3}, ConfigError, "start must be equations"),
+        ({"start": ["x0 +"]}, ConfigError, "start must be equations"),
         ({"max_complexity": True}, ConfigError, "max_complexity must be a whole number"),
         ({"max_complexity": 20.5}, ConfigError, "max_complexity must be a whole number"),
         ({"time_limit": "long"}, ConfigError, "time_limit must be a positive number"),
@@ -231,6 +235,7 @@ def test_a_warm_start_is_refitted_to_the_new_data(X):
         X, y, NAMES, engine=Stopped([expressions.parse("g[0]")]), start=[known], time_limit=1e5
     )
     assert sorted(front.best.equation.constants) == pytest.approx([-0.2, 3], rel=1e-3)
+    assert linear(X, y, start="tanh(2 * g[0]) + 5 * g[1]").best.loss <= 1.01 * front.best.loss
     again = distiller.distill(
         X, y, NAMES, engine=Stopped([expressions.parse("g[0]")]), start=front, time_limit=1e5
     )

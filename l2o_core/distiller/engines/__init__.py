@@ -59,8 +59,12 @@ def get(engine: str | Engine) -> Engine:
         >>> get("linear")
         Linear(name='linear')
     """
-    if not isinstance(engine, str):
+    if hasattr(engine, "search") and hasattr(engine, "name"):
         return engine
+    if not isinstance(engine, str):
+        raise EngineError(
+            f"an engine is a name ({', '.join(names())}) or has `search` and `name`, not {engine!r}"
+        )
     if engine not in _ENGINES:
         raise EngineError(f"unknown engine {engine!r}; {did_you_mean(engine, names())}")
     return _ENGINES[engine]()
