@@ -19,11 +19,12 @@ import torch
 from torch import Tensor
 
 from ..features import State
-from ..models.base import LearnedOptimizer, detach, select
+from ..models.base import LearnedOptimizer, blocks, detach, select
 from .rollout import Rollout
 from .sampling import Sample
 
-BLOCK = 4096  # coordinates differentiated together: bounds memory, still fills the cores
+BLOCK = 4096  # coordinates differentiated together on a CPU: bounds memory, still fills the cores
+LARGE_BLOCK = 1 << 18  # elsewhere: a graph of 20 steps of an LSTM takes about 4 GB
 
 
 @dataclass
@@ -84,8 +85,7 @@ def backprop_through_optimizer(
     `cost(step, block, update)` is a scalar; costs are summed. Starts from `state` and returns the last one.
     """
     ends = []
-    for first in range(0, gradients.shape[1], BLOCK):
-        block = slice(first, first + BLOCK)
+    for block in blocks(gradients.shape[1], BLOCK if gradients.device.type == "cpu" else LARGE_BLOCK):
         now, total = detach(select(state, block, gradients.dtype)), gradients.new_zeros(())
         for step, g in enumerate(gradients[:-1, block]):
             update, now = optimizer(g, now)

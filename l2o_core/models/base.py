@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 from ..features import Features, State
 from .extra import ExtraFeatures
 
-BLOCK = 8192  # coordinates advanced together: temporaries stay in the cache, however many there are
+BLOCK = 8192  # coordinates advanced together on a CPU: temporaries stay in the cache, however many there are
+LARGE_BLOCK = 1 << 22  # elsewhere: launches of kernels are what costs, and memory what bounds
 
 
 class LearnedOptimizer(nn.Module, ABC):
@@ -81,8 +83,7 @@ class LearnedOptimizer(nn.Module, ABC):
     def advance(self, g: Tensor, state: State) -> tuple[Tensor, State]:
         """`forward` without a graph, in little memory: the state's own tensors are overwritten."""
         update, scalars = torch.empty_like(g), state
-        for start in range(0, len(g), BLOCK):
-            block = slice(start, start + BLOCK)
+        for block in blocks(len(g), BLOCK if g.device.type == "cpu" else LARGE_BLOCK):
             update[block], new = self(g[block], select(state, block, g.dtype))
             self.overwrite(state, block, new)
             scalars = new
@@ -108,6 +109,11 @@ class LearnedOptimizer(nn.Module, ABC):
     @abstractmethod
     def update(self, inputs: Tensor, memory: State) -> tuple[Tensor, State]:
         """The rule: features `[N, F]` and memory in, update `[N]` and next memory out."""
+
+
+def blocks(length: int, size: int) -> Iterator[slice]:
+    """Slices of at most `size` that cover `length` coordinates."""
+    return (slice(start, min(start + size, length)) for start in range(0, length, size))
 
 
 def select(state: State, coordinates: Tensor | slice, dtype: torch.dtype) -> State:

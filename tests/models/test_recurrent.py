@@ -128,3 +128,11 @@ def test_a_state_in_float16_is_the_same_state(gradients):
         torch.testing.assert_close(update, want, rtol=0.01, atol=1e-5)
     assert [part.dtype for part in half] == [torch.float32] * 5 + [torch.float16] * 2
     assert [part.shape for part in half] == [part.shape for part in exact]
+
+
+@pytest.mark.parametrize(
+    ("length", "size", "want"),
+    [(0, 4, []), (3, 4, [(0, 3)]), (8, 4, [(0, 4), (4, 8)]), (9, 8, [(0, 8), (8, 9)])],
+)
+def test_blocks_cover_every_coordinate_once(length, size, want):
+    assert [(block.start, block.stop) for block in base.blocks(length, size)] == want
