@@ -64,8 +64,17 @@ page = Page("sol", globals())
 # \qquad f_i \in \{\,\mathrm{id},\ (\cdot)^2,\ \exp,\ \operatorname{sign},\ -(\cdot),\ +,\ -,\ \times\,\}.
 # ```
 #
-# A last linear map reads out the update, $y = W' h + b'$, and a parameter of the optimizee moves by
-# $\theta_{t+1} = \theta_t - \alpha\, y$ (SOL Eq. 1). The same network serves every parameter.
+# A last linear map reads out the update, $y = W' h + b'$. The same network serves every parameter. It is used in an
+# inner loop, which trains the parameters $\theta$ of an optimizee, and trained in an outer one, which changes its own
+# weights $\omega$ (SOL Eq. 1 and 2):
+#
+# ```{math}
+# :label: eq-sol-outer
+# \theta_{t+1} = \theta_t - \alpha\,\phi\bigl(\nabla_\theta\, l(\theta_t), \omega\bigr),
+# \qquad \omega_{\tau+1} = \omega_\tau - \beta\,\psi\bigl(\nabla_\omega L(\omega_\tau)\bigr).
+# ```
+#
+# Here $\phi$ is the network, $L$ the sum of the losses of the inner loop, and $\psi$ the rule of Adam.
 
 # %% tags=["draw"]
 plots.figure(
@@ -91,6 +100,16 @@ plots.figure(
 # | `ad`, `rs` | the directions of Adam, $m / \sqrt v$, and of RMSprop, $g / \sqrt v$ |
 # | `ld`, `cd` | decays from 1 to 0 over the run, linear and along half a cosine |
 # | 1, 2 | constants |
+#
+# In the paper's formulas, with the step $t$ of $T$ and $n = 0.5$, $p = 10$, $\epsilon = 10^{-6}$,
+#
+# ```{math}
+# :label: eq-sol-inputs
+# \begin{aligned}
+# \mathit{ld} &= 1 - \frac{t}{T}, \qquad \mathit{cd} = 0.5\,\Bigl(1 + \cos\frac{2\pi n t}{T}\Bigr),\\
+# \mathit{ag} &= \frac{\log(|g| + \epsilon)}{p} \cdot \mathit{in} - (1 - \mathit{in}),\qquad \mathit{in} = [\,|g| > e^{-p}\,].
+# \end{aligned}
+# ```
 #
 # Division is not among the operators: a network would eventually divide by zero, so SOL supplies Adam's ratio as
 # an input instead.
@@ -212,8 +231,8 @@ own["equations"] = [
 # %% [markdown]
 # ## The comparison
 #
-# The paper compares SOL with SGD, momentum, Nesterov, RMSprop, Adam, Lion, ENOS and the LSTM optimizer L2LGD2. ENOS's
-# rule is printed in neither paper. Ours are the first six, RP in place of the other LSTM, and two more
+# The paper compares SOL with SGD, momentum, Nesterov, RMSprop, Adam, Lion, ENOS and the LSTM optimizer L2LGD2, the DM of
+# {doc}`numerical_l2o`. ENOS's rule is printed in neither paper. Ours are the first six, RP in place of DM, and two more
 # because SOL's inputs contain them: the bare sign of the gradient, and Adam with a linear decay. Each hand-made
 # rule gets the learning rate that does best *on the network of the comparison*; SOL's equations and RP are used as they
 # come from MNISTNET. Images, initialisations and batches are new to all of them.
