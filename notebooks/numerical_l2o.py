@@ -74,9 +74,10 @@ page = Page("numerical_l2o", globals())
 #
 # ```{math}
 # :label: eq-rp-features
-# \hat m_t = \frac{m_t}{\sqrt{v_t}},\qquad \hat g_t = \frac{g_t}{\sqrt{v_t}},\qquad
-# m_t = \frac{(1-\beta)\sum_i \beta^{i} g_{t-i}}{1-\beta^t},\quad
-# v_t = \frac{(1-\beta)\sum_i \beta^{i} g_{t-i}^2}{1-\beta^t},
+# \begin{aligned}
+# \hat m_t &= \frac{m_t}{\sqrt{v_t}}, & m_t &= \frac{(1-\beta)\sum_i \beta^{i} g_{t-i}}{1-\beta^t},\\
+# \hat g_t &= \frac{g_t}{\sqrt{v_t}}, & v_t &= \frac{(1-\beta)\sum_i \beta^{i} g_{t-i}^2}{1-\beta^t},
+# \end{aligned}
 # ```
 #
 # where the paper names no number for $\beta$, and we take 0.95, as {cite:t}`lv2017learning` do. The third feature is $\hat m$
@@ -84,8 +85,8 @@ page = Page("numerical_l2o", globals())
 #
 # ```{math}
 # :label: eq-n-hat
-# \hat n_t = \frac{\sum_i \beta^i\, p(g_{t-i})}{\sqrt{\sum_i \beta^i \cdot \sum_i \beta^i\, q(g_{t-i})}},\qquad
 # \begin{aligned}
+# \hat n_t &= \frac{\sum_i \beta^i\, p(g_{t-i})}{\sqrt{\sum_i \beta^i \cdot \sum_i \beta^i\, q(g_{t-i})}},\\
 # p(g) &= \operatorname{sign}(g)\,\bigl(k_1 |g|^{1+\alpha_1} + k_2 |g|^{1-\alpha_1}\bigr),\\
 # q(g) &= l_1 |g|^{2+\alpha_2} + l_2 |g|^{2-\alpha_2}.
 # \end{aligned}

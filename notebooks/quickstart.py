@@ -61,7 +61,7 @@ torch.manual_seed(seed)
 # ```{math}
 # :label: eq-meta-loss
 # \min_\phi\; \mathbb{E}_f \Big[ \sum_{t=0}^{T-1} w_t\, f(\mathbf{x}_t) \Big], \qquad
-# \mathbf{x}_{t+1} = \mathbf{x}_t + u_t(\phi),\quad t = 0, \dots, T-1.
+# \mathbf{x}_{t+1} = \mathbf{x}_t + u_t(\phi).
 # ```
 
 # %%

@@ -60,8 +60,8 @@ def page(record: Record, *, has_code: bool, known: list[str], repository: Mappin
         lines += _table({f"`{key}`": f"`{value!r}`" for key, value in record.parameters.items()})
     else:
         lines.append(
-            "This record is older than settings in records. They are those of its profile, "
-            f"in `profiles/{record.profile}/` at its commit."
+            "Records of that time did not hold their settings. They are those of the profile, "
+            f"in `profiles/{record.profile}/` at the commit."
         )
     return "\n".join([*lines, "", *_code(record, name, has_code, repository)]) + "\n"
 
@@ -93,4 +93,4 @@ def _commit(record: Record) -> str:
 
 def _table(facts: Mapping[str, Any]) -> list[str]:
     cells = [f"| {key} | {str(value).replace('|', ' ')} |" for key, value in facts.items()]
-    return ["| | |", "| :-- | :-- |", *cells]
+    return ["| what | value |", "| :-- | :-- |", *cells]
