@@ -37,7 +37,7 @@ samples = 5000
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
-from l2o_book import fits, plots, verdicts
+from l2o_book import evidence, fits, plots
 from l2o_book.explorer import Curve, Frame, explorer
 from l2o_book.mapping import equation_updates, response
 from l2o_book.page import Page
@@ -183,9 +183,9 @@ for curve in run["responses"]:
     distance = np.square(rule - equation).mean() / np.square(rule).mean()
     if name in LEARNED:
         errors[names[-1]] = float(np.sqrt(distance))
-alike = (
-    verdicts.REPRODUCED if max(errors.values()) < 0.1 else verdicts.NOT_REPRODUCED
-)
+decided = evidence.reading_equations(record)
+alike = decided["Figure 3"]["within 10 %"].verdict
+fall = decided["Figure 5"]["accuracy falls again"].verdict
 closest, farthest = min(errors, key=errors.get), max(errors, key=errors.get)
 flat = [
     name
@@ -218,9 +218,6 @@ same_form = sum(
 )
 fronts_in_all = plural(len(every_front), "front")
 ignored = f" Not used at all by the equation: {listed(flat)}." if flat else ""
-fall = verdicts.UNDECIDED if falls else verdicts.NOT_REPRODUCED
-if falls == len(every_front):
-    fall = verdicts.REPRODUCED
 text = f"""
 - **Equations respond like their teachers (SymL2O Figure 3): {alike}.** With one input varied at a time, at one
   moment of a run, equations of learned teachers are {errors[closest]:.0%} ({closest}) to {errors[farthest]:.0%}
