@@ -26,6 +26,8 @@ from .problem import Problem
 
 DECAYS = (0.5, 0.8, 0.9, 0.95)
 MIN_LAGS = 3
+MAX_LAGS = 1000
+"""A sum over more would have more nodes than an expression may."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def lag_sums(problem: Problem) -> list[Column]:
             features.setdefault(variable.name, {})[variable.lag] = Expression((variable,))
     sums = []
     for lags in features.values():
-        if len(lags) < MIN_LAGS:
+        if not MIN_LAGS <= len(lags) <= MAX_LAGS:
             continue
         compress = _compressor(problem, list(lags.values()))
         for decay in DECAYS:

@@ -55,7 +55,10 @@ def refine(
 
     seen = set()
     for _, equation in sorted(fitted.values(), key=promise):
-        whole = completed(equation, problem.variables)
+        try:
+            whole = completed(equation, problem.variables)
+        except ExpressionError:  # too large with all its lags
+            continue
         if skeleton(whole) in seen or time.monotonic() > deadline:
             continue
         seen.add(skeleton(whole))

@@ -18,6 +18,8 @@ from .operators import DENOMINATOR_CUT
 from .tensors import constant_value
 from .tree import Expression, Variable, call
 
+SMALLEST = 1e-290
+"""Factors below it stay where they are."""
 ROUNDING = 1e-14
 """Coefficients that add up to less than this fraction of the first have cancelled, but for rounding."""
 
@@ -115,8 +117,11 @@ def _plus(x: LinearForm, y: LinearForm, sign: float = 1.0) -> LinearForm:
 
 
 def _scale(x: LinearForm) -> float:
-    """The largest coefficient, that of the constant left aside."""
-    return max((c for part, c in x.items() if part != ONE), key=abs)
+    """The largest coefficient, that of the constant left aside. ArithmeticError if it is next to nothing."""
+    c = max((c for part, c in x.items() if part != ONE), key=abs)
+    if abs(c) < SMALLEST:
+        raise ArithmeticError("what it multiplies underflows, and would not without it")
+    return c
 
 
 def _split(x: LinearForm) -> tuple[float, Expression]:

@@ -251,6 +251,24 @@ def test_what_is_there_is_replaced_only_on_demand(noisy, tmp_path, capsys):
     assert "is a folder" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_written_to_is_said_before_the_search(noisy, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    monkeypatch.setattr("l2o_core.distiller.search.measure", None)
+    assert main(["distill", *noisy, "--out", str(tmp_path / "new.json")]) == 2
+    assert "new.json cannot be written: permission denied" in capsys.readouterr().err
+
+
+def test_stopped_by_hand_the_front_so_far_is_written(noisy, tmp_path, capsys, monkeypatch):
+    def stopped(self, problem, **limits):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr("l2o_core.distiller.engines.Operon.search", stopped)
+    assert main(["distill", *noisy, "--out", str(tmp_path / "new.json")]) == 0
+    assert "stopped by hand" in capsys.readouterr().out
+    assert "stopped by hand" in ParetoFront.load(tmp_path / "new.json").notes[-1]
+
+
 def test_a_full_disk_costs_the_file_and_not_the_report(noisy, tmp_path, capsys, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device")

@@ -3,6 +3,7 @@
 import math
 import time
 from itertools import chain
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from l2o_core.distiller.polish import polish, prune, without_abs
 from l2o_core.distiller.problem import prepare
 from l2o_core.distiller.refine import completed, refine
 from l2o_core.distiller.rows import Rows, loss
+from l2o_core.errors import ExpressionError
 from l2o_core.expressions import parse
 
 LAGS = 6
@@ -55,6 +57,18 @@ def test_a_few_wild_rows_do_not_move_a_robust_fit(gradients):
     data = rows(gradients, y)
     assert polish(parse("1 * g[0]"), data._replace(huber=0.1)).constants == pytest.approx([2], abs=1e-2)
     assert polish(parse("1 * g[0]"), data).constants != pytest.approx([2], abs=1)
+
+
+def test_an_equation_that_is_too_large_with_all_its_lags_is_left_as_it_is(monkeypatch, gradients):
+    problem = prepare(gradients, gradients[:, 0] + np.tanh(gradients[:, 1]), NAMES)
+    monkeypatch.setattr("l2o_core.distiller.refine.completed", Mock(side_effect=ExpressionError("too large")))
+    (fitted,) = refine([parse("g[0] + tanh(g[1])")], problem, 100, time.monotonic() + 60)
+    assert len(fitted) == 1
+
+
+def test_sums_over_thousands_of_lags_are_not_offered():
+    X = np.random.default_rng(0).normal(size=(40, 1600))
+    assert columns.lag_sums(prepare(X, X[:, 0], [f"g[{lag}]" for lag in range(1600)])) == []
 
 
 def test_polish_never_makes_it_worse(gradients):

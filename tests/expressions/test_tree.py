@@ -115,6 +115,17 @@ def test_growth_is_bounded():
         tree * tree
 
 
+def test_replacing_variables_is_bounded_before_it_is_done():
+    many = parse(" + ".join(["x"] * (MAX_NODES // 2)))
+    with pytest.raises(ExpressionError, match=f"more than {MAX_NODES} nodes"):
+        many.substitute({"x": many})
+
+
+def test_expressions_that_differ_in_the_middle_alone_are_two():
+    texts = [" + ".join(["tanh(x)"] * 30 + [middle] + ["tanh(x)"] * 30) for middle in ("y", "x", "y")]
+    assert len({parse(text) for text in texts}) == 2
+
+
 def test_a_lopsided_tree_is_an_ordinary_tree():
     chain = x
     for lag in range(1500):
@@ -131,3 +142,4 @@ def test_a_lopsided_tree_is_an_ordinary_tree():
 
 def test_constants_rounded_to_significant_digits():
     assert parse("0.0123456 * g - 98765.4").rounded(3) == parse("0.0123 * g - 98800")
+    assert parse("1.7976931348623157e308 * g").rounded(2) == parse("1.7976931348623157e308 * g")

@@ -53,6 +53,7 @@ SEARCH: Mapping[str, Any] = {
     "weight_do_nothing": 0.273,
     "weight_mutate_constant": 0.0346,
     "weight_mutate_operator": 0.293,
+    "weight_mutate_feature": 0.0,
     "weight_swap_operands": 0.198,
     "weight_rotate_tree": 4.26,
     "weight_randomize": 0.000502,

@@ -1,6 +1,7 @@
 """The process that PySR runs in. Run by path, so that nothing of this library, nor PyTorch, is loaded."""
 
 import importlib.util
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -27,6 +28,10 @@ def main(folder: Path) -> int:
         "signed_sqrt": lambda x: x**0.5,
         "signed_pow": lambda x, y: x**y,
         "safe_div": lambda x, y: x / y,
+    }
+    known = inspect.signature(PySRRegressor).parameters  # an older PySR lacks some of the mutations
+    settings = {
+        key: value for key, value in settings.items() if key in known or not key.startswith("weight_")
     }
     regressor = PySRRegressor(**settings, extra_sympy_mappings=mappings)
     regressor.fit(X, y, variable_names=[f"x{i}" for i in range(X.shape[1])])
