@@ -334,11 +334,11 @@ def test_operon_goes_on_after_an_interrupt_and_gives_its_front(X, monkeypatch):
         return [expressions.parse("g[0] * g[1]")]
 
     monkeypatch.setattr(Operon, "_evolve", evolve)
+    before = signal.getsignal(signal.SIGINT)
     front = distiller.distill(X, X[:, 0] * X[:, 1], NAMES, **OPERON)
     assert front.best.r2 > 0.99
     assert "stopped by hand" in front.notes[-1]
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.parametrize("size", [1e-250, 1e-200, 1e160, 1e250])
