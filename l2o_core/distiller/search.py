@@ -149,8 +149,8 @@ def distill(
     slot = cache.slot("fronts", {"data": problem.fingerprint, "settings": settings}, FRONT)
     if cached := slot.load():
         return cached
-    warm = _warm(known, problem, max_complexity, begun + WARM_FRACTION * time_limit)
     failures: list[str] = []
+    warm = _warm(known, problem, max_complexity, begun + WARM_FRACTION * time_limit, failures)
 
     def search() -> Iterator[list[Expression]]:
         """The known equations and the linear ones first; the engine has the time that is left."""
@@ -206,9 +206,9 @@ def import_pysr(
     """
     problem = prepare(X, y, names, groups, arguments.seed("split_seed", split_seed))
     hall = hall_of_fame.read(path, problem.columns, variables)
-    scaled = [problem.in_scaled_units(equation) for equation in hall.equations]
+    scaled, large = _in_scaled_units(hall.equations, problem)
     entries, stopped = measure(scaled, problem, arguments.whole("max_complexity", max_complexity, 1))
-    notes = [*problem.notes, *hall.notes, *_undefined(entries), *([stopped] if stopped else [])]
+    notes = [*problem.notes, *hall.notes, *large, *_undefined(entries), *([stopped] if stopped else [])]
     labels = {"labels": dict(problem.labels)} if problem.labels else {}
     return ParetoFront(entries, "pysr", 0.0, tuple(notes), problem.fingerprint, labels)
 
@@ -226,14 +226,26 @@ def _equations(start: Any) -> list[Expression]:
 
 
 def _warm(
-    known: list[Expression], problem: Problem, max_complexity: int, deadline: float
+    known: list[Expression], problem: Problem, max_complexity: int, deadline: float, notes: list[str]
 ) -> Iterator[list[Expression]]:
     """The equations to start with, scaled, fitted and pruned."""
     used = {str(variable) for equation in known for variable in equation.variables}
     if missing := used - {*problem.columns}:
         raise ConfigError(f"an equation to start with uses {', '.join(sorted(missing))}: no such column")
-    scaled = [problem.in_scaled_units(equation) for equation in known]
+    scaled, large = _in_scaled_units(known, problem)
+    notes += large
     return chain([scaled], refine(scaled, problem, max_complexity, deadline)) if scaled else iter(())
+
+
+def _in_scaled_units(equations: Iterable[Expression], problem: Problem) -> tuple[list[Expression], list[str]]:
+    """The equations for scaled columns, and a note on each that is too large for it."""
+    scaled, notes = [], []
+    for equation in equations:
+        try:
+            scaled.append(problem.in_scaled_units(equation))
+        except ExpressionError as error:
+            notes.append(f"an equation of {equation.complexity} nodes is left out: {error}")
+    return scaled, notes
 
 
 def _until_failure(

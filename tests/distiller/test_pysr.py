@@ -228,6 +228,17 @@ def test_only_the_lines_that_cannot_be_read_are_lost(tmp_path):
     assert [note in front.notes for note in notes] == [True] * 4
 
 
+def test_an_equation_that_grows_too_large_is_left_out_alone(tmp_path):
+    large = " + ".join(["x0"] * 4000)
+    path = write(tmp_path / "hof.csv", large, "x0 * 2.0")
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    front = distiller.import_pysr(path, X, 2 * X[:, 0])
+    assert front.best.r2 == pytest.approx(1)
+    assert "an equation of 7999 nodes is left out" in front.notes[-1]
+    start = [parse(large), parse("x0 * 2")]
+    assert "7999 nodes is left out" in distiller.distill(X, X[:, 0], engine="linear", start=start).notes[-1]
+
+
 DATA = np.random.default_rng(0).normal(size=(300, 3))
 
 

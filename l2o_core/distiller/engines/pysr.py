@@ -131,7 +131,9 @@ class PySR:
             np.savez(folder / "rows.npz", X=problem.X[rows], y=problem.y[rows])
             settings = self.settings(max_complexity, time_limit, seed)
             settings |= {"output_directory": str(folder), "run_id": "run"}
-            (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+            (folder / "settings.json").write_text(
+                json.dumps(settings, default=lambda number: number.tolist()), encoding="utf-8"
+            )
             latest: list[Expression] = []
             for latest in _run_child(folder, problem.names, time.monotonic() + STARTUP + time_limit):
                 yield latest
