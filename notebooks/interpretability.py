@@ -140,10 +140,10 @@ exact = (
 )
 
 
-def published_mc(tpf_of_momentum: float) -> str:
+def published_mc(tpf_of_momentum: float) -> int:
     """The paper's formula for momentum, as far as it can be read."""
     beta = tpf_of_momentum / (1 + tpf_of_momentum)
-    return f"{0.5 * (np.log(0.05) / np.log(beta)) ** 2:.0f}"
+    return round(0.5 * (np.log(0.05) / np.log(beta)) ** 2)
 
 
 plots.table(
@@ -153,7 +153,7 @@ plots.table(
             "TPF published": full,
             "cut off at 20 lags": short,
             "TPF computed": computed[name],
-            "MC published": "1" if name == "SGD" else published_mc(full),
+            "MC published": published_mc(full) if full else 1,
             "MC computed": metrics.mapping_complexity(known_fronts[name]),
         }
         for name, (rule, short, full) in known.items()
@@ -161,7 +161,8 @@ plots.table(
     name="tab-interpret-known",
     caption="SymL2O's Table 2 beside ours: the computed TPF equals the closed form, cut off where the inputs end, "
     f"{exact}. A rule that reads $\\hat m$ instead, such as Adam, is that input alone: TPF 0. "
-    "The paper counts SGD as 1 node; here the coefficient and its multiplication count too.",
+    "The paper counts SGD as 1 node; here the coefficient and its multiplication count too. For momentum, the published "
+    "MC is one reading of a formula.",
 )
 
 # %% [markdown]

@@ -57,7 +57,10 @@ class Claim:
         """The comparisons behind the verdict, by name."""
         if not self.tests or self.shown is None:
             return {}
-        tables = evidence.EVIDENCE[self.record](self.shown)
+        try:
+            tables = evidence.EVIDENCE[self.record](self.shown)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise _wrong(self.id, f"the record of {self.record} lacks what decides it ({error!r})") from None
         found = {}
         for test in self.tests:
             table, _, name = test.partition(": ")

@@ -52,8 +52,9 @@ def numerical_l2o(record: Record) -> Tables:
     """The order of the teachers on P2 and P3, and their level on P3 against the published one."""
     run = record.values
 
-    def by_seed(problem: str, name: str) -> list[float]:
-        return contest.by_seed(run[problem][name], run["inits"])
+    def by_seed(problem: str, name: str) -> list[float] | None:
+        found = run[problem].get(name)
+        return contest.by_seed(found, run["inits"]) if found else None
 
     tables = {
         problem: verdicts.together(

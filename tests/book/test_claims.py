@@ -1,5 +1,6 @@
 """The claims of the papers: no line without evidence, no verdict without a record, one source for pages."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -89,6 +90,14 @@ def test_a_comparison_that_the_record_lacks_is_refused(monkeypatch):
     monkeypatch.setenv("L2O_BOOK_ROOT", str(ROOT))
     claim = Claim("one", "SymL2O", "x", "y", "z", record="scaling", tests=["Table 4: nothing"])
     with pytest.raises(ConfigError, match="decides no 'Table 4: nothing'"):
+        _ = claim.found
+
+
+def test_a_record_of_another_shape_is_refused(monkeypatch):
+    record = dataclasses.replace(records.load("sol", "standard", ROOT / "results"), values={})
+    monkeypatch.setattr(claims, "committed", lambda experiment: record)
+    claim = Claim("one", "SOL", "x", "y", "z", record="sol", tests=["Figure 5: nothing"])
+    with pytest.raises(ConfigError, match=r"the record of sol lacks what decides it \(KeyError\('races'\)\)"):
         _ = claim.found
 
 
