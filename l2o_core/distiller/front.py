@@ -119,7 +119,8 @@ class ParetoFront:
         engines = " and ".join(dict.fromkeys(front.engine for front in fronts))
         notes = tuple(dict.fromkeys(note for front in fronts for note in front.notes))
         seconds = sum(front.seconds for front in fronts)
-        return cls.of(best.values(), engines, seconds, notes, fronts[0].data)
+        settings = {"labels": fronts[0].labels} if fronts[0].labels else {}
+        return cls.of(best.values(), engines, seconds, notes, fronts[0].data, settings)
 
     @property
     def labels(self) -> Mapping[str, str]:

@@ -61,6 +61,7 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
 def test_names_that_are_given_follow_the_same_rule():
     front = distiller.distill(ROWS, TARGETS, ["bmi (kg/m2)", "b", "log"], engine="linear")
     assert front.labels == {"bmi_kg_m2": "bmi (kg/m2)", "log_": "log"}
+    assert distiller.ParetoFront.merge([front, front]).labels == front.labels
 
 
 @pytest.mark.parametrize(
