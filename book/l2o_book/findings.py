@@ -105,7 +105,7 @@ def links(claim: Claim) -> str:
         kind = "eq" if claim.anchor.startswith("eq-") else "numref"
         where = f"{{{kind}}}`{claim.anchor}`"
     if claim.shown is None:
-        return where + (", computed in every build" if claim.record == EVERY_BUILD else "")
+        return where + (", in every build" if claim.record == EVERY_BUILD else "")
     record = f"records/{claim.shown.profile}-{claim.shown.experiment}.md"
     return f"{where}, [record]({record}), [code]({record}#code)"
 
