@@ -14,13 +14,14 @@ import gzip
 import os
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from . import parts
 from .errors import ConfigError, DataError, optional_import
 
 __all__ = ["NAMES", "SPLITS", "ImageData", "load", "roots"]
@@ -49,17 +50,21 @@ class ImageData:
         return len(self.labels)
 
 
-def load(name: str, split: str = "train", download: bool = False) -> ImageData:
-    """Read one split of a data set.
+def load(
+    name: str, split: str = "train", download: bool = False, part: str | None = None
+) -> ImageData:
+    """Read one split of a data set, or a part of its training split.
 
     Args:
         name: "mnist", "cifar10", "cifar100", or "digits": 1797 scans of 8x8 pixels that come with
             scikit-learn and stand in where nothing may be downloaded.
         split: "train" or "test".
         download: Download the data set into the user's cache if it is not found.
+        part: Of the training split: "train" (the first half, for meta-training and tuning), "choose" (the next
+            tenth, for choices) or "report" (the rest, for what is reported); they share no image. None: all.
 
     Raises:
-        ConfigError: For an unknown name or split, or a package that is not installed.
+        ConfigError: For an unknown name, split or part, or a package that is not installed.
         DataError: Where the files are missing or damaged.
 
     Example:
@@ -71,6 +76,9 @@ def load(name: str, split: str = "train", download: bool = False) -> ImageData:
         raise ConfigError(f"unknown data set {name!r}; known data sets: {', '.join(NAMES)}")
     if split not in SPLITS:
         raise ConfigError(f"unknown split {split!r}; known splits: {', '.join(SPLITS)}")
+    if part is not None and split != "train":
+        raise ConfigError(f"the training split has parts, not {split!r}; leave out part={part!r}")
+    parts.check(part)
     images, labels = _digits(split) if name == "digits" else _find(name, split, download)
     title, classes, (channels, rows), sizes = _KNOWN[name]
     if images.shape != (len(labels), channels, rows, rows) or not len(labels):
@@ -79,7 +87,11 @@ def load(name: str, split: str = "train", download: bool = False) -> ImageData:
         )
     whole = sizes[SPLITS.index(split)]
     title += "" if len(labels) == whole else f" ({len(labels)} of {whole} {split} images)"
-    return ImageData(title, torch.tensor(images), torch.tensor(labels.astype(np.int64)), classes)
+    whole_split = ImageData(title, torch.tensor(images), torch.tensor(labels.astype(np.int64)), classes)
+    if part is None:
+        return whole_split
+    rows = parts.rows(whole_split.images, part)
+    return replace(whole_split, images=whole_split.images[rows], labels=whole_split.labels[rows])
 
 
 def roots() -> list[Path]:

@@ -14,10 +14,11 @@ BELOW = {  # the rooms that each room may import
     "torchvision_ops": {"errors"},
     "expressions": GROUND,
     "features": GROUND,
-    "data": {*GROUND, "torchvision_ops"},
+    "parts": {"errors"},
+    "data": {*GROUND, "parts", "torchvision_ops"},
     "optim": {"errors", "expressions", "features"},
     "models": {*GROUND, "expressions", "features"},
-    "tasks": {*GROUND, "data", "torchvision_ops"},
+    "tasks": {*GROUND, "data", "parts", "torchvision_ops"},
     "meta": {*GROUND, "expressions", "features", "models", "tasks"},
     "distiller": {*GROUND, "expressions", "features", "models", "tasks", "meta"},
 }

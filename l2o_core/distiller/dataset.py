@@ -176,7 +176,7 @@ def collect(
     """
     _check_windows(lags, steps)
     seed = arguments.seed("seed", seed)
-    generator = torch.Generator().manual_seed(seed)
+    generator = task.generator(seed)
     params = task.init(generator, instances).clone()
     recorded, layers = _coordinates(task, instances, per_layer, generator)
     rollout = Rollout.start_at(params, optimizer, task, task.batches(generator, instances))

@@ -47,6 +47,7 @@ def evaluate(
     key = {
         "optimizer": optimizer.identity,
         "task": task.name,
+        "part": task.part,
         "instances": [rollout.params, rollout.loss, rollout.gradient],
         "seed": seed,
         "steps": steps,

@@ -58,7 +58,7 @@ class Rollout:
             scaling: Every coordinate is scaled by exp(U(-scaling, scaling)) (Lv et al. 2017).
             state_dtype: See `LearnedOptimizer.init_state`.
         """
-        generator = torch.Generator().manual_seed(seed)
+        generator = task.generator(seed)
         params = task.init(generator, instances).clone()
         rollout = cls.start_at(params, optimizer, task, task.batches(generator, instances), state_dtype)
         if scaling:

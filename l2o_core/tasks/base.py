@@ -9,13 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import parts
+
 
 class Task(ABC):
     """An optimizee (SymL2O 3.1): starting points, the data of each step, and a loss.
 
     I instances with n parameters each are one tensor `params [I, n]`; an optimizer sees them as N = I * n
     coordinates. `name` and `dataset` say which problem on which data, `layers` has the number of coordinates
-    of each layer of one instance, in order.
+    of each layer of one instance, in order, and `part` the part of the data and of the seeds that it draws from.
 
     Example:
         >>> from l2o_core import tasks
@@ -29,11 +31,16 @@ class Task(ABC):
     name: str
     dataset: str
     layers: dict[str, int]
+    part: str | None = None
 
     @property
     def n(self) -> int:
         """The number of coordinates of one instance."""
         return sum(self.layers.values())
+
+    def generator(self, seed: int) -> torch.Generator:
+        """Random numbers for instances and batches; tasks of different parts never share them."""
+        return parts.generator(self.part, seed)
 
     @abstractmethod
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:

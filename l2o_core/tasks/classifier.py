@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from .. import data
-from ..errors import ConfigError
 from .augmentation import shift_and_mirror
 from .base import Task
 
@@ -28,7 +27,7 @@ class Classifier(Task):
         dataset: Of the images, as `data.load` knows it.
         shapes: Of the parameters, by name and in order.
         batch: Images in a minibatch.
-        half: Half of the training images: optimizers are trained on half 0 and judged on half 1; None: all.
+        part: Of the training images and of the seeds: "train", "choose" or "report"; None: all images.
         low: The value of a black pixel; a white one has `low + 1`.
         augment: Shift images at random by up to 4 pixels, and mirror half of them.
         init_std: Standard deviation of all initial parameters, biases included.
@@ -36,7 +35,7 @@ class Classifier(Task):
         download: Download the data set if it is not found.
 
     Raises:
-        ConfigError: For a half that is not 0, 1 or None.
+        ConfigError: For an unknown part.
         DataError: Where the data set is not found.
     """
 
@@ -47,20 +46,16 @@ class Classifier(Task):
         shapes: dict[str, tuple[int, ...]],
         *,
         batch: int = 128,
-        half: int | None = None,
+        part: str | None = None,
         low: float = -0.5,
         augment: bool = False,
         init_std: float = 0.01,
         device: str = "cpu",
         download: bool = False,
     ):
-        if half not in (None, 0, 1):
-            raise ConfigError(f"half must be 0, 1 or None, not {half!r}")
-        images = data.load(dataset, "train", download=download)
-        middle = len(images) // 2
-        part = {None: slice(None), 0: slice(middle), 1: slice(middle, None)}[half]
-        self.images, self.labels = images.images[part].to(device), images.labels[part].to(device)
-        self.name, self.dataset, self.shapes = name, images.name, shapes
+        images = data.load(dataset, "train", download=download, part=part)
+        self.images, self.labels = images.images.to(device), images.labels.to(device)
+        self.name, self.dataset, self.shapes, self.part = name, images.name, shapes, part
         self.layers = {layer: prod(shape) for layer, shape in shapes.items()}
         self.batch, self.low, self.augment, self.init_std = batch, low, augment, init_std
 

@@ -22,7 +22,7 @@ class LeNet(Classifier):
     Args:
         name: Of the problem.
         batch: Images in a minibatch.
-        half: Half of the training images: optimizers are trained on half 0 and judged on half 1; None: all.
+        part: Of the training images and of the seeds: "train", "choose" or "report"; None: all images.
         low: The value of a black pixel; a white one has `low + 1`.
         augment: Shift images at random by up to 4 pixels, and mirror half of them.
         init_std: Standard deviation of all initial parameters. With P2's 0.01 the signal would be lost on
@@ -39,7 +39,7 @@ class LeNet(Classifier):
         name: str = "lenet",
         *,
         batch: int = 128,
-        half: int | None = None,
+        part: str | None = None,
         low: float = -0.5,
         augment: bool = False,
         init_std: float = 0.1,
@@ -51,7 +51,7 @@ class LeNet(Classifier):
             "mnist",
             SHAPES,
             batch=batch,
-            half=half,
+            part=part,
             low=low,
             augment=augment,
             init_std=init_std,

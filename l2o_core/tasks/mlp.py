@@ -24,7 +24,7 @@ class MLP(Classifier):
         hidden: Widths of the hidden layers.
         activation: "relu", "sigmoid" or "tanh".
         batch: Images in a minibatch.
-        half: Half of the training images: optimizers are trained on half 0 and judged on half 1; None: all.
+        part: Of the training images and of the seeds: "train", "choose" or "report"; None: all images.
         low: The value of a black pixel; a white one has `low + 1`.
         augment: Shift images at random by up to 4 pixels, and mirror half of them.
         init_std: Standard deviation of all initial parameters, biases included.
@@ -48,7 +48,7 @@ class MLP(Classifier):
         activation: str = "relu",
         *,
         batch: int = 128,
-        half: int | None = None,
+        part: str | None = None,
         low: float = -0.5,
         augment: bool = False,
         init_std: float = 0.01,
@@ -67,7 +67,7 @@ class MLP(Classifier):
             dataset,
             shapes,
             batch=batch,
-            half=half,
+            part=part,
             low=low,
             augment=augment,
             init_std=init_std,

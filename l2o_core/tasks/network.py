@@ -21,7 +21,7 @@ class Network(Classifier):
         dataset: Of the images, as `data.load` knows it.
         build: Makes the module, images `[B, C, H, W]` to scores `[B, classes]`, with its own initialisation.
         batch: Images in a minibatch.
-        half: Half of the training images: optimizers are trained on half 0 and judged on half 1; None: all.
+        part: Of the training images and of the seeds: "train", "choose" or "report"; None: all images.
         low: The value of a black pixel; a white one has `low + 1`.
         augment: Shift images at random by up to 4 pixels, and mirror half of them.
         device: Device of images and parameters.
@@ -43,7 +43,7 @@ class Network(Classifier):
         build: Callable[[], nn.Module],
         *,
         batch: int = 128,
-        half: int | None = None,
+        part: str | None = None,
         low: float = -0.5,
         augment: bool = False,
         device: str = "cpu",
@@ -55,7 +55,7 @@ class Network(Classifier):
             dataset,
             {key: tuple(parameter.shape) for key, parameter in self.module.named_parameters()},
             batch=batch,
-            half=half,
+            part=part,
             low=low,
             augment=augment,
             device=device,

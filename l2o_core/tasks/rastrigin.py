@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from .. import parts
 from .base import Task
 
 Instance = tuple[Tensor, Tensor, Tensor]
@@ -23,6 +24,7 @@ class Rastrigin(Task):
     Args:
         dim: Coordinates of an instance.
         device: Device of all tensors.
+        part: Of the seeds: "train", "choose" or "report", which share no instance; None: as "train".
 
     Example:
         >>> Rastrigin(dim=10).layers
@@ -32,8 +34,9 @@ class Rastrigin(Task):
     name = "p1"
     dataset = "synthetic"
 
-    def __init__(self, dim: int = 10, device: str = "cpu"):
-        self.layers, self.device = {"x": dim}, device
+    def __init__(self, dim: int = 10, device: str = "cpu", part: str | None = None):
+        parts.check(part)
+        self.layers, self.device, self.part = {"x": dim}, device, part
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Starting points `[I, dim]`."""
