@@ -38,7 +38,7 @@ def rows(images: Tensor, part: str | None) -> Tensor:
     first, last = (round(share * len(images)) for share in PARTS[part])
     content = images.numpy()
     earlier = {_digest(image) for image in content[:first]}
-    return torch.tensor([i for i in range(first, last) if _digest(content[i]) not in earlier])
+    return torch.tensor([i for i in range(first, last) if not earlier or _digest(content[i]) not in earlier])
 
 
 def generator(part: str | None, seed: int) -> torch.Generator:
