@@ -239,7 +239,7 @@ class Cache:
 
     def slot(self, kind: str, key: Mapping[str, Any], form: Format[T] = TENSORS) -> Slot[T]:
         """The place of the result of that kind and key."""
-        return Slot(self._path(kind, key, form.suffix), form)
+        return Slot(self.path(kind, key, form.suffix), form)
 
     def call(
         self, kind: str, key: Mapping[str, Any], compute: Callable[[], T], form: Format[T] = TENSORS
@@ -265,13 +265,16 @@ class Cache:
 
     def checkpoint(self, kind: str, key: Mapping[str, Any]) -> Checkpoint | None:
         """The checkpoint of a long run whose result depends on `key`; None where nothing is stored."""
-        path = self._path(kind, key, TENSORS.suffix)
+        path = self.path(kind, key, TENSORS.suffix)
         return None if path is None else Checkpoint(path, {"key": path.stem})
 
-    def _path(self, kind: str, key: Mapping[str, Any], suffix: str) -> Path | None:
-        if self.folder is None:
-            return None
-        return self.folder / kind / f"{digest({'code': self.code, 'key': key})}{suffix}"
+    def name(self, key: Mapping[str, Any]) -> str:
+        """The digest that a result of this key is named after."""
+        return digest({"code": self.code, "key": key})
+
+    def path(self, kind: str, key: Mapping[str, Any], suffix: str) -> Path | None:
+        """The file of the result of that kind and key; None where nothing is stored."""
+        return None if self.folder is None else self.folder / kind / f"{self.name(key)}{suffix}"
 
 
 NO_CACHE = Cache(None)

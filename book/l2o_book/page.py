@@ -9,7 +9,7 @@ from typing import Any
 
 from l2o_core.errors import ConfigError
 
-from . import mime, plots, profiles, records
+from . import mime, plots, profiles, records, sources
 from .checkout import book_root, cache_dir
 from .records import Record
 from .threads import one_thread
@@ -35,6 +35,7 @@ class Page:
         self.show: str = self.parameters.get("show", "own")
         if self.show not in SHOW:
             raise ConfigError(f"show must be one of {', '.join(SHOW)}, not {self.show!r}")
+        sources.forget()
         one_thread()
         plots.use_style()
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from torch import Tensor
 
-from l2o_core import distiller, meta, tasks
+from l2o_core import distiller, meta, models, tasks
 from l2o_core.distiller import Dataset, ParetoFront
 from l2o_core.features import Features
 from l2o_core.models import LearnedOptimizer
 from l2o_core.storage import Cache, Format
 
+from . import provenance, sources
 from .problems import original
 
 ROWS = Format(".npz", Dataset.save, Dataset.load)
@@ -28,7 +29,7 @@ class Pipeline:
     """Settings shared by notebooks; equal settings and folder reuse each other's data sets and fronts.
 
     `folder`: cache of trained optimizers, data sets, fronts and evaluations; with None nothing is cached, and
-    learned optimizers are the pretrained ones. The other options are those of `distill` and `collect`.
+    learned optimizers are the pretrained ones, as seed 0. The other options are those of `distill` and `collect`.
     """
 
     folder: Path | None = None
@@ -42,11 +43,28 @@ class Pipeline:
     @property
     def cache(self) -> Cache:
         """The results in `folder`."""
-        return Cache(self.folder)
+        return sources.TracedCache(self.folder, provenance.code())
 
     def teacher(self, recipe: str, problem: str, seed: int) -> LearnedOptimizer:
-        """The learned optimizer of a recipe ("dm"): of this seed if the folder has it, else pretrained."""
-        return meta.recipes.teacher(f"{recipe}/{original(problem)}", seed, self.folder)
+        """The learned optimizer of a recipe ("dm") and seed: from the folder, which it is trained into if need be.
+
+        Without a folder there is one, the pretrained one, as seed 0; another seed is a ConfigError.
+        """
+        name = f"{recipe}/{original(problem)}"
+        file: str | Path = name
+        cached = True
+        if self.folder is None:
+            model = meta.recipes.teacher(name, seed or None)
+        else:
+            found = meta.recipes.load(name)
+            file = found.path(self.folder, seed)
+            cached = file.is_file()
+            if not cached:
+                found.train(seed, self.folder)
+            model = meta.recipes.teacher(name, seed, self.folder)
+        training = models.describe(file)["training"]
+        sources.teacher(f"{name}, seed {seed}", model, training, cached=cached)
+        return model
 
     def trajectories(
         self,
@@ -56,9 +74,12 @@ class Pipeline:
         features: Features | None = None,
         lags: int = 0,
     ) -> Dataset:
-        """Windows of 200 steps of an optimizer on problems or images that no teacher was trained on."""
+        """Windows of 200 steps of an optimizer on problems or images that no teacher was trained on.
+
+        Nor are they those that optimizers and equations are compared on.
+        """
         synthetic = problem == "p1"
-        task = tasks.load(problem, **({} if synthetic else {"half": 1}))
+        task = tasks.load(problem, part="choose")
         options: dict[str, Any] = {
             "lags": lags or self.lags,
             "samples": self.samples,
@@ -66,7 +87,7 @@ class Pipeline:
             "features": features,
         }
         options |= {"instances": 128 if synthetic else 16, "seed": seed}
-        key = options | {"task": task.name, "dataset": task.dataset, "rule": rule.identity}
+        key = options | {"task": task.name, "dataset": task.dataset, "part": task.part, "rule": rule.identity}
         return self.cache.call("rows", key, lambda: distiller.collect(rule, task, **options), ROWS)
 
     def distill(self, data: Dataset, seed: int, **options: Any) -> ParetoFront:

@@ -6,11 +6,13 @@ import os
 import platform
 import re
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import l2o_core
 from l2o_core.processors import processors
+from l2o_core.storage import digest
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pyoperon", "pysr")
 
@@ -27,6 +29,14 @@ def hardware() -> dict:
 def versions() -> dict[str, str | None]:
     """Versions of Python, of this library and of the packages that decide a result (None if missing)."""
     return {"python": platform.python_version()} | {name: _version(name) for name in ("l2o_core", *PACKAGES)}
+
+
+@cache
+def code() -> str:
+    """A digest of the library's sources, on which all results depend."""
+    package = Path(l2o_core.__file__).parent
+    files = sorted(path for path in package.rglob("*") if path.suffix in (".py", ".yml"))
+    return digest({path.relative_to(package).as_posix(): path.read_text(encoding="utf-8") for path in files})
 
 
 def commit() -> dict | None:

@@ -13,6 +13,7 @@ from typing import Any
 from . import claims, provenance, records
 from .records import Record
 
+NOT_RECORDED = "not recorded"
 FOLDER = "records"  # within book/
 
 
@@ -47,6 +48,7 @@ def page(record: Record, *, has_code: bool, known: list[str], repository: Mappin
         "wall time": f"{record.wall_time_s:.0f} s",
         "date": record.date,
         "commit": _commit(record),
+        "digest of the library's code": record.code or NOT_RECORDED,
         **{f"hardware, {key}": value for key, value in record.hardware.items()},
         **{f"version of {key}": value for key, value in record.versions.items() if value},
     }
@@ -63,7 +65,21 @@ def page(record: Record, *, has_code: bool, known: list[str], repository: Mappin
             "Records of that time did not hold their settings. They are those of the profile, "
             f"in `profiles/{record.profile}/` at the commit."
         )
+    lines += ["", "## Made from", "", *_used(record)]
     return "\n".join([*lines, "", *_code(record, name, has_code, repository)]) + "\n"
+
+
+def _used(record: Record) -> list[str]:
+    """Teachers, and how many results of each kind were read back from a cache; all digests are in the file."""
+    if not record.used:
+        return [f"Teachers and other results that this run read or made: {NOT_RECORDED}."]
+    facts = {}
+    for name, known in record.used.get("teachers", {}).items():
+        facts[f"`{name}`"] = f"`{known['digest']}`, saw part {known['part'] or NOT_RECORDED}"
+    for kind, found in record.used.items():
+        if kind != "teachers":
+            facts[kind] = f"{len(found['digests'])}, of which {found['from cache']} from a cache"
+    return _table(facts)
 
 
 def _code(record: Record, name: str, has_code: bool, repository: Mapping[str, str] | None) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any
 from l2o_core.errors import ConfigError, DataError
 from l2o_core.storage import replacing
 
-from . import provenance
+from . import provenance, sources
 from .checkout import book_root, record_dir
 
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -28,7 +28,11 @@ COMMIT = provenance.commit()  # as the run begins: what is edited while it runs 
 
 @dataclass(frozen=True)
 class Record:
-    """One run of an experiment; `parameters` are those of its notebook (empty in the oldest records)."""
+    """One run of an experiment.
+
+    `parameters` are those of its notebook, `code` is a digest of the library's sources, and `used` lists what
+    the run was made from (see `sources`); older records lack them.
+    """
 
     experiment: str
     profile: str
@@ -42,6 +46,8 @@ class Record:
     versions: dict[str, Any] = field(default_factory=dict)
     commit: dict[str, Any] | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    code: str | None = None
+    used: dict[str, Any] = field(default_factory=dict)
 
     @property
     def seeds(self) -> list[int]:
@@ -98,6 +104,8 @@ def save(
         "hardware": provenance.hardware(),
         "versions": provenance.versions(),
         "commit": COMMIT,
+        "code": provenance.code(),
+        "used": sources.used(),
     }
     path = _path(Path(folder) if folder else record_dir(), experiment)
     text = json.dumps(_encode(content, experiment), indent=1, allow_nan=False, ensure_ascii=False) + "\n"

@@ -126,20 +126,33 @@ def load(name: str) -> Recipe:
     return Recipe(name, recipe["model"], recipe["task"], training)
 
 
-def teacher(name: str, seed: int = 0, folder: str | Path | None = None) -> LearnedOptimizer:
-    """A trained teacher.
+def teacher(name: str, seed: int | None = None, folder: str | Path | None = None) -> LearnedOptimizer:
+    """A trained teacher; never one of another seed.
 
     Args:
         name: The name of its recipe, one of `names()`.
-        seed: Training seed.
-        folder: Where `Recipe.train` left its weights; without it, or where there are none of this seed, the
-            pretrained model of that name is loaded.
+        seed: Training seed; None: the pretrained model of that name, whose card tells its seed.
+        folder: Where `Recipe.train` left its weights.
 
     Raises:
-        L2OError: As `models.load` does.
+        ConfigError: Where there is no teacher of that seed; it names the command that trains it.
+        CheckpointError: For a damaged file.
+
+    Example:
+        >>> type(teacher("rp/p1")).__name__
+        'RP'
     """
-    path = load(name).path(folder, seed) if folder else None
-    return models.load(path if path and path.exists() else name)
+    recipe, pretrained = load(name), name in models.pretrained()
+    if seed is None and pretrained:
+        return models.load(name)
+    if seed is not None and folder and (path := recipe.path(folder, seed)).is_file():
+        return models.load(path)
+    if seed is not None and pretrained and models.describe(name)["training"]["seed"] == seed:
+        return models.load(name)
+    wanted = "no pretrained model" if seed is None else f"no teacher of seed {seed}"
+    raise ConfigError(
+        f"{name}: {wanted}; train it with: l2o train {name} --seeds {seed or 0} --folder {folder or 'checkpoints'}"
+    )
 
 
 @cache

@@ -53,6 +53,8 @@ def card(name: str | Path) -> str:
     shown = ("unroll", "lr", "decay", "fraction", "scaling", "imitation", "estimator", "instances")
     options = [f"| {option} | {training[option]} |" for option in shown if option in training]
     options.append("| architecture | " + _listed(described["options"]) + " |")
+    part = task.pop("part", None)
+    options.append(f"| data it saw | {f'part {part}' if part else 'the whole training split'} |")
     if len(task) > 1:
         options.append("| problem | " + _listed({k: v for k, v in task.items() if k != "name"}) + " |")
     candidates = training.get("candidates", {})
