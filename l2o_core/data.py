@@ -50,9 +50,7 @@ class ImageData:
         return len(self.labels)
 
 
-def load(
-    name: str, split: str = "train", download: bool = False, part: str | None = None
-) -> ImageData:
+def load(name: str, split: str = "train", download: bool = False, part: str | None = None) -> ImageData:
     """Read one split of a data set, or a part of its training split.
 
     Args:
@@ -60,8 +58,8 @@ def load(
             scikit-learn and stand in where nothing may be downloaded.
         split: "train" or "test".
         download: Download the data set into the user's cache if it is not found.
-        part: Of the training split: "train" (the first half, for meta-training and tuning), "choose" (the next
-            tenth, for choices) or "report" (the rest, for what is reported); they share no image. None: all.
+        part: Of the training split: "train" (the first half, for meta-training and tuning), "choose" (the
+            next tenth, for choices) or "report" (the rest, for results); they share no image. None: all.
 
     Raises:
         ConfigError: For an unknown name, split or part, or a package that is not installed.
@@ -90,8 +88,8 @@ def load(
     whole_split = ImageData(title, torch.tensor(images), torch.tensor(labels.astype(np.int64)), classes)
     if part is None:
         return whole_split
-    rows = parts.rows(whole_split.images, part)
-    return replace(whole_split, images=whole_split.images[rows], labels=whole_split.labels[rows])
+    chosen = parts.rows(whole_split.images, part)
+    return replace(whole_split, images=whole_split.images[chosen], labels=whole_split.labels[chosen])
 
 
 def roots() -> list[Path]:

@@ -83,7 +83,7 @@ with ThreadPoolExecutor(workers) as pool:
 # ## Choosing one equation
 #
 # The equation that fits best need not optimize best. From each front we take the equation that does, on tuning
-# instances drawn from the teachers' training images.
+# instances drawn from images for choices.
 
 # %%
 SHALLOW, DEEP = (50, 20), (50, 20, 20, 12)  # hidden layers of P2 and P3
@@ -91,10 +91,14 @@ dataset = "digits" if home == "digits" else "mnist"
 
 
 def losses(
-    optimizers: list, hidden: tuple, steps: int, half: int = 1, seed: int = 3000
+    optimizers: list,
+    hidden: tuple,
+    steps: int,
+    part: str = "report",
+    seed: int = 3000,
 ) -> list[torch.Tensor]:
     """Losses [inits, steps + 1] of each optimizer on unseen initialisations."""
-    task = tasks.MLP("mlp", dataset, hidden, half=half)
+    task = tasks.MLP("mlp", dataset, hidden, part=part)
     return pipeline.evaluate(optimizers, task, steps, inits, seed)
 
 
@@ -105,7 +109,7 @@ def chosen(case: tuple[str, int]) -> distiller.Entry:
     rules = [
         models.Equation.distilled(entry.equation, teachers[case]) for entry in few
     ]
-    tried = losses(rules, SHALLOW, near_steps, half=0, seed=1000)
+    tried = losses(rules, SHALLOW, near_steps, part="choose", seed=1000)
     means = [loss.mean().nan_to_num(math.inf).item() for loss in tried]
     return few[int(np.argmin(means))]
 

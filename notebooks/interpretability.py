@@ -238,7 +238,7 @@ dataset = "digits" if home == "digits" else "mnist"
 
 def losses(label: str, hidden: tuple[int, ...], steps: int) -> list[torch.Tensor]:
     """Losses [inits, steps + 1] of a teacher, for each training seed."""
-    task = tasks.MLP("mlp", dataset, hidden, half=1)
+    task = tasks.MLP("mlp", dataset, hidden, part="report")
     optimizers = [teacher(label, home, seed) for seed in seeds]
     return pipeline.evaluate(optimizers, task, steps, inits, seed=3000)
 
@@ -251,7 +251,9 @@ for label in RECIPES:
 
 # %%
 record = page.record(
-    own, dataset=tasks.MLP("mlp", dataset, DEEP).dataset, engine="operon"
+    own,
+    dataset=tasks.MLP("mlp", dataset, DEEP, part="report").dataset,
+    engine="operon",
 )
 run, count = record.values, len(record.seeds)
 source = record.cite(f"{run['inits']} initialisations for each training seed")

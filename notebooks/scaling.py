@@ -73,29 +73,25 @@ pipeline = Pipeline(page.cache, time_limit=time_limit, max_complexity=200)
 # %% [markdown]
 # ## The task
 #
-# Constants are meta-tuned on the first half of the training images. The networks are trained on images from the same
-# half, and choices, such as the best cell of a grid, are made on further images from it; so the tuned rules have
-# seen images that the hand-made rules have not. The accuracies reported are those on the test images, which are new to
-# every rule. All optimizers start from the same weights, see the same images in the same order, and train for the same
+# Teachers are trained, and constants meta-tuned, on the first part of the training images (`train`). The networks are
+# trained on images of another part (`report`), and choices, such as the best cell of a grid, are made on images of a
+# third (`choose`). The accuracies reported are those on the test images. All optimizers start from the same weights, see the same images in the same order, and train for the same
 # number of epochs.
 
 # %%
-train, test = data.load(dataset, "train"), data.load(dataset, "test")
+train, test = data.load(dataset, part="report"), data.load(dataset, "test")
 shape = {"classes": train.classes, "channels": train.images.shape[1]}
 build = partial(resnet, depth, width=width, **shape)
 
 
-def cut(part: data.ImageData, first: int, count: int) -> data.ImageData:
-    """Some images of a split."""
-    rows = slice(first, first + count)
+def first(part: data.ImageData, count: int) -> data.ImageData:
+    """The first images of a part; 0: all."""
+    rows = slice(count or None)
     return replace(part, images=part.images[rows], labels=part.labels[rows])
 
 
-half = len(train) // 2
-seen = cut(train, 0, min(images or half, int(0.8 * half)))
-left = 0 if images else half - len(seen)  # of the half
-chosen_on = cut(train, len(seen), max(len(seen) // 4, left))
-reported_on = cut(test, 0, tested or len(test))
+seen, reported_on = first(train, images), first(test, tested)
+chosen_on = first(data.load(dataset, part="choose"), images // 4)
 
 
 def trained(make, seed: int, schedule: str = "constant") -> Fit:
@@ -166,7 +162,7 @@ def equation(label: str, problem: str, seed: int, size: int = 0) -> tuple:
 
 
 network = tasks.Network(
-    "resnet", dataset, build, half=0, augment=augment, device=device
+    "resnet", dataset, build, part="train", augment=augment, device=device
 )
 
 

@@ -121,8 +121,8 @@ plots.figure(
 # ## Meta-training
 #
 # As in SOL's Algorithm 1, each epoch starts a fresh MNISTNET and trains it for 100 steps with the current network of
-# operators. After every 20 steps, the mean loss of these steps changes the weights of SOL. One half of
-# the training images serves meta-training and every choice on this page, the other half the comparisons. RP
+# operators. After every 20 steps, the mean loss of these steps changes the weights of SOL. One part of
+# the training images serves meta-training, another every choice on this page, a third the comparisons. RP
 # {cite}`lv2017learning`, an LSTM optimizer ({doc}`numerical_l2o`), is trained in the same way and for as many epochs.
 
 # %%
@@ -134,10 +134,10 @@ NETWORKS = {
 }
 
 
-def mnistnet(name: str = "MNISTNET", half: int = 0) -> tasks.MLP:
-    """One of the paper's four perceptrons, on one half of the training images."""
+def mnistnet(name: str = "MNISTNET", part: str = "train") -> tasks.MLP:
+    """One of the paper's four perceptrons, on one part of the training images."""
     hidden, activation = NETWORKS[name]
-    return tasks.MLP("mnistnet", dataset, hidden, activation, half=half)
+    return tasks.MLP("mnistnet", dataset, hidden, activation, part=part)
 
 
 def meta_trained(optimizer: models.LearnedOptimizer, seed: int, lr: float):
@@ -189,7 +189,7 @@ def as_model(rule: expressions.Expression, length: int = steps) -> models.Equati
 def tuning_loss(optimizer, name: str = "MNISTNET", length: int = steps) -> float:
     """Mean loss where choices are made; infinite if a run diverges."""
     options = {"steps": length, "instances": inits, "seed": 1000}
-    losses = meta.evaluate(optimizer, mnistnet(name), **options)
+    losses = meta.evaluate(optimizer, mnistnet(name, "choose"), **options)
     return losses.mean().nan_to_num(math.inf, math.inf).item()
 
 
@@ -264,7 +264,7 @@ def compared(name: str, length: int) -> dict:
         HAND_MADE, losses, per_decade, total_steps=length
     )
     runners |= {label: ([rule], rate) for label, (rule, rate) in hand_made.items()}
-    task, results = mnistnet(name, half=1), {}
+    task, results = mnistnet(name, "report"), {}
     for label, (optimizers, rate) in runners.items():
         options = {"steps": length, "instances": inits, "seed": 3000}
         runs = [meta.evaluate(one, task, **options) for one in optimizers]
@@ -498,7 +498,7 @@ plots.table(
 torch.manual_seed(0)
 layers = nn.Flatten(), nn.LazyLinear(20), nn.Sigmoid(), nn.Linear(20, 10)
 network = nn.Sequential(*layers)
-batches = mnistnet(half=1).batches(torch.Generator().manual_seed(4000))
+batches = mnistnet(part="report").batches(torch.Generator().manual_seed(4000))
 network(next(batches)[0][0])  # LazyLinear finds its size
 optimizer = optim.SymbolicOptimizer(
     network.parameters(), rule, lr=1.0, total_steps=run["steps"]

@@ -29,7 +29,7 @@ class Pipeline:
     """Settings shared by notebooks; equal settings and folder reuse each other's data sets and fronts.
 
     `folder`: cache of trained optimizers, data sets, fronts and evaluations; with None nothing is cached, and
-    learned optimizers are the pretrained ones, as seed 0. The other options are those of `distill` and `collect`.
+    learned optimizers are the pretrained ones, as seed 0. Other options are those of `distill` and `collect`.
     """
 
     folder: Path | None = None
@@ -46,7 +46,7 @@ class Pipeline:
         return sources.TracedCache(self.folder, provenance.code())
 
     def teacher(self, recipe: str, problem: str, seed: int) -> LearnedOptimizer:
-        """The learned optimizer of a recipe ("dm") and seed: from the folder, which it is trained into if need be.
+        """The learned optimizer of a recipe ("dm") and seed, from the folder; one that is missing is trained.
 
         Without a folder there is one, the pretrained one, as seed 0; another seed is a ConfigError.
         """

@@ -70,7 +70,7 @@ def page(record: Record, *, has_code: bool, known: list[str], repository: Mappin
 
 
 def _used(record: Record) -> list[str]:
-    """Teachers, and how many results of each kind were read back from a cache; all digests are in the file."""
+    """Teachers, and how many results of each kind came from a cache; all digests are in the file."""
     if not record.used:
         return [f"Teachers and other results that this run read or made: {NOT_RECORDED}."]
     facts = {}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from l2o_core import meta, models
 from l2o_core.distiller import Dataset
 from l2o_core.features import Features
 from l2o_core.models import Equation, LearnedOptimizer
 
+from . import sources
 from .pipeline import Pipeline
 
 
@@ -66,3 +70,16 @@ TEACHERS = {
     )
 }
 """The rows of SymL2O Table 7, and Adam with its moments as inputs; in the papers' order."""
+
+
+def trained(
+    recipes: Sequence[meta.recipes.Recipe], seeds: Sequence[int], folder: str | Path, workers: int
+) -> dict[str, list[tuple[LearnedOptimizer, meta.History]]]:
+    """`meta.train_teachers`, with each teacher in the record of the run."""
+    kept = {(recipe.name, seed): recipe.path(folder, seed).is_file() for recipe in recipes for seed in seeds}
+    found = meta.train_teachers(recipes, seeds, folder, workers, progress=False)
+    for recipe in recipes:
+        for seed, (model, _) in zip(seeds, found[recipe.name], strict=True):
+            training = models.describe(recipe.path(folder, seed))["training"]
+            sources.teacher(f"{recipe.name}, seed {seed}", model, training, cached=kept[recipe.name, seed])
+    return found

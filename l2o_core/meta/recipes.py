@@ -150,9 +150,8 @@ def teacher(name: str, seed: int | None = None, folder: str | Path | None = None
     if seed is not None and pretrained and models.describe(name)["training"]["seed"] == seed:
         return models.load(name)
     wanted = "no pretrained model" if seed is None else f"no teacher of seed {seed}"
-    raise ConfigError(
-        f"{name}: {wanted}; train it with: l2o train {name} --seeds {seed or 0} --folder {folder or 'checkpoints'}"
-    )
+    command = f"l2o train {name} --seeds {seed or 0} --folder {folder or 'checkpoints'}"
+    raise ConfigError(f"{name}: {wanted}; train it with: {command}")
 
 
 @cache

@@ -140,8 +140,7 @@ def train(
     rank, world = rank_of_world()
     name = type(optimizer).__name__.removeprefix("Parametrized")  # as `tune` makes it
     identity = {"model": name, "options": optimizer.options, "task": task.name, "dataset": task.dataset}
-    identity["part"] = task.part
-    identity |= config.identity | ({"processes": world} if world > 1 else {})
+    identity |= {"part": task.part} | config.identity | ({"processes": world} if world > 1 else {})
     meta_optimizer = torch.optim.Adam(optimizer.parameters(), lr=config.lr)
     file = None if checkpoint is None else Checkpoint(checkpoint, identity)
     state = Progress(optimizer, meta_optimizer, file)

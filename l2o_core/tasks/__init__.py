@@ -51,8 +51,8 @@ def load(name: str, **options: Any) -> Task:
 
     Args:
         name: One of `names()`.
-        options: Arguments of its class other than those that the name stands for: `dim` and `part` of `Rastrigin`;
-            `batch`, `part`, `augment` and others of `MLP`, `LeNet` and `Network`.
+        options: Arguments of its class other than those that the name stands for: `dim` and `part` of
+            `Rastrigin`; `batch`, `part`, `augment` and others of `MLP`, `LeNet` and `Network`.
 
     Raises:
         ConfigError: For an unknown name, or options that make no sense.

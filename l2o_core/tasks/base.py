@@ -17,7 +17,7 @@ class Task(ABC):
 
     I instances with n parameters each are one tensor `params [I, n]`; an optimizer sees them as N = I * n
     coordinates. `name` and `dataset` say which problem on which data, `layers` has the number of coordinates
-    of each layer of one instance, in order, and `part` the part of the data and of the seeds that it draws from.
+    of each layer of one instance, in order, and `part` the part of the data and seeds that it draws from.
 
     Example:
         >>> from l2o_core import tasks

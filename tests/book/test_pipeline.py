@@ -1,15 +1,19 @@
 """Studies: the same rows and fronts for every experiment, kept and found again."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from l2o_book import sources
 from l2o_book.pipeline import Pipeline
 
 from l2o_core import distiller, meta, models, tasks
 from l2o_core.distiller import search
-from l2o_core.errors import CheckpointError
+from l2o_core.errors import CheckpointError, ConfigError, DataError
 from l2o_core.features import Features
-from l2o_core.meta import evaluation
+from l2o_core.meta import TrainingConfig, evaluation
 from l2o_core.models import Equation
+from l2o_core.storage import digest
 
 DISTILL, EVALUATE = search, evaluation
 SGD = Equation("-0.01 * g[0] - 0.005 * g[1]")
@@ -35,8 +39,29 @@ def no_run(*arguments, **options):
 
 class TestTeacher:
     def test_the_pretrained_one_without_a_folder(self):
-        theirs, ours = models.load("rp_small_extra/p1"), Pipeline().teacher("rp_small_extra", "p1", 5)
+        theirs, ours = models.load("rp_small_extra/p1"), Pipeline().teacher("rp_small_extra", "p1", 0)
         assert all(torch.equal(a, b) for a, b in zip(theirs.parameters(), ours.parameters(), strict=True))
+
+    def test_no_other_seed_without_a_folder(self):
+        with pytest.raises(ConfigError, match="l2o train rp_small_extra/p1 --seeds 5"):
+            Pipeline().teacher("rp_small_extra", "p1", 5)
+
+    def test_a_seed_that_the_folder_lacks_is_trained(self, pipeline, monkeypatch):
+        small = TrainingConfig(epochs=1, steps=10, unroll=5, validation_instances=2)
+        recipe = replace(meta.recipes.load("rp_small/p1"), training=small)
+        monkeypatch.setattr(meta.recipes, "load", lambda name: recipe)
+        first, again, other = (pipeline.teacher("rp_small", "p1", seed) for seed in (1, 1, 2))
+        sources.forget()
+        assert digest(first.identity) == digest(again.identity) != digest(other.identity)
+
+    def test_equal_teachers_of_two_seeds_are_refused(self, pipeline):
+        for seed in (1, 2):
+            models.save(pipeline.folder / "dm" / f"p1-{seed}.safetensors", models.load("dm/p1"))
+        sources.forget()
+        pipeline.teacher("dm", "p1", 1)
+        with pytest.raises(DataError, match="dm/p1, seed 2 and dm/p1, seed 1 are one model"):
+            pipeline.teacher("dm", "p1", 2)
+        sources.forget()
 
     def test_digits_stand_in_for_p2(self):
         theirs, ours = models.load("dm/p2"), Pipeline().teacher("dm", "digits", 0)

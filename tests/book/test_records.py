@@ -3,12 +3,14 @@
 import json
 import math
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
-from l2o_book import records
+from l2o_book import provenance, records, sources
 
+from l2o_core import models
 from l2o_core.errors import ConfigError, DataError
 
 RUN = {"seed": [0, 1], "dataset": "digits", "engine": "operon", "wall_time": 1.5}
@@ -141,3 +143,18 @@ def test_a_damaged_record_is_refused(tmp_path, text):
     file(tmp_path).write_text(text)
     with pytest.raises(DataError, match=r"trial\.json"):
         records.load("trial", "quick")
+
+
+def test_what_a_run_used_is_in_its_record(tmp_path):
+    sources.forget()
+    for _ in range(2):  # the second use is not another result
+        sources.TracedCache(tmp_path).call("losses", {"a": 1}, lambda: 3)
+    sources.teacher("rp/p1, seed 3", models.load("rp/p1"), models.describe("rp/p1")["training"], cached=True)
+    record = records.save("x", {}, profile="quick", seed=0, dataset="d", wall_time=1, folder=tmp_path)
+    assert record.used["losses"] == {"digests": [mock.ANY], "from cache": 0}
+    assert record.used["teachers"]["rp/p1, seed 3"]["part"] == "train"
+    assert record.code == provenance.code()
+    sources.forget()
+    sources.TracedCache(tmp_path).call("losses", {"a": 1}, lambda: 3)
+    assert sources.used()["losses"]["from cache"] == 1
+    sources.forget()

@@ -15,7 +15,12 @@ def trained(folder, seed, loss, stages=1):
     model = models.RPSmall()
     history = {"losses": [2.0, loss], "best": (2, loss), "seconds": 90.0, "diverged": [1], "validation": []}
     history["stages"] = [(0, 100)] * stages
-    training = {"recipe": "rp_small/p2", "seed": seed, "task": {"name": "p2", "half": 0}, "dataset": "MNIST"}
+    training = {
+        "recipe": "rp_small/p2",
+        "seed": seed,
+        "task": {"name": "p2", "part": "train"},
+        "dataset": "MNIST",
+    }
     training |= {"epochs": 2, "steps": [100, 200], "lr": 0.003, "history": history}
     models.save(recipes.load("rp_small/p2").path(folder, seed), model, training)
     return model

@@ -8,6 +8,7 @@ import torch
 from l2o_core import meta, models, tasks
 from l2o_core.errors import ConfigError, DivergenceError
 from l2o_core.meta import recipes
+from l2o_core.storage import digest
 
 SMALL = {"steps": 10, "unroll": 5, "instances": 4, "validation_instances": 4, "progress": False}
 
@@ -66,5 +67,23 @@ def test_a_teacher_is_that_of_its_seed_where_it_was_trained(tmp_path):
     models.save(recipe.path(tmp_path, 7), own)
     trained = recipes.teacher("rp_small/p2", 7, tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(trained.parameters(), own.parameters(), strict=True))
-    other = recipes.teacher("rp_small/p2", 8, tmp_path)  # the pretrained one
-    assert not torch.equal(next(other.parameters()), next(own.parameters()))
+
+
+@pytest.mark.parametrize(("name", "seed"), [("rp_small/p2", 8), ("rp_small/p3", 0), ("rp_small/p3", None)])
+def test_a_seed_that_is_not_there_is_refused_with_the_command_that_trains_it(tmp_path, name, seed):
+    with pytest.raises(ConfigError, match=f"l2o train {name} --seeds {seed or 0} --folder {tmp_path}"):
+        recipes.teacher(name, seed, tmp_path)
+
+
+@pytest.mark.parametrize("name", models.pretrained())
+def test_the_pretrained_model_is_that_of_its_own_seed(name):
+    seed = models.describe(name)["training"]["seed"]
+    assert digest(recipes.teacher(name, seed).identity) == digest(recipes.teacher(name).identity)
+    with pytest.raises(ConfigError, match="no teacher of seed 99"):
+        recipes.teacher(name, 99)
+
+
+def test_no_two_seeds_give_equal_teachers(tmp_path):
+    recipe, options = recipes.load("rp_small/p1"), SMALL | {"epochs": 1, "decay": False}
+    found = {digest(recipe.train(seed, tmp_path, **options)[0].identity) for seed in range(4)}
+    assert len(found) == 4

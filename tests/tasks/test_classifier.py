@@ -68,17 +68,10 @@ def test_the_sampler_is_seeded_and_stays_in_range():
     assert not torch.equal(draws[0][0][0], draws[0][0][1])
 
 
-def test_halves_share_no_image():
-    first, second = tasks.load("p2", half=0), tasks.load("p2", half=1)
-    assert len(first.images) + len(second.images) == 60
-    assert torch.equal(torch.cat([first.images, second.images]), tasks.load("p2").images)
-
-
 def test_digits_stand_in_is_named_as_such():
     assert "stand-in" in tasks.load("digits").dataset
 
 
-@pytest.mark.parametrize("options", [{"half": 2}, {"activation": "selu"}])
-def test_bad_options_are_refused(options):
-    with pytest.raises(ConfigError):
-        tasks.load("p2", **options)
+def test_an_unknown_activation_is_refused():
+    with pytest.raises(ConfigError, match="selu"):
+        tasks.MLP(activation="selu")
