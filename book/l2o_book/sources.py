@@ -27,11 +27,11 @@ class TracedCache(Cache):
 def teacher(name: str, model: LearnedOptimizer, training: Mapping[str, Any], *, cached: bool) -> None:
     """Note a teacher by name ("rp/p2, seed 1"), with what its file says of its training.
 
-    Raises DataError where a teacher of another name has the same weights.
+    Raises DataError where another seed of the recipe has the same weights.
     """
-    weights = digest(model.identity)
+    weights, recipe = digest(model.identity), name.partition(",")[0]
     for other, known in _teachers.items():
-        if known["digest"] == weights and other != name:
+        if known["digest"] == weights and other != name and other.startswith(f"{recipe},"):
             raise DataError(f"{name} and {other} are one model, not two: train one of them again")
     facts = {"digest": weights, "part": dict(training.get("task", {})).get("part"), "cached": cached}
     seconds = training.get("history", {}).get("seconds")
