@@ -343,7 +343,9 @@ def walk(name: str) -> list[Frame]:
     """A frame for each of about twelve entries of a front, on 150 held-out windows."""
     case = home, name, seeds[0]
     held, front = fits.held_out(rows[case]), fronts[case]
-    some = np.random.default_rng(0).choice(len(held), min(len(held), 150), replace=False)
+    some = np.random.default_rng(0).choice(
+        len(held), min(len(held), 150), replace=False
+    )
     unit = rows[case].targets.std()
     does = held.targets[some] / unit
     line, frames = np.array([does.min(), does.max()]), []
