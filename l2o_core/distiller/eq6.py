@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,11 @@ from .rows import Rows, r2
 
 GAMMAS = tuple(10 ** (step / 4) for step in range(-8, 9))
 """Thresholds that are tried, in units of the median standard deviation of the inputs."""
+RIDGES = (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+"""Penalties on squared weights that are tried, in units of the columns' mean square.
+
+Lags are much alike; without a penalty other rows give other weights, with large ones of both signs.
+"""
 
 
 class Eq6Fit(NamedTuple):
@@ -35,10 +40,10 @@ class Eq6Fit(NamedTuple):
 
 
 def fit_eq6(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int = 0) -> Eq6Fit:
-    """Fit SymL2O Eq. 6 to rows: the weights by least squares, the threshold by trying several.
+    """Fit SymL2O Eq. 6 to rows: the weights by ridge regression, threshold and penalty by trying several.
 
-    The rows are split as `distill` splits them: weights are fitted on the first part, the threshold is the
-    one that fits the second best, and `r2` is measured on the third.
+    The rows are split as `distill` splits them: weights are fitted on the first part, threshold and penalty
+    are those that fit the second best, and `r2` is measured on the third.
 
     Args:
         data: The rows.
@@ -56,7 +61,7 @@ def fit_eq6(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int = 0
     """
     problem = prepare(data, seed=split_seed)
     unit = float(np.median(list(problem.scales.values())))
-    fits = [_fit(problem, gamma * unit) for gamma in gammas]
+    fits = [fit for gamma in gammas for fit in _fits(problem, gamma * unit)]
     gamma, weights, _ = min(fits, key=lambda fit: fit[2])
     coefficients = {"gamma": float(gamma)} | {f"w{i}": -float(w) for i, w in enumerate(weights)}
     terms = [
@@ -71,11 +76,16 @@ def fit_eq6(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int = 0
     return Eq6Fit(equation, coefficients, r2(test.y, _columns(test, gamma) @ weights))
 
 
-def _fit(problem: Problem, gamma: float) -> tuple[float, torch.Tensor, float]:
-    """The threshold, its best weights [d], and their loss on the rows that thresholds are chosen on."""
+def _fits(problem: Problem, gamma: float) -> Iterator[tuple[float, torch.Tensor, float]]:
+    """For each penalty the threshold, its best weights [d], and their loss on the rows for this choice."""
     fit, select = problem.unscaled("fit"), problem.unscaled("select")
-    weights = torch.linalg.lstsq(_columns(fit, gamma), fit.y[:, None], driver="gelsd").solution[:, 0]
-    return gamma, weights, select.cost(_columns(select, gamma) @ weights - select.y).item()
+    columns, others = _columns(fit, gamma), _columns(select, gamma)
+    penalty = columns.square().sum(0).mean().sqrt() * torch.eye(columns.shape[1], dtype=columns.dtype)
+    target = torch.cat([fit.y, fit.y.new_zeros(len(penalty))])[:, None]
+    for ridge in RIDGES:
+        rows = torch.cat([columns, ridge**0.5 * penalty])
+        weights = torch.linalg.lstsq(rows, target, driver="gelsd").solution[:, 0]
+        yield gamma, weights, select.cost(others @ weights - select.y).item()
 
 
 def _columns(rows: Rows, gamma: float) -> torch.Tensor:
