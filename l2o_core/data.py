@@ -11,11 +11,14 @@ refuses a folder with one split or with gzipped files, and both take as long to 
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import pickle
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +31,11 @@ __all__ = ["NAMES", "SPLITS", "ImageData", "load", "roots"]
 
 SPLITS = ("train", "test")
 _Arrays = tuple[np.ndarray, np.ndarray]
+_LARGEST = 50_000 * (2 + 3072) + 1_000_000  # bytes of the largest file, and something for its header
+_FAULTS = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error),
+    *(RecursionError, OverflowError, MemoryError, AssertionError, pickle.UnpicklingError),
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,10 @@ def load(name: str, split: str = "train", download: bool = False, part: str | No
         raise DataError(
             f"{title} {split}: {images.shape} images and {len(labels)} labels do not fit together"
         )
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= classes:
+        raise DataError(
+            f"{title} {split}: labels must lie between 0 and {classes - 1}; fetch the files again"
+        )
     whole = sizes[SPLITS.index(split)]
     title += "" if len(labels) == whole else f" ({len(labels)} of {whole} {split} images)"
     whole_split = ImageData(title, torch.tensor(images), torch.tensor(labels.astype(np.int64)), classes)
@@ -117,10 +129,16 @@ def _find(name: str, split: str, download: bool) -> _Arrays:
 
 
 def _guarded(read: Callable[[list[Path]], _Arrays], files: list[Path]) -> _Arrays:
+    file = files[0]
     try:
+        for file in files:
+            if file.stat().st_size > _LARGEST:
+                raise ValueError("it is larger than any file of this data set")
         return read(files)
-    except (OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise DataError(f"cannot read {files[0]}: {error}; delete it and fetch it again") from error
+    except DataError:
+        raise
+    except _FAULTS as error:
+        raise DataError(f"cannot read {file}: {str(error)[:200]}; delete it and fetch it again") from error
 
 
 def _download(title: str, root: Path) -> None:
@@ -148,19 +166,42 @@ def _read_idx(files: list[Path]) -> _Arrays:
     """MNIST's own format, plain or gzipped; the file of the labels lies beside that of the images."""
     path = files[0]
     arrays = []
-    for file, header in ((path, 16), (path.with_name(path.name.replace("images-idx3", "labels-idx1")), 8)):
-        raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-        arrays.append(np.frombuffer(raw, np.uint8, offset=header))
-    return arrays[0].reshape(-1, 1, 28, 28), arrays[1]
+    for file, magic in (
+        (path, 2051),
+        (path.with_name(path.name.replace("images-idx3", "labels-idx1")), 2049),
+    ):
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+            raw = stream.read(_LARGEST + 1)
+        dimensions = magic % 256
+        found, *shape = np.frombuffer(raw, ">u4", count=1 + dimensions).tolist()
+        content = np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions)
+        if found != magic or len(content) != math.prod(shape) or shape[1:] not in ([], [28, 28]):
+            raise DataError(f"cannot read {file}: its header does not fit it; delete it and fetch it again")
+        arrays.append(content.reshape(shape))
+    return arrays[0][:, None], arrays[1]
 
 
 def _read_webp(files: list[Path]) -> _Arrays:
     with optional_import("reading WebP images", extra="distill"):
         from PIL import Image
 
-    images = [np.asarray(Image.open(file)).reshape(-1, 32, 32, 3) for file in files]
+    images = []
+    for file in files:
+        try:
+            with Image.open(file, formats=["WEBP"]) as strip:
+                if strip.width != 32 or strip.height > 32 * 50_000:
+                    raise ValueError(f"{strip.width} x {strip.height} pixels are no strip of images")
+                images.append(np.asarray(strip.convert("RGB")).reshape(-1, 32, 32, 3))
+        except (*_FAULTS, Image.DecompressionBombError, SyntaxError) as error:
+            raise DataError(f"cannot read {file}: {str(error)[:200]}; fetch it again") from error
     labels = files[0].with_name(files[0].name.split("_")[0] + "_labels.npy")
-    return np.concatenate(images).transpose(0, 3, 1, 2), np.load(labels, allow_pickle=False)
+    try:
+        numbers = np.array(np.load(labels, mmap_mode="r", allow_pickle=False))  # a map checks sizes first
+        if numbers.ndim != 1:
+            raise ValueError(f"labels are one row of integers, not {numbers.dtype} {numbers.shape}")
+    except (*_FAULTS, SyntaxError) as error:
+        raise DataError(f"cannot read {labels}: {str(error)[:200]}; fetch it again") from error
+    return np.concatenate(images).transpose(0, 3, 1, 2), numbers
 
 
 def _read_binary(files: list[Path]) -> _Arrays:
@@ -175,19 +216,36 @@ def _read_pickles(files: list[Path]) -> _Arrays:
     for file in files:
         with file.open("rb") as stream:
             batch = _ArrayUnpickler(stream, encoding="bytes").load()
-        images.append(np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, 32, 32))
-        labels.append(np.asarray(batch.get(b"fine_labels", batch.get(b"labels"))))
+        pixels, numbers = batch[b"data"], batch.get(b"fine_labels", batch.get(b"labels"))
+        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
+            raise DataError(f"cannot read {file}: its images are no bytes; delete it and fetch it again")
+        if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+            raise DataError(f"cannot read {file}: its labels are no integers; delete it and fetch it again")
+        images.append(pixels.reshape(-1, 3, 32, 32))
+        labels.append(np.asarray(numbers))
     return np.concatenate(images), np.concatenate(labels)
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads the pickles that CIFAR comes in: builtin containers and NumPy arrays only, so no code can run."""
+def _empty(kind: object, shape: object, code: object) -> np.ndarray:
+    """The array that a pickle fills; its sizes come with its content."""
+    return np.empty(0, np.uint8)
+
+
+class _ArrayUnpickler(pickle._Unpickler):
+    """Reads the pickles that CIFAR comes in: builtin containers and NumPy arrays only, so no code can run.
+
+    Python's own reader in place of that in C, which takes memory for whatever sizes a file claims.
+    """
+
+    dispatch: ClassVar = {
+        code: read for code, read in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
+    }
 
     def find_class(self, module: str, name: str) -> object:
         if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            return np.empty(0).__reduce__()[0]  # the same function, wherever this NumPy keeps it
+            return _empty
         if module == "numpy" and name in ("ndarray", "dtype"):
-            return getattr(np, name)
+            return "ndarray" if name == "ndarray" else np.dtype
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a file of images")
 
 

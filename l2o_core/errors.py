@@ -16,6 +16,7 @@ __all__ = [
     "EngineError",
     "ExpressionError",
     "L2OError",
+    "StorageError",
     "did_you_mean",
     "optional_import",
 ]
@@ -53,6 +54,10 @@ class EngineError(L2OError, RuntimeError):
 
 class CheckpointError(L2OError, RuntimeError):
     """A checkpoint that is cut short, or belongs to another model or run."""
+
+
+class StorageError(L2OError, OSError):
+    """A file that cannot be written: a full disk, a folder that is missing or read-only."""
 
 
 class DivergenceError(L2OError, ArithmeticError):

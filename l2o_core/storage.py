@@ -8,36 +8,60 @@ ours name the weights, data and options that a result depends on.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import pickle
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from .errors import CheckpointError, ConfigError
+from .errors import CheckpointError, ConfigError, L2OError, StorageError
 
-__all__ = ["NO_CACHE", "TENSORS", "Cache", "Checkpoint", "Format", "Slot", "describe", "digest", "replacing"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = [
+    "NO_CACHE",
+    "TENSORS",
+    "Cache",
+    "Checkpoint",
+    "Format",
+    "Slot",
+    "describe",
+    "digest",
+    "is_draft",
+    "replacing",
+]
 
 T = TypeVar("T")
+DRAFT = re.compile(r"\.\d+-\d+-.+")
+SEAL = b"l2o tensors 1\n"
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` at once when the block has ended without an error.
 
-    Folders are made as needed; a process that is killed leaves the old file or the new one.
+    Folders are made as needed; a process that is killed leaves the old file or the new one. It may leave its
+    draft as well, which the next writer of the same file deletes.
 
     Args:
         path: The file to write or replace.
 
     Returns:
         A context that gives a path beside it with the same suffix.
+
+    Raises:
+        StorageError: Where the file cannot be written: a full disk, a folder that is read-only.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -48,13 +72,70 @@ def replacing(path: str | Path) -> Iterator[Path]:
         'whole'
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{os.getpid()}-{threading.get_ident()}-{path.name}")
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
+        with _held(path.with_name(f".{os.getpid()}-{threading.get_ident()}-{path.name}")) as draft:
+            yield draft
+            draft.replace(path)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Name the file in the errors of the system."""
     try:
-        yield draft
-        draft.replace(path)
+        yield
+    except L2OError:
+        raise
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path} ({error.strerror or error}); "
+            "free space, or choose a folder that you may write to"
+        ) from error
+
+
+def is_draft(path: Path) -> bool:
+    """Whether this is the unfinished file of a writer at work, or of one that was killed.
+
+    Args:
+        path: Any file.
+
+    Example:
+        >>> is_draft(Path("results/.4711-140-sol.json")), is_draft(Path("results/sol.json"))
+        (True, False)
+    """
+    return DRAFT.fullmatch(path.name) is not None
+
+
+def _sweep(path: Path) -> None:
+    """Delete the drafts of this file whose writers are gone: their locks are free."""
+    for draft in [found for found in path.parent.iterdir() if found.name.endswith(f"-{path.name}")]:
+        if fcntl and draft.name.count("-") == path.name.count("-") + 2 and is_draft(draft):
+            with suppress(OSError), draft.open("ab") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[Path]:
+    """A file of our own, deleted at the end; others wait, and the system frees it if this process dies."""
+    while True:
+        file = path.open("ab")
+        if not fcntl:
+            break
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                break
+        file.close()  # whoever held it has deleted it meanwhile
+    try:
+        yield path
     finally:
-        draft.unlink(missing_ok=True)
+        if not fcntl:
+            file.close()  # an open file cannot be deleted there
+        path.unlink(missing_ok=True)
+        file.close()
 
 
 def describe(value: Any) -> Any:
@@ -129,20 +210,37 @@ class Format(Generic[T]):
 def _save_tensors(value: Any, path: Path) -> None:
     import torch
 
-    torch.save(value, path)
+    content = io.BytesIO()
+    torch.save(value, content)
+    with path.open("wb") as file:
+        file.write(_seal(content.getbuffer()))
+        file.write(content.getbuffer())
 
 
 def _load_tensors(path: Path) -> Any:
-    """Read what `torch.save` wrote, only tensors and plain values. CheckpointError for anything else."""
+    """Read what `_save_tensors` wrote, only tensors and plain values. CheckpointError for anything else."""
     import torch
 
     try:
-        return torch.load(path, weights_only=True)
-    except (RuntimeError, EOFError, KeyError, TypeError, OSError, pickle.UnpicklingError) as error:
+        with path.open("rb") as file:
+            head = file.read(len(SEAL) + hashlib.sha256().digest_size)
+            content = file.read() if head.startswith(SEAL) else b""
+        if head != _seal(content):
+            raise ValueError("its bytes are not those that were written")
+        return torch.load(io.BytesIO(content), weights_only=True)
+    except (
+        *(RuntimeError, EOFError, KeyError, TypeError, ValueError, OSError, MemoryError),
+        *(AttributeError, IndexError, RecursionError, pickle.UnpicklingError),
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f"{path} is cut short or is no checkpoint ({reason}); move it away to start afresh"
         ) from error
+
+
+def _seal(content: bytes | memoryview) -> bytes:
+    """What stands before the content of a file of tensors: a flipped bit anywhere is noticed."""
+    return SEAL + hashlib.sha256(content).digest()
 
 
 TENSORS: Format[Any] = Format(".pt", _save_tensors, _load_tensors)
@@ -170,8 +268,10 @@ class Checkpoint:
             return None
         saved = TENSORS.load(self.path)
         if not isinstance(saved, dict) or saved.keys() != {"identity", "content"}:
-            raise CheckpointError(f"{self.path} is no checkpoint; move it away to start afresh")
+            raise self.damaged("it has no identity")
         theirs = saved["identity"]
+        if not isinstance(theirs, dict):
+            raise self.damaged("its identity is no mapping")
         different = [key for key in self.identity | theirs if self.identity.get(key) != theirs.get(key)]
         if different:
             details = "; ".join(
@@ -181,6 +281,14 @@ class Checkpoint:
                 f"{self.path} belongs to another run ({details}); choose another checkpoint file"
             )
         return saved["content"]
+
+    def damaged(self, reason: object) -> CheckpointError:
+        """The error for a content that is not that of such a run.
+
+        Args:
+            reason: What is wrong with it.
+        """
+        return CheckpointError(f"{self.path} is no checkpoint ({reason}); move it away to start afresh")
 
     def save(self, content: Any) -> None:
         """Replace the file atomically."""
@@ -203,6 +311,17 @@ class Slot(Generic[T]):
         """The result, or None where it is not stored. Raises the format's error for a damaged file."""
         return self.form.load(self.path) if self.path and self.path.exists() else None
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """A context that one process at a time is in; a process that dies leaves it."""
+        with ExitStack() as stack:
+            if self.path:
+                locks = self.path.parent.parent / ".locks"
+                with _writing(self.path):
+                    locks.mkdir(parents=True, exist_ok=True)
+                    stack.enter_context(_held(locks / self.path.stem))
+            yield
+
     def save(self, value: T) -> None:
         """Store the result; the file appears whole or not at all."""
         if self.path:
@@ -214,7 +333,7 @@ class Cache:
     """A folder of results, each in a file named after all that the result depends on.
 
     Files are `<folder>/<kind>/<digest of the key><suffix>`; delete any of them at any time. Several processes
-    may use one folder: the worst that happens is that a result is computed twice.
+    may use one folder: a result that one of them computes, the others wait for.
 
     Args:
         folder: Folder of the results; None stores nothing and computes always.
@@ -259,8 +378,11 @@ class Cache:
         slot = self.slot(kind, key, form)
         found = slot.load()
         if found is None:
-            found = compute()
-            slot.save(found)
+            with slot.alone():
+                found = slot.load()  # another process may have stored it by now
+                if found is None:
+                    found = compute()
+                    slot.save(found)
         return found
 
     def checkpoint(self, kind: str, key: Mapping[str, Any]) -> Checkpoint | None:

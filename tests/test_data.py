@@ -67,8 +67,8 @@ def test_mnist_is_read_plain_or_gzipped(root, compress):
     folder = root / "MNIST" / "raw"
     folder.mkdir(parents=True)
     images = IMAGES[:, 0, :28, :28]
-    for kind, header, array in (("images-idx3", 16, images), ("labels-idx1", 8, LABELS)):
-        raw = bytes(header) + array.tobytes()
+    for kind, magic, array in (("images-idx3", 2051, images), ("labels-idx1", 2049, LABELS)):
+        raw = np.array([magic, *array.shape], ">u4").tobytes() + array.tobytes()
         name = f"t10k-{kind}-ubyte" + (".gz" if compress else "")
         (folder / name).write_bytes(gzip.compress(raw) if compress else raw)
     np.testing.assert_array_equal(data.load("mnist", "test").images[:, 0], images)

@@ -160,7 +160,9 @@ def _attempt(job: Job, root: Path, report: Report, group: str, attempt: int) -> 
                 tell("output", text=text)
         outcome = Outcome(
             notebook=draft.read_text(encoding="utf-8"),
-            records={path.name: path.read_text(encoding="utf-8") for path in sorted(records.glob("*.json"))},
+            records={
+                path.name: path.read_text(encoding="utf-8") for path in sorted(records.glob("[!.]*.json"))
+            },
             seconds=time.perf_counter() - started,
             host=socket.gethostname(),
             attempts=attempt,

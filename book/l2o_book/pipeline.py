@@ -87,7 +87,7 @@ class Pipeline:
             "features": features,
         }
         options |= {"instances": 128 if synthetic else 16, "seed": seed}
-        key = options | {"task": task.name, "dataset": task.dataset, "part": task.part, "rule": rule.identity}
+        key = options | {"task": task.identity, "rule": rule.identity}
         return self.cache.call("rows", key, lambda: distiller.collect(rule, task, **options), ROWS)
 
     def distill(self, data: Dataset, seed: int, **options: Any) -> ParetoFront:

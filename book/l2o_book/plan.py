@@ -14,8 +14,9 @@ from typing import Any
 
 import l2o_core
 from l2o_core.errors import ConfigError, did_you_mean
+from l2o_core.storage import is_draft
 
-from . import profiles
+from . import plain_yaml, profiles
 from .checkout import book_root
 from .jobs import Job
 
@@ -33,6 +34,7 @@ RUNNER = {
     "first_cell",
     "jobs",
     "kernel",
+    "plain_yaml",
     "plan",
     "progress",
     "record_pages",
@@ -77,10 +79,8 @@ def plan(
 
 def notebooks(root: Path) -> list[str]:
     """Names of the book's notebooks, in the order of its table of contents (those not in it come last)."""
-    import yaml
-
-    names = sorted(path.stem for path in (root / "notebooks").glob("*.py"))
-    contents = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    names = sorted(path.stem for path in (root / "notebooks").glob("*.py") if not is_draft(path))
+    contents = plain_yaml.read(root / "_toc.yml")
     order = [Path(page).name for page in pages(contents) if page.startswith("notebooks/")]
     return sorted(names, key=lambda name: order.index(name) if name in order else len(order))
 
@@ -91,7 +91,7 @@ def pages(contents: Any) -> list[str]:
         return [page for part in contents for page in pages(part)]
     if not isinstance(contents, dict):
         return []
-    own = [contents[key] for key in ("root", "file") if key in contents]
+    own = [contents[key] for key in ("root", "file") if isinstance(contents.get(key), str)]
     return own + [page for key in ("parts", "chapters", "sections") for page in pages(contents.get(key))]
 
 
@@ -116,13 +116,13 @@ def expected_seconds(root: Path, job: Job) -> float:
     try:
         executed = root / "book" / "_build" / "executed" / job.profile / f"{job.name}.ipynb"
         return float(json.loads(executed.read_text(encoding="utf-8"))["metadata"]["l2o"]["seconds"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     for folder in (job.profile, "standard"):
         try:
             record = json.loads((root / "results" / folder / f"{job.name}.json").read_text(encoding="utf-8"))
             return float(record["wall_time_s"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass
     return float("inf")
 
@@ -138,7 +138,7 @@ def library_key(root: Path, profile: str, *, with_runner: bool = False) -> str:
     folders += [(root / "results", "*/*.json"), (root, "constraints.txt"), (root, "book/published.yml")]
     parts: list[str | bytes] = []
     for folder, pattern in folders:
-        for path in sorted(path for path in folder.glob(pattern) if path.is_file()):
+        for path in sorted(path for path in folder.glob(pattern) if path.is_file() and not is_draft(path)):
             within = path.relative_to(folder)
             of_runner = folder == book and within.stem in runner
             if not of_runner and not {"__pycache__", "cli", profile, OWN} & {*within.parts[:-1]}:

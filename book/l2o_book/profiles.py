@@ -8,7 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from l2o_core.errors import ConfigError, did_you_mean
+
+from . import plain_yaml
 
 RESOURCES = "resources"
 """The key of a profile that is no parameter: what a worker must offer, such as `{GPU: 1}`."""
@@ -20,7 +24,7 @@ def settings(root: Path, name: str, profile: str, changes: Mapping[str, Any]) ->
     Raises ConfigError for an unknown profile and for a value of another type than the notebook's default.
     """
     known = parameters(root, name)
-    values = _profile(root, name, profile) | {"profile": profile, **changes}
+    values = _profile(root, name, profile) | {"profile": profile, **plain_yaml.plain(changes)}
     for key in values.keys() & known.keys():
         try:
             values[key] = fitted(values[key], known[key])
@@ -44,7 +48,15 @@ def parameters(root: Path, name: str) -> dict[str, Any]:
     source = root / "notebooks" / f"{name}.py"
     try:
         return defaults(source.read_text(encoding="utf-8"))
-    except (SyntaxError, ValueError) as error:
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        yaml.YAMLError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise ConfigError(
             f"the parameters cell of {source} must hold plain assignments of literals: {error}"
         ) from None
@@ -88,15 +100,13 @@ def fitted(value: Any, default: Any) -> Any:
 
 def assignment(text: str) -> tuple[str, Any]:
     """The name and value of "K=V", the value read as YAML."""
-    import yaml
-
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise ConfigError(f"--parameter takes K=V, for example seed=3, not {text!r}")
     try:
-        return name, yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"--parameter {text}: the value is not valid YAML") from None
+        return name, plain_yaml.loads(value)
+    except ValueError as error:
+        raise ConfigError(f"--parameter {text[:100]}: the value is not valid YAML: {error}") from None
 
 
 KINDS = {
@@ -120,12 +130,9 @@ def _profile(root: Path, name: str, profile: str) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    values = plain_yaml.read(path)
+    if values is None:
+        return {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must be a mapping of parameters")
     return values

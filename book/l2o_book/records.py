@@ -23,6 +23,11 @@ from . import provenance, sources
 from .checkout import book_root, record_dir
 
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("experiment", "profile", "dataset", "date"), str),
+    **{"seed": (int, list), "wall_time_s": (int, float), "values": dict},
+}
+LARGEST = 100_000_000  # bytes
 COMMIT = provenance.commit()  # as the run begins: what is edited while it runs is not what runs
 
 
@@ -118,6 +123,8 @@ def load(experiment: str, profile: str, root: str | Path = "results") -> Record:
     """Read the record of a profile; DataError says what is missing or damaged and how to make it."""
     path = _path(book_root() / root / _name(profile), experiment)
     try:
+        if path.stat().st_size > LARGEST:
+            raise OSError(f"it has more than {LARGEST} bytes")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise DataError(
@@ -141,8 +148,8 @@ def plural(count: int, noun: str) -> str:
 
 def _record(text: str, path: Path) -> Record:
     try:
-        content = json.loads(text)
-    except ValueError as error:
+        content = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
         raise DataError(
             f"{path} is not valid JSON ({error}); delete it and run the experiment again"
         ) from None
@@ -150,8 +157,18 @@ def _record(text: str, path: Path) -> Record:
     missing = [name for name in needed if not isinstance(content, dict) or name not in content]
     if missing:
         raise DataError(f"{path} is not a record: it lacks {', '.join(missing)}")
+    for name, kind in KINDS.items():
+        value = content[name]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise DataError(f"{path} is not a record: its {name} is {value!r:.60}; run the experiment again")
+    if isinstance(content["seed"], list) and not all(type(seed) is int for seed in content["seed"]):
+        raise DataError(f"{path} is not a record: its seeds are no integers; run the experiment again")
     known = {item.name for item in fields(Record)}
     return Record(**{key: value for key, value in _decode(content).items() if key in known})
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _path(folder: Path, experiment: str) -> Path:

@@ -72,7 +72,7 @@ def earlier(root: Path, job: Job, path: Path) -> Run | None:
         left = json.loads(path.read_text(encoding="utf-8"))["metadata"]["l2o"]
         folder = plan.record_folder(root, job)
         records = {name: plan.digest((folder / name).read_bytes()) for name in left["records"]}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     if left["key"] != job.key or left["failure"] or left["records"] != records:
         return None

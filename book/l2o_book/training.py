@@ -99,12 +99,18 @@ def fit(
     splits = [_Split(part, device) for part in (train, validation, test)]
     key = {"seed": seed, "batch": batch, "schedule": schedule, "augment": augment, "epochs": epochs}
     key |= {"optimizer": _describe(optimizer), "autocast": autocast, "start": network.state_dict()}
-    key |= {"data": train.name, "labels": [part.labels for part in (train, validation, test)]}
-    result, checkpoint = Fit(), cache.checkpoint("fits", key)
-    if checkpoint and (content := checkpoint.load()):
-        result = Fit(**content["result"])
-        if content["states"]:
-            loop.restore(content["states"])
+    result, checkpoint = Fit(), None
+    if cache.folder is not None:
+        key |= {"network": repr(network), "first loss": loop.first_loss(splits[0])}
+        key |= {"data": [[part.name, part.images, part.labels] for part in (train, validation, test)]}
+        checkpoint = cache.checkpoint("fits", key)
+    if checkpoint and (content := checkpoint.load()) is not None:
+        try:
+            result = Fit(**content["result"])
+            if content["states"]:
+                loop.restore(content["states"])
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise checkpoint.damaged(f"{type(error).__name__}: {error}") from error
     bar = tqdm(range(len(result.losses), epochs), unit="epoch", disable=not progress)
     for _ in bar:
         if result.diverged:
@@ -218,6 +224,13 @@ class _Loop:
         right = sum((self._scores(images).argmax(-1) == labels).sum() for images, labels in parts)
         return right.item() / len(split.labels)
 
+    @torch.no_grad()
+    def first_loss(self, split: _Split) -> str:
+        """The loss on some images before training, as far as all machines agree on it."""
+        self.network.eval()
+        images = split.images[:64].float().contiguous(memory_format=torch.channels_last)
+        return f"{cross_entropy(self.network(images.div_(127.5).sub_(1)), split.labels[:64]).item():.3g}"
+
     def states(self) -> dict[str, Any]:
         """The state that the next epoch depends on."""
         return {
@@ -246,5 +259,9 @@ def _constant(step: int) -> float:
 
 def _describe(optimizer: torch.optim.Optimizer) -> str:
     """An optimizer and its hyper-parameters, as text."""
-    values = {key: value for key, value in sorted(optimizer.defaults.items()) if key != "compile"}
-    return f"{type(optimizer).__name__} {values}"
+    groups = [
+        {key: value for key, value in sorted(group.items()) if key not in ("params", "compile")}
+        | {"sizes": [parameter.numel() for parameter in group["params"]]}
+        for group in optimizer.param_groups
+    ]
+    return f"{type(optimizer).__name__} {groups}"

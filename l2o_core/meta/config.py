@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from typing import Any
 
 import torch
 
+from ..arguments import check_types
 from ..errors import ConfigError
 from .estimators import ESTIMATORS
+
+LARGEST_SEED = 2**42  # each epoch has a seed of its own, and PyTorch's have 64 bits
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,14 @@ class TrainingConfig:
     validation_instances: int = 64
 
     def __post_init__(self) -> None:
-        if not isinstance(self.steps, int):
-            object.__setattr__(self, "steps", tuple(self.steps))
+        check_types(type(self), vars(self))
+        object.__setattr__(self, "steps", _whole(self.steps))
+        if self.state_dtype is not None and not isinstance(self.state_dtype, torch.dtype):
+            raise ConfigError(
+                f"state_dtype must be a type such as torch.float16, not {self.state_dtype!r:.60}"
+            )
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ConfigError(f"seed must lie between 0 and {LARGEST_SEED}, not {self.seed}")
         for name in ("epochs", "unroll", "instances", "validate_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -94,3 +104,15 @@ class TrainingConfig:
     def identity(self) -> dict[str, Any]:
         """The options that every epoch depends on, all but the number of epochs, unless it sets the decay."""
         return self.plain() | {"epochs": self.epochs if self.decay else None}
+
+
+def _whole(steps: Any) -> int | tuple[int, ...]:
+    """The steps as integers, whatever integers and sequences they are."""
+    if isinstance(steps, Integral) and not isinstance(steps, bool):
+        return int(steps)
+    if isinstance(steps, str | bytes | Mapping) or not hasattr(steps, "__iter__"):
+        raise ConfigError(f"steps must be a whole number, or several, not {steps!r:.60}")
+    steps = tuple(steps)
+    if not all(isinstance(step, Integral) and not isinstance(step, bool) for step in steps):
+        raise ConfigError(f"steps must be a whole number, or several, not {steps!r:.60}")
+    return tuple(map(int, steps))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ..errors import CheckpointError
 from ..models.base import LearnedOptimizer
 from ..storage import NO_CACHE, Cache
 from ..tasks.base import Task
@@ -46,8 +47,7 @@ def evaluate(
     rollout = Rollout.start(optimizer, task, seed, instances)
     key = {
         "optimizer": optimizer.identity,
-        "task": task.name,
-        "part": task.part,
+        "task": task.identity,
         "instances": [rollout.params, rollout.loss, rollout.gradient],
         "seed": seed,
         "steps": steps,
@@ -56,4 +56,8 @@ def evaluate(
     def losses() -> Tensor:
         return unroll(optimizer, rollout, steps, no_coordinates(rollout.gradient)).losses.T
 
-    return cache.call("losses", key, losses)
+    found = cache.call("losses", key, losses)
+    if not isinstance(found, Tensor) or found.shape != (instances, steps + 1):
+        file = cache.slot("losses", key).path
+        raise CheckpointError(f"{file} does not hold the losses of {instances} instances; delete it")
+    return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from .. import models
-from ..errors import L2OError, optional_import
+from ..errors import ConfigError, L2OError, optional_import
 from ..models.base import LearnedOptimizer
+from ..processes import deaf_children, end_with
 from .history import History
 from .recipes import Recipe
 
@@ -34,22 +36,35 @@ def train_teachers(
         By recipe, the trained optimizers and their histories, in the order of the seeds.
 
     Raises:
-        L2OError: As `Recipe.train` does, once the other trainings have ended.
+        L2OError: As `Recipe.train` does, once the other trainings have ended; and where one is killed.
     """
+    if workers < 1:
+        raise ConfigError(f"workers must be at least 1, not {workers}")
     with optional_import("training side by side", extra="distill"):
         from joblib import Parallel, delayed, parallel_config
+        from joblib.externals.loky import BrokenProcessPool, get_reusable_executor
         from tqdm.auto import tqdm
 
-    jobs = [delayed(_train)(recipe, seed, folder) for seed in seeds for recipe in recipes]
+    jobs = [delayed(_train)(recipe, seed, folder, os.getpid()) for seed in seeds for recipe in recipes]
     histories: dict[Job, History] = {}
     errors: list[L2OError] = []
     with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
-        ended = Parallel(return_as="generator_unordered")(jobs)
-        for job, outcome in tqdm(ended, total=len(jobs), unit="teacher", disable=not progress):
-            if isinstance(outcome, L2OError):
-                errors.append(outcome)
-            else:
-                histories[job] = outcome
+        try:
+            with deaf_children():
+                ended = Parallel(return_as="generator_unordered")(jobs)
+            for job, outcome in tqdm(ended, total=len(jobs), unit="teacher", disable=not progress):
+                if isinstance(outcome, L2OError):
+                    errors.append(outcome)
+                else:
+                    histories[job] = outcome
+        except BrokenProcessPool as broken:
+            raise L2OError(
+                "a training was killed, for want of memory perhaps; start again, and it goes on from its "
+                "checkpoint, with fewer workers if need be"
+            ) from broken
+        except KeyboardInterrupt:
+            get_reusable_executor().shutdown(wait=True, kill_workers=True)
+            raise
     for error in errors:
         raise error
     return {
@@ -60,7 +75,8 @@ def train_teachers(
     }
 
 
-def _train(recipe: Recipe, seed: int, folder: str | Path) -> tuple[Job, History | L2OError]:
+def _train(recipe: Recipe, seed: int, folder: str | Path, parent: int) -> tuple[Job, History | L2OError]:
+    end_with(parent)
     try:
         return (recipe.name, seed), recipe.train(seed, folder, progress=False)[1]
     except L2OError as error:

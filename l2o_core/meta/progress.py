@@ -23,9 +23,21 @@ class Progress:
     ):
         self.optimizer, self.meta_optimizer, self.checkpoint = optimizer, meta_optimizer, checkpoint
         self.history, self.best = History(), copy.deepcopy(optimizer.state_dict())
-        if checkpoint and (content := checkpoint.load()):
-            self.restore((content["optimizer"], content["meta_optimizer"]))
-            self.history, self.best = History(**content["history"]), content["best"]
+        if checkpoint and (content := checkpoint.load()) is not None:
+            try:
+                self._resume(content)
+            except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+                raise checkpoint.damaged(f"{type(error).__name__}: {error}") from error
+
+    def _resume(self, content: dict) -> None:
+        """Take over what `save` wrote; any of several errors where it lacks a part."""
+        history, tried = History(**content["history"]), copy.deepcopy(self.optimizer)
+        if not history.losses or not history.stages or not history.best:
+            raise ValueError("no epoch has ended")
+        for weights in (content["best"], content["optimizer"]):
+            tried.load_state_dict(weights)
+        self.restore((content["optimizer"], content["meta_optimizer"]))
+        self.history, self.best = history, content["best"]
 
     def snapshot(self) -> tuple[dict, dict]:
         """The weights and the moments of their Adam, copied."""

@@ -64,10 +64,10 @@ class Recipe:
             DataError: Without the data set.
             L2OError: As `meta_train` does.
         """
+        config = replace(self.training, seed=seed, **changes)
         torch.manual_seed(seed)
         optimizer = build(**self.model)
         task = tasks.load(**self.task)
-        config = replace(self.training, seed=seed, **changes)
         path = self.path(folder, seed) if folder else None
         checkpoint = path and path.with_suffix(".pt")
         history = train(optimizer, task, config, checkpoint=checkpoint, progress=progress)
@@ -92,6 +92,9 @@ def build(architecture: str, **options: Any) -> LearnedOptimizer:
         >>> build("RP", hidden=10).hidden
         10
     """
+    if architecture not in models.ARCHITECTURES:
+        hint = did_you_mean(str(architecture), models.ARCHITECTURES)
+        raise ConfigError(f"no architecture {architecture!r}; {hint}")
     return models.ARCHITECTURES[architecture](**options)
 
 

@@ -12,7 +12,7 @@ import torch
 
 from ..errors import ConfigError, DivergenceError, optional_import
 from ..models.base import LearnedOptimizer
-from ..storage import Checkpoint
+from ..storage import Checkpoint, digest
 from ..tasks.base import Task
 from .config import TrainingConfig
 from .distributed import average_gradients, rank_of_world
@@ -141,6 +141,9 @@ def train(
     name = type(optimizer).__name__.removeprefix("Parametrized")  # as `tune` makes it
     identity = {"model": name, "options": optimizer.options, "task": task.name, "dataset": task.dataset}
     identity |= {"part": task.part} | config.identity | ({"processes": world} if world > 1 else {})
+    if checkpoint is not None:
+        identity["initial weights"] = digest(optimizer.state_dict())
+        identity["problem"] = digest([task.identity, _first_loss(task, config)])
     meta_optimizer = torch.optim.Adam(optimizer.parameters(), lr=config.lr)
     file = None if checkpoint is None else Checkpoint(checkpoint, identity)
     state = Progress(optimizer, meta_optimizer, file)
@@ -233,6 +236,15 @@ def _epoch(
         return total
     finally:
         optimizer.sample_gates(None)
+
+
+def _first_loss(task: Task, config: TrainingConfig) -> str:
+    """The loss where training begins, as far as all machines agree on it."""
+    with torch.random.fork_rng(devices=[]):
+        generator = task.generator(config.seed)
+        params = task.init(generator, config.instances)
+        loss, _ = task.loss_and_gradient(params, next(task.batches(generator, config.instances)))
+    return f"{loss.mean().item():.2g}"
 
 
 def _learned_enough(stage: list[tuple[int, float]], first: bool) -> bool:

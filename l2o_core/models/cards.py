@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from ..errors import CheckpointError
 from .store import describe
 
 CARD = """\
@@ -48,6 +50,15 @@ def card(name: str | Path) -> str:
         # rp/p2
     """
     described = describe(name)
+    try:
+        return _card(described)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise CheckpointError(
+            f"{name} has no complete record of its training ({error!r:.60}); train it by a recipe"
+        ) from error
+
+
+def _card(described: dict[str, Any]) -> str:
     training = described["training"]
     history, task = training["history"], dict(training["task"])
     shown = ("unroll", "lr", "decay", "fraction", "scaling", "imitation", "estimator", "instances")

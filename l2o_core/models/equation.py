@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import expressions
+from ..arguments import check_types
 from ..errors import ConfigError
 from ..expressions import Expression
 from ..features import Features, State
@@ -56,6 +57,12 @@ class Equation(LearnedOptimizer):
         bias_correction: bool = True,
         total_steps: int | None = None,
     ):
+        check_types(Equation, locals())
+        if not isinstance(coefficients, Mapping | None):
+            raise ConfigError(f"coefficients must be numbers by name, not {coefficients!r:.60}")
+        for name, value in (coefficients or {}).items():
+            if not isinstance(name, str) or isinstance(value, str | bool) or not hasattr(value, "__float__"):
+                raise ConfigError(f"coefficients must be numbers by name, not {name!r}: {value!r:.60}")
         rule = expressions.parse(rule) if isinstance(rule, str) else rule
         moments: dict[str, Any] = {"beta1": beta1, "beta2": beta2}
         others = {"eps": eps, "bias_correction": bias_correction, "total_steps": total_steps}

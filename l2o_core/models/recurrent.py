@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..arguments import check_types
+from ..errors import ConfigError
 from ..features import Features, State, log_and_sign
 from .base import LearnedOptimizer
 from .cell import LSTMCell
@@ -26,6 +28,10 @@ class Recurrent(LearnedOptimizer):
         self, features: Features | ExtraFeatures, inputs: int, hidden: int, layers: int, scale: float
     ):
         super().__init__(features)
+        sizes = {"hidden": hidden, "layers": layers, "projection": inputs}
+        for name, size in sizes.items():
+            if size < 1:
+                raise ConfigError(f"{name} must be at least 1, not {size}")
         self.hidden, self.scale = hidden, scale
         widths = [inputs] + [hidden] * (layers - 1)
         self.cells = nn.ModuleList(LSTMCell(width, hidden) for width in widths)
@@ -69,6 +75,7 @@ class DM(Recurrent):
     """
 
     def __init__(self, hidden: int = 20, layers: int = 2, k: float = 10.0, scale: float = 0.01):
+        check_types(DM, locals())
         super().__init__(Features(("g",)), inputs=2, hidden=hidden, layers=layers, scale=scale)
         self.k = k
         self.options = {"hidden": hidden, "layers": layers, "k": k, "scale": scale}
@@ -103,6 +110,7 @@ class RP(Recurrent):
         beta2: float = 0.95,
         scale: float = 0.01,
     ):
+        check_types(RP, locals())
         features = self.make_features(beta1, beta2)
         super().__init__(features, inputs=projection, hidden=hidden, layers=layers, scale=scale)
         self.projection = nn.Linear(len(features.names), projection)

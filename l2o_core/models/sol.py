@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from ..arguments import check_types
 from ..errors import ConfigError
 from ..expressions import Expression, linear, var
 from ..expressions.linear import LinearForm
@@ -74,6 +75,7 @@ class SOL(LearnedOptimizer):
         scale: float = 0.01,
         sparsity: float = 0.0,
     ):
+        check_types(SOL, locals())
         for name, value in {"total_steps": total_steps, "hidden": hidden, "copies": copies}.items():
             if value < 1:
                 raise ConfigError(f"{name} must be at least 1, not {value}")

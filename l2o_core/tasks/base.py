@@ -42,6 +42,11 @@ class Task(ABC):
         """Random numbers for instances and batches; tasks of different parts never share them."""
         return parts.generator(self.part, seed)
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells this problem from others, as a key for `storage.Cache`."""
+        return {"task": self.name, "dataset": self.dataset, "part": self.part, "layers": dict(self.layers)}
+
     @abstractmethod
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Starting points `[I, n]`."""

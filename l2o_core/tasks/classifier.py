@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from functools import cached_property
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from .. import data
+from ..storage import digest
 from .augmentation import shift_and_mirror
 from .base import Task
 
@@ -58,6 +61,17 @@ class Classifier(Task):
         self.name, self.dataset, self.shapes, self.part = name, images.name, shapes, part
         self.layers = {layer: prod(shape) for layer, shape in shapes.items()}
         self.batch, self.low, self.augment, self.init_std = batch, low, augment, init_std
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Images, labels, and how they are fed."""
+        options = {"batch": self.batch, "low": self.low, "augment": self.augment, "init_std": self.init_std}
+        shapes = {name: list(shape) for name, shape in self.shapes.items()}
+        return super().identity | options | {"shapes": shapes, "data": self._data}
+
+    @cached_property
+    def _data(self) -> str:
+        return digest([self.images, self.labels])
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Starting points `[I, n]` ~ N(0, init_std^2)."""

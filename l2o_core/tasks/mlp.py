@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -75,6 +76,11 @@ class MLP(Classifier):
             download=download,
         )
         self.activation = ACTIVATIONS[activation]
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """That of every classifier, and the activation."""
+        return super().identity | {"activation": self.activation.__name__}
 
     def logits(self, weights: dict[str, Tensor], images: Tensor) -> Tensor:
         """Class scores `[I, B, 10]`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +63,11 @@ class Network(Classifier):
             download=download,
         )
         self.module.to(self.images.device)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """That of every classifier, and the module."""
+        return super().identity | {"module": repr(self.module)}
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Starting points `[I, n]`, as the module initialises itself."""
