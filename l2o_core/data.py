@@ -14,6 +14,7 @@ import gzip
 import math
 import os
 import pickle
+import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ _LARGEST = 50_000 * (2 + 3072) + 1_000_000  # bytes of the largest file, and som
 _FAULTS = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error),
     *(RecursionError, OverflowError, MemoryError, AssertionError, pickle.UnpicklingError),
+    *(struct.error, SystemError),
 )
 
 

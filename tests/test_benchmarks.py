@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+FOLDER = Path(__file__).parents[1] / "benchmarks"
 PROGRAM = str(Path(__file__).parents[1] / "benchmarks" / "meta_training.py")
 
 
@@ -43,3 +44,12 @@ def test_without_mnist_digits_are_measured_and_that_is_said(bare, monkeypatch, c
 def test_every_line_can_be_measured_on_digits(bare, how):
     measured = runpy.run_path(PROGRAM)["measure"]("digits", "RPSmall", how, 0.1, 1)
     assert measured["rate"] > 0
+
+
+def test_damaged_files_of_all_kinds_end_in_errors_of_ours(bare, tmp_path, monkeypatch):
+    for name in ("L2O_BOOK_ROOT", "L2O_DATA_ROOT", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))  # so that they are put back
+    program = runpy.run_path(str(FOLDER / "damaged_files.py"), run_name="damaged_files")
+    for kind, found in program["campaign"](tmp_path, files=40, seconds=60, seed=5):
+        assert found.bare == [], kind
+        assert found.refused > 0, kind

@@ -6,9 +6,11 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 LIBRARY = Path(__file__).parents[1] / "l2o_core"
-GROUND = {"errors", "processors", "storage"}
+GROUND = {"arguments", "errors", "processes", "processors", "storage"}
 BELOW = {  # the rooms that each room may import
     "errors": set(),
+    "arguments": {"errors"},
+    "processes": set(),
     "processors": set(),
     "storage": {"errors"},
     "torchvision_ops": {"errors"},

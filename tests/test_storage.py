@@ -1,12 +1,16 @@
 """Files appear whole or not at all; results are found again under all that they depend on."""
 
+import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 
-from l2o_core.errors import CheckpointError, ConfigError
+from l2o_core.errors import CheckpointError, ConfigError, StorageError
 from l2o_core.features import Features
-from l2o_core.storage import NO_CACHE, Cache, Checkpoint, digest, replacing
+from l2o_core.storage import NO_CACHE, TENSORS, Cache, Checkpoint, digest, replacing
 
 
 def test_the_file_is_replaced_at_the_end(tmp_path):
@@ -112,3 +116,77 @@ def test_a_cache_names_checkpoints_after_their_keys(tmp_path):
     cache.checkpoint("fits", KEY).save(1)
     assert cache.checkpoint("fits", KEY).load() == 1
     assert cache.checkpoint("fits", KEY | {"rate": 1}).load() is None
+
+
+def test_a_flipped_bit_anywhere_is_noticed(tmp_path):
+    run = Checkpoint(tmp_path / "run.pt", {})
+    run.save({"losses": torch.ones(3)})
+    good = run.path.read_bytes()
+    for place in range(0, len(good), 7):
+        damaged = bytearray(good)
+        damaged[place] ^= 1 << place % 8
+        run.path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match=r"run\.pt"):
+            run.load()
+
+
+@pytest.mark.parametrize("content", [[1, 2], 3, torch.zeros(3), {"identity": [1], "content": 1}], ids=str)
+def test_what_is_no_checkpoint_is_refused(tmp_path, content):
+    TENSORS.save(content, tmp_path / "run.pt")
+    with pytest.raises(CheckpointError, match="is no checkpoint"):
+        Checkpoint(tmp_path / "run.pt", {}).load()
+
+
+@pytest.mark.parametrize("content", [b"", b".", b"c\xda\x89I\n", b"G", b"PK\x03\x04"])
+def test_foreign_bytes_are_refused(tmp_path, content):
+    (tmp_path / "run.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match="cut short"):
+        Checkpoint(tmp_path / "run.pt", {}).load()
+
+
+def test_drafts_of_the_dead_are_swept_and_those_of_the_living_stay(tmp_path):
+    path, others = (
+        tmp_path / "file.txt",
+        [tmp_path / name for name in (".4711-1-other.txt", ".notes-file.txt")],
+    )
+    for other in (*others, tmp_path / ".4711-140-file.txt"):
+        other.write_text("half")
+    pool = ThreadPoolExecutor(1)
+    with replacing(path) as draft:
+        pool.submit(write, path).result()
+        assert draft.exists()
+        draft.write_text("last")
+    assert path.read_text() == "last"
+    assert sorted(tmp_path.iterdir()) == sorted([path, *others])
+
+
+def write(path):
+    with replacing(path) as draft:
+        draft.write_text("first")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_full_disk_names_the_file(tmp_path, number):
+    def fail():
+        with replacing(tmp_path / "run.pt"):
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(StorageError, match=rf"cannot write .*run\.pt \({os.strerror(number)}\)"):
+        fail()
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="file"):
+        Cache(tmp_path / "file").call("losses", {}, lambda: 1)
+
+
+def test_a_result_that_another_computes_is_waited_for(tmp_path):
+    calls, cache = [], Cache(tmp_path)
+    with ThreadPoolExecutor(2) as pool, cache.slot("sums", {}).alone():
+        waiting = [pool.submit(cache.call, "sums", {}, lambda: calls.append(1) or 5) for _ in range(2)]
+        cache.slot("sums", {}).save(3)
+    assert [future.result() for future in waiting] == [3, 3]
+    assert calls == []
+    assert not [*(tmp_path / ".locks").iterdir()]

@@ -34,7 +34,6 @@ RUNNER = {
     "first_cell",
     "jobs",
     "kernel",
-    "plain_yaml",
     "plan",
     "progress",
     "record_pages",

@@ -76,7 +76,8 @@ def train_teachers(
 
 
 def _train(recipe: Recipe, seed: int, folder: str | Path, parent: int) -> tuple[Job, History | L2OError]:
-    end_with(parent)
+    if os.getpid() != parent:  # a single worker is this very process
+        end_with(parent)
     try:
         return (recipe.name, seed), recipe.train(seed, folder, progress=False)[1]
     except L2OError as error:

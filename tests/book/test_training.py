@@ -178,3 +178,12 @@ def test_the_state_of_an_optimizer_is_counted_for_each_parameter(optimizer, tens
 def test_options_that_make_no_sense_are_refused(splits, options, message):
     with pytest.raises(ConfigError, match=message):
         run(splits, **options)
+
+
+class Net(nn.Module):
+    def __init__(self, activation):
+        super().__init__()
+        self.activation, self.linear = activation, nn.Linear(192, 2)
+
+    def forward(self, images):
+        return self.linear(self.activation(images.flatten(1)))

@@ -1,0 +1,87 @@
+"""A checkpoint is that of its own run: problem, weights and options; one that lacks a part is refused."""
+
+import pytest
+import torch
+
+from l2o_core import meta, models, tasks
+from l2o_core.errors import CheckpointError, ConfigError
+from l2o_core.meta import TrainingConfig
+from l2o_core.storage import TENSORS, Cache
+
+OPTIONS = {"epochs": 1, "steps": 10, "unroll": 5, "validation_instances": 2, "progress": False}
+
+
+def new(seed=0):
+    torch.manual_seed(seed)
+    return models.RPSmall()
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory):
+    """The checkpoint of a short training."""
+    path = tmp_path_factory.mktemp("left") / "run.pt"
+    meta.meta_train(new(), tasks.load("digits"), checkpoint=path, **OPTIONS)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("seed", "problem"), [(0, {"batch": 16}), (0, {"half": 1}), (0, {"init_std": 0.02}), (1, {})], ids=str
+)
+def test_another_run_on_the_same_checkpoint_is_refused(left, seed, problem):
+    with pytest.raises(CheckpointError, match="belongs to another run"):
+        meta.meta_train(new(seed), tasks.load("digits", **problem), checkpoint=left, **OPTIONS)
+
+
+def test_the_tuning_of_a_tuned_rule_is_another(tmp_path):
+    options = OPTIONS | {"checkpoint": tmp_path / "run.pt"}
+    tuned, _ = meta.tune("-0.01*m_hat[0]", tasks.load("p1"), **options)
+    with pytest.raises(CheckpointError, match="belongs to another run"):
+        meta.tune(tuned, tasks.load("p1"), **options)
+
+
+LACKS = [
+    *({name: None} for name in ("optimizer", "meta_optimizer", "best", "history")),
+    *({"history": {"x": 1}}, {"history": {}}, {"optimizer": {}}, {"best": [1]}),
+]
+
+
+@pytest.mark.parametrize("change", LACKS, ids=str)
+def test_a_checkpoint_without_its_parts_is_refused(left, tmp_path, change):
+    saved, path = TENSORS.load(left), tmp_path / "run.pt"
+    content = {key: part for key, part in (saved["content"] | change).items() if part is not None}
+    TENSORS.save(saved | {"content": content}, path)
+    with pytest.raises(CheckpointError, match=r"run\.pt is no checkpoint"):
+        meta.meta_train(new(), tasks.load("digits"), checkpoint=path, **OPTIONS)
+
+
+def test_a_cached_evaluation_of_another_kind_is_refused(tmp_path):
+    options = {"steps": 3, "instances": 2, "cache": Cache(tmp_path)}
+    meta.evaluate(new(), tasks.load("p1"), **options)
+    (file,) = tmp_path.glob("losses/*.pt")
+    TENSORS.save({}, file)
+    with pytest.raises(CheckpointError, match="does not hold the losses"):
+        meta.evaluate(new(), tasks.load("p1"), **options)
+
+
+WRONG = [
+    ("epochs", "3"),
+    ("epochs", True),
+    ("epochs", 1.5),
+    ("lr", "0.1"),
+    ("lr", float("nan")),
+    ("seed", -1),
+]
+WRONG += [
+    ("steps", "100"),
+    ("steps", [10, "x"]),
+    ("steps", True),
+    ("decay", 1),
+    ("clip", None),
+    ("seed", 2**70),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), [*WRONG, ("state_dtype", "float16")])
+def test_options_of_another_type_are_refused(name, value):
+    with pytest.raises(ConfigError, match=f"{name} must"):
+        TrainingConfig(**{name: value})
