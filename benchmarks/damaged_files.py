@@ -184,6 +184,7 @@ if __name__ == "__main__":
         for kind, found in campaign(Path(name), options.files, options.seconds, options.seed):
             print(
                 f"{kind:<18} {found.tried:>6} files, {found.refused:>6} refused, "
-                f"{len(found.bare)} bare errors, slowest {found.slowest:.2f} s, {found.grown:.0f} MB {sorted(set(found.bare))[:3]}",
+                f"{len(found.bare)} bare errors, slowest {found.slowest:.2f} s, {found.grown:.0f} MB",
+                *sorted(set(found.bare))[:3],
                 flush=True,
             )

@@ -226,10 +226,11 @@ class _Loop:
 
     @torch.no_grad()
     def first_loss(self, split: _Split) -> str:
-        """The loss on some images before training, as far as all machines agree on it."""
+        """The loss and the spread of scores on some images before training, as far as all machines agree on it."""
         self.network.eval()
         images = split.images[:64].float().contiguous(memory_format=torch.channels_last)
-        return f"{cross_entropy(self.network(images.div_(127.5).sub_(1)), split.labels[:64]).item():.3g}"
+        scores = self.network(images.div_(127.5).sub_(1))
+        return f"{cross_entropy(scores, split.labels[:64]).item():.4g} {scores.std().item():.4g}"
 
     def states(self) -> dict[str, Any]:
         """The state that the next epoch depends on."""

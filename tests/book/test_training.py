@@ -180,10 +180,47 @@ def test_options_that_make_no_sense_are_refused(splits, options, message):
         run(splits, **options)
 
 
-class Net(nn.Module):
-    def __init__(self, activation):
+class Acting(nn.Module):
+    """A function that the text of a module does not show."""
+
+    def __init__(self, function):
         super().__init__()
-        self.activation, self.linear = activation, nn.Linear(192, 2)
+        self.function = function
 
     def forward(self, images):
-        return self.linear(self.activation(images.flatten(1)))
+        return self.function(images)
+
+
+def acting(function) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), Acting(function), nn.Linear(64, 10))
+
+
+def shifted(splits):
+    return [replace(part, images=part.images.roll(1, -1)) for part in splits]
+
+
+def moved(splits):
+    """The same rows, but for one that has gone from the validation images to those of the test."""
+    train, *others = splits
+    images, labels = (torch.cat([getattr(part, name) for part in others]) for name in ("images", "labels"))
+    at = (slice(0, 187), slice(187, None))
+    return [train, *(replace(train, images=images[part], labels=labels[part]) for part in at)]
+
+
+def in_groups(parameters):
+    return torch.optim.SGD([{"params": [*parameters], "lr": 0.001}], lr=0.1, momentum=0.9)
+
+
+@pytest.mark.parametrize(
+    ("network", "change", "optimizer"),
+    [
+        *((partial(acting, torch.sigmoid), list, SGD), (partial(acting, torch.relu), shifted, SGD)),
+        *((partial(acting, torch.relu), moved, SGD), (partial(acting, torch.relu), list, in_groups)),
+    ],
+    ids=["network", "images", "split", "groups"],
+)
+def test_all_that_a_training_depends_on_is_part_of_its_name(splits, tmp_path, network, change, optimizer):
+    options = {"epochs": 1, "batch": 64, "augment": False, "cache": Cache(tmp_path)}
+    fit(partial(acting, torch.relu), SGD, *splits, **options)
+    fit(network, optimizer, *change(splits), **options)
+    assert len([*tmp_path.glob("fits/*.pt")]) == 2
