@@ -226,7 +226,7 @@ class _Loop:
 
     @torch.no_grad()
     def first_loss(self, split: _Split) -> str:
-        """The loss and the spread of scores on some images before training, as far as all machines agree on it."""
+        """Loss and spread of the scores of some images before training, as far as machines agree on them."""
         self.network.eval()
         images = split.images[:64].float().contiguous(memory_format=torch.channels_last)
         scores = self.network(images.div_(127.5).sub_(1))

@@ -25,7 +25,9 @@ def left(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("seed", "problem"), [(0, {"batch": 16}), (0, {"half": 1}), (0, {"init_std": 0.02}), (1, {})], ids=str
+    ("seed", "problem"),
+    [(0, {"batch": 16}), (0, {"part": "choose"}), (0, {"init_std": 0.02}), (1, {})],
+    ids=str,
 )
 def test_another_run_on_the_same_checkpoint_is_refused(left, seed, problem):
     with pytest.raises(CheckpointError, match="belongs to another run"):
