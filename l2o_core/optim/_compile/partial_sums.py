@@ -10,7 +10,7 @@ They take no further memory: partial sums overwrite the oldest past values, whic
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from ...errors import ExpressionError
 from ...expressions import Expression, var
 from .history import History
 from .numbers import Numbers
-from .weighted_sums import Value, Weights, add_up, rewrite_sums, weighted_sum
+from .weighted_sums import Sums, Value, Weights, add_up, find_sums, weighted_sum
 
 
 class Phase(NamedTuple):
@@ -45,27 +45,22 @@ def split_into_phases(history: History, numbers: Numbers) -> Sequence[Phase]:
 
     T depends on which past values are summed, not on their weights, which may change during a run.
     """
-    sums, lengths = _exclusive_sums(history, numbers), history.lengths
+    found, lengths = find_sums(history.rule, history.streams, numbers), history.lengths
+    sums = _exclusive_sums(found)
     period, most = 1, min((lengths[v.stream] for values in sums for v in values), default=1)
     traffic = _traffic(sums)
     best = next(traffic)
     while period < most and (longer := next(traffic)) < best:
         period, best = period + 1, longer
     try:
-        return _phases(history, numbers, sums, period) if period > 1 else [Phase(history.rule, {})]
+        return _phases(found, lengths, numbers, sums, period) if period > 1 else [Phase(history.rule, {})]
     except ExpressionError:  # written out in full, a sum would have more nodes than an expression may have
         return [Phase(history.rule, {})]
 
 
-def _exclusive_sums(history: History, numbers: Numbers) -> list[list[Value]]:
+def _exclusive_sums(found: Sums) -> list[list[Value]]:
     """The past values in each sum, of those streams that no other sum reads."""
-    sums: list[list[Value]] = []
-
-    def write(weights: Weights) -> Expression:
-        sums.append([value for value in weights if value.lag])
-        return numbers.write(numbers.zero)
-
-    rewrite_sums(history.rule, history.streams, numbers, write)
+    sums = [[value for value in weights if value.lag] for weights in found.weights]
     readers = Counter(stream for values in sums for stream in {v.stream for v in values})
     exclusive = ([v for v in values if readers[v.stream] == 1] for values in sums)
     return [values for values in exclusive if values]
@@ -89,9 +84,12 @@ def _traffic(sums: Sequence[Sequence[Value]]) -> Iterator[float]:
 
 
 def _phases(
-    history: History, numbers: Numbers, sums: Sequence[Sequence[Value]], period: int
+    found: Sums,
+    lengths: Mapping[str, int],
+    numbers: Numbers,
+    sums: Sequence[Sequence[Value]],
+    period: int,
 ) -> Sequence[Phase]:
-    lengths = history.lengths
     host = {
         v: values[0].stream for values in sums for v in values
     }  # the stream whose slots hold partial sums
@@ -115,8 +113,5 @@ def _phases(
             [var(stream, lengths[stream]), weighted_sum(recent, numbers)][: 1 + bool(recent)], numbers
         )
 
-    def rule(write: Callable[[Weights], Expression]) -> Expression:
-        return rewrite_sums(history.rule, history.streams, numbers, write)
-
-    whole = Phase(rule(prepare), prepared)
-    return [whole, *(Phase(rule(partial(resume, phase=phase)), {}) for phase in range(1, period))]
+    whole = Phase(found.written(prepare), prepared)
+    return [whole, *(Phase(found.written(partial(resume, phase=phase)), {}) for phase in range(1, period))]

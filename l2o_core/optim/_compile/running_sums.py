@@ -10,7 +10,7 @@ from ...expressions import Expression, var
 from .exponential_sums import ExponentialSum, exponential_sum
 from .history import History
 from .numbers import Numbers
-from .weighted_sums import Weights, add_up, rewrite_sums, weighted, weighted_sum
+from .weighted_sums import Weights, add_up, find_sums, weighted, weighted_sum
 
 
 class ReplacedLags(NamedTuple):
@@ -76,7 +76,7 @@ def use_running_sums(
         return add_up(terms, numbers)
 
     try:
-        rule = rewrite_sums(history.rule, history.streams, numbers, write)
+        rule = find_sums(history.rule, history.streams, numbers).written(write)
     except ExpressionError:  # written out in full, a sum would have more nodes than an expression may have
         return RunningSums(history, {}, ())
     return RunningSums(History(rule, history.streams) if replaced else history, sums, tuple(replaced))

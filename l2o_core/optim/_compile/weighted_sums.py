@@ -23,14 +23,24 @@ _Form = dict[Expression, Number]
 """A sum of terms, each with its coefficient; the term `ONE` is the constant."""
 
 
-def rewrite_sums(
-    rule: Expression, streams: Collection[str], numbers: Numbers, rewrite: Callable[[Weights], Expression]
-) -> Expression:
-    """The rule with `rewrite(weights)` in place of each of its sums over `streams`, the longest there are.
+class Sums(NamedTuple):
+    """A rule with a variable in place of each of its sums over streams: total0, total1, ..."""
+
+    rule: Expression
+    weights: Sequence[Weights]
+
+    def written(self, write: Callable[[Weights], Expression]) -> Expression:
+        """The rule with `write(weights)` in place of each sum."""
+        return self.rule.substitute({_total(index): write(each) for index, each in enumerate(self.weights)})
+
+
+def find_sums(rule: Expression, streams: Collection[str], numbers: Numbers) -> Sums:
+    """The sums over `streams` in a rule, the longest there are.
 
     A value that stands alone is a sum of one. Sums are linear forms over the streams' values and at most one
     other term, the rest, which comes first. Weights of 0 stay: they may change during a run.
     """
+    found: list[Weights] = []
 
     def value(term: Expression) -> Value | None:
         leaf = term.root
@@ -44,8 +54,10 @@ def rewrite_sums(
 
     def written(form: _Form) -> Expression:
         parts = [weighted(term, number, numbers) for term, number in form.items() if not value(term)]
-        weights = {read: number for term, number in form.items() if (read := value(term))}
-        return add_up([*parts, rewrite(weights)] if weights else parts, numbers)
+        if weights := {read: number for term, number in form.items() if (read := value(term))}:
+            parts.append(var(_total(len(found))))
+            found.append(weights)
+        return add_up(parts, numbers)
 
     def rest(form: _Form) -> list[Expression]:
         first = next(iter(form))
@@ -63,7 +75,8 @@ def rewrite_sums(
             together.append(numbers.write(constant.pop(ONE)))
         return constant | ({add_up(together, numbers): numbers.one} if together else {}) | combined
 
-    return written(rule.fold(leaf, lambda number: {ONE: numbers.constant(number)}, operator))
+    whole = written(rule.fold(leaf, lambda number: {ONE: numbers.constant(number)}, operator))
+    return Sums(whole, found)
 
 
 def _combined(name: str, forms: Sequence[_Form], numbers: Numbers) -> _Form | None:
@@ -71,9 +84,9 @@ def _combined(name: str, forms: Sequence[_Form], numbers: Numbers) -> _Form | No
     constants = [form[ONE] if form.keys() == {ONE} else None for form in forms]
     match name, forms, constants:
         case "+", (x, y), _:
-            return _total(x, y, numbers)
+            return _sum(x, y, numbers)
         case "-", (x, y), _:
-            return _total(x, _scaled(y, numbers.minus_one, numbers), numbers)
+            return _sum(x, _scaled(y, numbers.minus_one, numbers), numbers)
         case "neg", (x,), _:
             return _scaled(x, numbers.minus_one, numbers)
         case "*", (_, y), (int(factor), _):
@@ -83,8 +96,10 @@ def _combined(name: str, forms: Sequence[_Form], numbers: Numbers) -> _Form | No
     return None
 
 
-def _total(x: _Form, y: _Form, numbers: Numbers) -> _Form:
-    return x | {term: numbers.apply("+", x.get(term, numbers.zero), number) for term, number in y.items()}
+def _sum(x: _Form, y: _Form, numbers: Numbers) -> _Form:
+    longer, shorter = (x, y) if len(x) >= len(y) else (y, x)
+    added = {t: numbers.apply("+", longer.get(t, numbers.zero), number) for t, number in shorter.items()}
+    return longer | added
 
 
 def _scaled(form: _Form, factor: Number, numbers: Numbers) -> _Form:
@@ -111,3 +126,7 @@ def add_up(terms: Sequence[Expression], numbers: Numbers) -> Expression:
         return numbers.write(numbers.zero)
     program = terms[0].program + tuple(node for term in terms[1:] for node in (*term.program, "+"))
     return Expression(program)
+
+
+def _total(index: int) -> str:
+    return f"total{index}"
