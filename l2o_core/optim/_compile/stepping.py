@@ -66,7 +66,7 @@ class Stepping:
         """The group's plan with its numbers; made anew where one of them has changed."""
         names = _names(group["rule"])
         values = tuple(group.get(name) for name in names)
-        if values != self._values or any(isinstance(value, Tensor) for value in values):
+        if any(isinstance(value, Tensor) for value in values) or values != self._values:
             check(group)
             self._bound = make_plan(equation(group["rule"]), group).bind(group)
             self._values = values

@@ -1,9 +1,14 @@
 """The same step in other ways: compiled, in place or gathered, past in half precision, with AMP, in DDP."""
 
 import copy
+import gc
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,8 +18,10 @@ from l2o_core.errors import ConfigError
 from l2o_core.features import NAMES
 from l2o_core.optim import SymbolicOptimizer, zoo
 from l2o_core.optim._compile import buckets as bucket
+from l2o_core.optim._compile import build
 from l2o_core.optim._compile.kernels import BACKENDS
 from l2o_core.optim._compile.plan import make_plan
+from l2o_core.optim._compile.stepping import WORTH_COMPILING
 from tests.optim.test_zoo import batches, model, options, train
 
 RULE = "-m_hat[0] - 0.5 * tanh(g[1]) - 0.3 * tanh(g[3]) - 0.1 * n_hat[2]"
@@ -82,23 +89,33 @@ class TestCompiled:
         assert len(fused) == min(phases, 8)
 
     @has_compiler
-    def test_no_new_kernel_for_another_rate_size_or_step(self, compiled_loops):
-        for width in (3, 5, 70):
-            p = nn.Parameter(torch.zeros(width))
-            optimizer = SymbolicOptimizer([p], RULE, eps=1.1e-7, compile=True)
-            for lr in (0.1, 0.01, 0.0):
-                optimizer.param_groups[0]["lr"] = lr
-                p.grad = torch.ones(width)
-                optimizer.step()
-        assert len(compiled_loops) == len(make_plan(optimizer.rule, optimizer.param_groups[0]).phases)
+    def test_no_new_kernel_for_another_number_or_size(self, compiled_loops):
+        """Layer by layer and step by step, of hundreds of groups."""
+        params = [nn.Parameter(torch.zeros(1 + width)) for width in range(200)]
+        groups = [{"params": [p], "c": 0.5 + n, "lr": 1.0 / (n + 1)} for n, p in enumerate(params)]
+        optimizer = SymbolicOptimizer(groups, "-c * tanh(g / c) - m_hat[0] - c * g[2]", compile=True)
+        slow = SymbolicOptimizer(copy.deepcopy(optimizer.param_groups), optimizer.rule, c=1.0, compile=False)
+        for group in slow.param_groups:
+            group["compile"] = False
+        for step in range(4):
+            for one in (optimizer, slow):
+                for group in one.param_groups:
+                    group["c"] *= 0.5**step
+                    group["betas"] = (0.9 - 0.1 * step, 0.9)
+                    group["eps"] *= 2.0
+                    group["params"][0].grad = torch.full_like(group["params"][0], 0.1 + step)
+                one.step()
+        assert len(compiled_loops) == 1
+        for quick, plain in zip(optimizer.param_groups, slow.param_groups, strict=True):
+            torch.testing.assert_close(quick["params"], plain["params"], rtol=1e-5, atol=1e-6)
 
     def test_more_rules_than_a_cache_of_graphs_holds(self, fused):
         for number in range(12):
             p = nn.Parameter(torch.zeros(3))
-            optimizer = SymbolicOptimizer([p], "-c * g", lr=1.0, c=float(number), compile=True)
+            optimizer = SymbolicOptimizer([p], "-g" + " * tanh(g)" * number, lr=1.0, compile=True)
             p.grad = torch.ones(3)
             optimizer.step()
-            assert p.tolist() == [-number] * 3
+            torch.testing.assert_close(p.detach(), -torch.ones(3) * torch.tanh(torch.ones(3)) ** number)
         assert len(fused) == 12
 
     @has_compiler
@@ -141,12 +158,12 @@ class TestCompiled:
     def test_without_a_compiler_one_is_told_so(self, monkeypatch):
         monkeypatch.setattr(shutil, "which", lambda _: None)
         with pytest.raises(ConfigError, match=r"(?s)no C\+\+ compiler.*compile=False"):
-            self.step("-1.7 * g")
+            self.step("-sinh(sinh(g))")
 
     def test_a_compiler_that_fails_is_quoted(self, monkeypatch):
         monkeypatch.setenv("CXX", "false")
         with pytest.raises(ConfigError, match=r"(?s)false.*compile=False"):
-            self.step("-1.8 * g")
+            self.step("-erfc(sinh(g))")
 
     def test_what_pytorchs_compiler_says_is_told(self, monkeypatch):
         def backend(graph, _):
@@ -156,6 +173,75 @@ class TestCompiled:
         monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
         with pytest.raises(ConfigError, match=r"(?s)no Triton.*compile=False"):
             self.step("-1.9 * g")
+
+    @pytest.mark.parametrize("missing", ["compiler", "folder"])
+    def test_what_is_compiled_by_default_steps_without_a_compiler_too(self, monkeypatch, tmp_path, missing):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+        (tmp_path / "file").write_text("no folder")
+        if missing == "compiler":
+            monkeypatch.setattr(shutil, "which", lambda _: None)
+        else:
+            monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+        p = nn.Parameter(torch.zeros(WORTH_COMPILING))
+        p.grad = torch.ones_like(p)
+        SymbolicOptimizer([p], "-tanh(sinh(g))", lr=1.0).step()
+        torch.testing.assert_close(p, -torch.tanh(torch.sinh(p.grad)))
+        with pytest.raises(ConfigError, match="compile=False"):
+            SymbolicOptimizer([p], "-tanh(sinh(g))", compile=True).step()
+
+    @has_compiler
+    @pytest.mark.parametrize(("numbers", "count"), [(WORTH_COMPILING - 1, 0), (WORTH_COMPILING, 1)])
+    def test_by_default_large_optimizers_are_compiled(self, compiled_loops, numbers, count):
+        params = [nn.Parameter(torch.zeros(n)) for n in (7, numbers - 7)]
+        params[0].grad = torch.ones(7)  # what has a gradient today does not matter
+        SymbolicOptimizer(params, "-g").step()
+        assert len(compiled_loops) == count
+
+    @has_compiler
+    def test_a_loop_is_kept_on_disk_and_a_damaged_one_made_again(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        commands, run = [], subprocess.run
+
+        def spy(command, **options):
+            source = Path(next(part for part in command if part.endswith("loop.cpp")))
+            assert source.parent.stat().st_mode & 0o777 == 0o700
+            commands.append(source.read_text())
+            return run(command, **options)
+
+        monkeypatch.setattr(subprocess, "run", spy)
+        folder = tmp_path / "l2o" / "compiled"
+        for damaged, count in ((False, 1), (False, 1), (True, 2), (False, 2)):
+            if damaged:
+                (kept,) = folder.iterdir()
+                kept.write_bytes(kept.read_bytes()[:1000])
+            p = nn.Parameter(torch.zeros(3))
+            p.grad = torch.ones(3)
+            SymbolicOptimizer(
+                [p], "-a_name_of_mine * asinh(sinh(g))", a_name_of_mine=0.5, compile=True
+            ).step()
+            gc.collect()
+            assert len(commands) == count
+        assert not any("mine" in text for text in commands)
+        assert {path.suffix for path in folder.iterdir()} == {".so"}  # no draft is left
+        folder.chmod(0o777)
+        assert build.kept_in() is None  # others could put their programs there
+
+    @has_compiler
+    @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+    def test_libraries_are_unloaded_with_their_optimizers(self):
+        def loaded() -> int:
+            return Path("/proc/self/maps").read_text().count("/l2o/compiled/")
+
+        gc.collect()
+        before = loaded()
+        p = nn.Parameter(torch.zeros(3))
+        p.grad = torch.ones(3)
+        optimizer = SymbolicOptimizer([p], "-erfc(asinh(g))", compile=True)
+        optimizer.step()
+        assert loaded() > before
+        del optimizer
+        gc.collect()
+        assert loaded() == before
 
     @staticmethod
     def step(rule: str) -> None:
@@ -260,14 +346,40 @@ def test_a_scaler_skips_steps_that_overflow():
     assert scaler.get_scale() == 2.0
 
 
+def shards(net: nn.Module, optimizer: SymbolicOptimizer, data: list) -> None:
+    for x, y in data:
+        optimizer.zero_grad()
+        nn.functional.mse_loss(net(x), y).backward()
+        optimizer.step()
+
+
 def ranked(rank: int, folder: str) -> None:
-    """One of two processes that train on half of every batch."""
+    """One of two processes that train on half of every batch; they share states or weights, or nothing."""
+    from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict, set_optimizer_state_dict
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.optim import ZeroRedundancyOptimizer
+
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     net = nn.parallel.DistributedDataParallel(model(), gradient_as_bucket_view=True)
     optimizer = SymbolicOptimizer(net.parameters(), RULE, lr=0.05)
-    path = train(net, optimizer, [(x[rank::2], y[rank::2]) for x, y in batches(8)])
-    torch.save(path[-1], os.path.join(folder, f"{rank}.pt"))
+    mine = [(x[rank::2], y[rank::2]) for x, y in batches(8)]
+    ends = {"ddp": train(net, optimizer, mine)[-1]}
+
+    net = nn.parallel.DistributedDataParallel(model())
+    zero = ZeroRedundancyOptimizer(net.parameters(), SymbolicOptimizer, rule="adam", lr=0.05)
+    ends["zero"] = train(net, zero, mine)[-1]
+
+    net = fully_shard(model(), mesh=init_device_mesh("cpu", (2,)))
+    optimizer = SymbolicOptimizer(net.parameters(), RULE, lr=0.05)
+    shards(net, optimizer, mine[:4])
+    state = get_optimizer_state_dict(net, optimizer)
+    optimizer = SymbolicOptimizer(net.parameters(), RULE, lr=0.05)
+    set_optimizer_state_dict(net, optimizer, state)
+    shards(net, optimizer, mine[4:])
+    ends["fsdp"] = torch.cat([p.full_tensor().detach().reshape(-1) for p in net.parameters()])
+    torch.save(ends, os.path.join(folder, f"{rank}.pt"))
     torch.distributed.destroy_process_group()
 
 
@@ -275,7 +387,8 @@ def ranked(rank: int, folder: str) -> None:
 def test_two_processes_take_the_steps_of_one(tmp_path):
     torch.multiprocessing.spawn(ranked, (str(tmp_path),), nprocs=2)
     one, two = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
-    whole = model()
-    alone = train(whole, SymbolicOptimizer(whole.parameters(), RULE, lr=0.05), batches(8))[-1]
-    assert torch.equal(one, two)
-    torch.testing.assert_close(one, alone, rtol=1e-9, atol=1e-12)
+    for way, rule in {"ddp": RULE, "zero": "adam", "fsdp": RULE}.items():
+        whole = model()
+        alone = train(whole, SymbolicOptimizer(whole.parameters(), rule, lr=0.05), batches(8))[-1]
+        assert torch.equal(one[way], two[way])
+        torch.testing.assert_close(one[way], alone, rtol=1e-9, atol=1e-12)
