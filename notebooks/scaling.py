@@ -312,12 +312,12 @@ display(
         f"On test images, ours is {lead} the other; the claim that it wins is {gap.verdict}.\n"
         "- **SymL2O's Table 5.** The paper finds that the teacher's problem hardly matters for RPSmallExtra, with 95.3 to "
         f"95.5 % after tuning. Here tuning ends at {listed(tuned_to)}. Before it, Eq. 6 fits its teachers with a mean R² of "
-        f"{min(fits):.2f} to {max(fits):.2f}, by least squares; the paper has 0.88.\n"
+        f"{min(fits):.2f} to {max(fits):.2f}, by regression; the paper has 0.88.\n"
         "- **SymL2O's Table 8.** In the paper, accuracy collapses to 12 % at 200 nodes. Here the two largest limits give "
         f"equations of the same size in {same} of {plural(count, 'seed')}, so this is a weak test.\n"
         f"- **Memory.** Eq. 6 needs {run['memory']['its Eq. 6']:.0f} bytes for each parameter, Adam "
         f"{run['memory']['Adam']:.0f}. Running sums within 1 % replace the lags of {len(run['compacted']['1 %'])} of its "
-        "3 features: they suit weights that fall smoothly from lag to lag, and least squares and tuning need not leave "
+        "3 features: they suit weights that fall smoothly from lag to lag, and regression and tuning need not leave "
         "such weights."
     )
 )
@@ -459,9 +459,9 @@ def times(key: str, teacher: str = "") -> list[float]:
     return np.concatenate(runs).tolist()
 
 
-search, least_squares = times("search", "DM"), times("search", "RPSmall")
+search, regression = times("search", "DM"), times("search", "RPSmall")
 stages = {
-    "Symbolic regression": f"{median_time(search)} (search), {median_time(least_squares)} (Eq. 6, least squares)",
+    "Symbolic regression": f"{median_time(search)} (search), {median_time(regression)} (Eq. 6, regression)",
     "Meta-tuning": median_time(times("tuning")),
     "Final evaluation": ", ".join(
         f"{median_time(everyone[name]['seconds'])} ({name})"
