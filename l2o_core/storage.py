@@ -39,12 +39,41 @@ __all__ = [
     "describe",
     "digest",
     "is_draft",
+    "read_text",
     "replacing",
 ]
 
 T = TypeVar("T")
 DRAFT = re.compile(r"\.\d+-\d+-.+")
 SEAL = b"l2o tensors 1\n"
+LARGEST_TEXT = 100_000_000
+
+
+def read_text(path: str | Path, largest: int = LARGEST_TEXT, encoding: str = "utf-8") -> str:
+    """The text of a file that comes from elsewhere, and may be of any size.
+
+    Args:
+        path: The file.
+        largest: Characters that are read at most.
+        encoding: Of the text.
+
+    Raises:
+        OSError: If the file cannot be read, or has more characters.
+        UnicodeDecodeError: If it is no text.
+
+    Example:
+        >>> from tempfile import NamedTemporaryFile
+        >>> with NamedTemporaryFile("w") as file:
+        ...     _ = file.write("g + m")
+        ...     file.flush()
+        ...     read_text(file.name)
+        'g + m'
+    """
+    with open(path, encoding=encoding) as file:
+        text = file.read(largest + 1)
+    if len(text) > largest:
+        raise OSError(f"it has more than {largest} characters")
+    return text
 
 
 @contextmanager

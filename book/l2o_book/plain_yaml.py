@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 import yaml
 
 from l2o_core.errors import ConfigError
+from l2o_core.storage import read_text
 
 LARGEST = 1_000_000
-"""Bytes of a file."""
+"""Characters of a file."""
 DEEPEST = 50
 """Lists and mappings within each other."""
 
@@ -24,9 +25,7 @@ DEEPEST = 50
 def read(path: Path) -> Any:
     """The values of a file; ConfigError, with its name, for anything that is no plain YAML."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise ConfigError(f"it has more than {LARGEST} bytes")
-        return loads(path.read_text(encoding="utf-8"))
+        return loads(read_text(path, LARGEST))
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{path} is no plain YAML: {error}; mend it, or take it from the repository"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from l2o_core.errors import ConfigError, DataError
-from l2o_core.storage import replacing
+from l2o_core.storage import read_text, replacing
 
 from . import provenance, sources
 from .checkout import book_root, record_dir
@@ -27,7 +27,6 @@ KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("experiment", "profile", "dataset", "date"), str),
     **{"seed": (int, list), "wall_time_s": (int, float), "values": dict},
 }
-LARGEST = 100_000_000  # bytes
 COMMIT = provenance.commit()  # as the run begins: what is edited while it runs is not what runs
 
 
@@ -123,9 +122,7 @@ def load(experiment: str, profile: str, root: str | Path = "results") -> Record:
     """Read the record of a profile; DataError says what is missing or damaged and how to make it."""
     path = _path(book_root() / root / _name(profile), experiment)
     try:
-        if path.stat().st_size > LARGEST:
-            raise OSError(f"it has more than {LARGEST} bytes")
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         raise DataError(
             f"no record of {experiment!r} in profile {profile!r} ({path}); "

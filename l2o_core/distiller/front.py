@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, EngineError, optional_import
 from ..expressions import Expression
-from ..storage import replacing
+from ..storage import read_text, replacing
 from . import rendering
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class ParetoFront:
             DataError: If the file is missing, damaged or anything else.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = json.loads(read_text(path))
             entries = tuple(
                 Entry(
                     Expression.from_json(e["equation"]),

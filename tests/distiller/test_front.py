@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from matplotlib.figure import Figure
 
-from l2o_core.distiller import Entry, ParetoFront
+from l2o_core.distiller import Entry, ParetoFront, read_hall_of_fame
 from l2o_core.errors import DataError, EngineError
 from l2o_core.expressions import parse
 
@@ -147,3 +147,12 @@ def test_an_empty_front_is_an_error():
 def test_it_shows_itself(front):
     assert "2 equations" in repr(front)
     assert "<code>x</code>" in front._repr_html_()
+
+
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
+    huge = tmp_path / "huge"
+    with huge.open("wb") as file:
+        file.truncate(2**40)
+    for read in (read_hall_of_fame, ParetoFront.load):
+        with pytest.raises(DataError, match=r"huge.*more than"):
+            read(huge)

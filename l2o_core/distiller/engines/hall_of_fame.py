@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, get_args
 from ...errors import ConfigError, DataError, ExpressionError
 from ...expressions import Expression, call, const, parse
 from ...expressions.parser import Foreign
+from ...storage import read_text
 from .. import tables
 
 FOREIGN: dict[str, Foreign] = {
@@ -28,6 +29,9 @@ FOREIGN: dict[str, Foreign] = {
 
 Reading = Literal["guess", "names", "positions"]
 """What a file calls the columns."""
+
+LARGEST = 10_000_000
+"""Characters of a file; one of 200 equations has some ten thousand."""
 
 _FLOAT32 = re.compile(r"(?<=[\d.])f(?=[+-]?\d)")  # Julia's 1.5f-3
 
@@ -103,7 +107,7 @@ def read(path: str | Path, names: Sequence[str] | None, variables: Reading) -> H
 def _texts(path: Path) -> Iterator[tuple[int, str]]:
     """Line numbers and equations. DataError for a file that is no hall of fame."""
     try:
-        head, *lines = path.read_text(encoding="utf-8-sig").splitlines()
+        head, *lines = read_text(path, LARGEST, encoding="utf-8-sig").splitlines()
         delimiter = "|" if "|" in head else ","  # PySR wrote bars before it had version 0.7
         column = [title.strip().lower() for title in head.split(delimiter)].index("equation")
     except (OSError, ValueError, csv.Error) as error:
