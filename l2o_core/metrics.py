@@ -15,6 +15,7 @@ from .models import LearnedOptimizer
 __all__ = [
     "mapping_complexity",
     "r2",
+    "r2_interval",
     "sensitivities",
     "temporal_perception_field",
     "temporal_perception_interval",
@@ -92,6 +93,60 @@ def temporal_perception_interval(
         low, high = np.quantile(fields, [(1 - level) / 2, (1 + level) / 2])
         bounds.append((float(low), float(high)))
     return bounds[0] if len(bounds) == 1 else tuple(bounds)
+
+
+def r2_interval(
+    y: np.ndarray,
+    prediction: np.ndarray,
+    groups: np.ndarray,
+    *,
+    level: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Confidence interval of R2, by the bootstrap over trajectories.
+
+    Rows of one trajectory are alike, so whole trajectories are drawn. It tells how far R2 depends on the
+    trajectories it was measured on, not how far teachers of other seeds differ.
+
+    Args:
+        y: Values, `[n]`.
+        prediction: A prediction for each, `[n]`.
+        groups: The trajectory `[n]` that each is from.
+        level: Confidence level, in (0, 1).
+        draws: Number of bootstrap samples.
+        seed: Seed of the draws.
+
+    Returns:
+        Lower and upper bound; NaN where there are fewer than two trajectories or R2 is not finite.
+
+    Raises:
+        ConfigError: If the level is outside (0, 1).
+        DataError: If the shapes differ.
+
+    Example:
+        >>> y = np.arange(12.0)
+        >>> r2_interval(y, y, np.arange(12) // 3)
+        (1.0, 1.0)
+    """
+    if not 0 < level < 1:
+        raise ConfigError(f"level must lie between 0 and 1, not {level}")
+    labels, inverse = np.unique(groups, return_inverse=True)
+    if inverse.shape != np.shape(y):
+        raise DataError(f"R2 needs a trajectory for each value, not {inverse.shape} for {np.shape(y)}")
+    if not np.isfinite(r2(y, prediction)) or len(labels) < 2:
+        return np.nan, np.nan
+    centred = y - y.mean()
+    parts = np.column_stack([np.ones(len(y)), centred, centred**2, (y - prediction) ** 2])
+    sums = np.zeros((len(labels), 4))
+    np.add.at(sums, inverse, parts)
+    equal = np.full(len(labels), 1 / len(labels))
+    drawn = np.random.default_rng(seed).multinomial(len(labels), equal, size=draws)  # [draws, G]
+    rows, total, squares, errors = (drawn @ sums).T
+    spread = squares - total**2 / rows
+    varied = spread > 1e-12 * squares  # a draw whose values are all the same has no R2
+    low, high = np.quantile(1 - errors[varied] / spread[varied], [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
 
 def sensitivities(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[str, dict[int, float]]:

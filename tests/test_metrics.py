@@ -117,3 +117,18 @@ def test_of_a_linear_rule_the_interval_is_a_point(data):
 def test_the_interval_wants_a_level(data):
     with pytest.raises(ConfigError, match="level must lie between 0 and 1"):
         metrics.temporal_perception_interval(expressions.parse("g[0]"), data, level=95)
+
+
+def test_the_interval_of_r2_draws_whole_trajectories():
+    generator = np.random.default_rng(0)
+    y, groups = generator.normal(size=600), np.arange(600) // 100
+    prediction = y + np.where(groups == 0, 2.0, 0.1) * generator.normal(size=600)
+    low, high = metrics.r2_interval(y, prediction, groups)
+    assert low < metrics.r2(y, prediction) < high
+    single = metrics.r2_interval(y, prediction, np.arange(600))
+    assert high - low > 2 * (single[1] - single[0])
+    assert np.isnan(metrics.r2_interval(y, prediction, np.zeros(600))).all()
+    with pytest.raises(ConfigError, match="level"):
+        metrics.r2_interval(y, prediction, groups, level=1.0)
+    with pytest.raises(DataError, match="a trajectory for each value"):
+        metrics.r2_interval(y, prediction, groups[:-1])

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
 
 from l2o_core import metrics
 from l2o_core.distiller import Dataset, prepare
+from l2o_core.expressions import Expression
 from l2o_core.models import LearnedOptimizer
 
-from .mapping import updates
+from .mapping import equation_updates, updates
 from .pipeline import SPLIT_SEED
+
+TREES = 200
 
 
 def held_out(data: Dataset) -> Dataset:
     """The rows on which the R2 of a front is measured: no search and no choice has seen them."""
-    rows = prepare(data, seed=SPLIT_SEED).parts["test"]
+    return _part(data, "test")
+
+
+def _part(data: Dataset, *names: str) -> Dataset:
+    parts = prepare(data, seed=SPLIT_SEED).parts
+    rows = np.concatenate([parts[name] for name in names])
     return replace(
         data,
         inputs=data.inputs[rows],
@@ -28,18 +35,31 @@ def held_out(data: Dataset) -> Dataset:
     )
 
 
-def network(data: Dataset) -> float:
-    """Held-out R2 of a perceptron with two layers of 64, on inputs cut off at ten standard deviations."""
-    from sklearn.neural_network import MLPRegressor
+def trees(data: Dataset) -> float:
+    """Held-out R2 of boosted trees on the same inputs, stopped where they fit the rows for choices best."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     problem = prepare(data, seed=SPLIT_SEED)
-    train = np.concatenate([problem.parts["fit"], problem.parts["select"]])
-    X, y, test = problem.X.clip(-10, 10), problem.y, problem.parts["test"]
-    fitted = MLPRegressor(hidden_layer_sizes=(64, 64), max_iter=60, early_stopping=True, random_state=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says when 60 epochs were too few
-        fitted.fit(X[train], y[train])
-    return float(fitted.score(X[test], y[test]))
+    X, y, parts = problem.X, problem.y, problem.parts
+    with threadpool_limits(1):  # sums of several threads differ in their last digits
+        model = HistGradientBoostingRegressor(max_iter=TREES, early_stopping=False, random_state=0)
+        model.fit(X[parts["fit"]], y[parts["fit"]])
+        tried, stages = (list(model.staged_predict(X[parts[part]])) for part in ("select", "test"))
+    choices = [metrics.r2(y[parts["select"]], stage) for stage in tried]
+    return metrics.r2(y[parts["test"]], stages[int(np.argmax(choices))])
+
+
+def interval(equation: Expression, data: Dataset) -> tuple[float, float]:
+    """95 % interval of the held-out R2 of an equation, by the bootstrap over the held-out trajectories."""
+    rows = held_out(data)
+    return metrics.r2_interval(rows.targets, equation_updates(equation, rows), rows.groups)
+
+
+def fitted(equation: Expression, data: Dataset) -> float:
+    """R2 of an equation on the rows that it was fitted to and chosen by."""
+    rows = _part(data, "fit", "select")
+    return metrics.r2(rows.targets, equation_updates(equation, rows))
 
 
 def restarted(optimizer: LearnedOptimizer, data: Dataset) -> float:
