@@ -108,6 +108,7 @@ def r2_interval(
 
     Rows of one trajectory are alike, so whole trajectories are drawn. It tells how far R2 depends on the
     trajectories it was measured on, not how far teachers of other seeds differ.
+    With a handful of trajectories it is too narrow.
 
     Args:
         y: Values, `[n]`.

@@ -329,7 +329,7 @@ for problem in run["problems"]:
         ),
         name=f"tab-distillation-{problem}-beside",
         caption=f"$R^2$ on {title(problem)} beside the three other fits, {over_seeds}. The intervals are of one "
-        "seed each, by the bootstrap over held-out trajectories; the papers do not say whether their $R^2$ is on fitted "
+        "seed each, by the bootstrap over held-out trajectories, and too narrow where these are few; the papers do not say whether their $R^2$ is on fitted "
         "rows. Not "
         f"ahead of least squares by 0.005: {no_better_than_linear(problem)}. ({source}.)",
     )
