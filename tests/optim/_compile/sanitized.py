@@ -8,27 +8,29 @@ from torch import nn
 from l2o_core.optim import SymbolicOptimizer
 from l2o_core.optim._compile import build
 
-build.FLAGS = (*build.FLAGS, "-O1", "-fsanitize=address")
 OVERFLOW = '#include <cstdint>\nextern "C" void step_all(float* x, int64_t n) { x[n] = 1; }\n'
 SHAPES = [(), (0,), (1,), (7, 3), (4097,), (64, 3, 5, 5), (70_001,)]
 
-torch.set_num_threads(2)
-params = [nn.Parameter(torch.randn(shape).bfloat16()) for shape in SHAPES]
-optimizer = SymbolicOptimizer(params, "-m_hat - 0.3 * tanh(g[3])", compile=True, history_dtype="float16")
-for _ in range(5):
-    for p in params:
-        p.grad_dtype = None  # any type
-        p.grad = torch.randn(2, *p.shape)[1].to(torch.float32 if p.ndim == 1 else p.dtype)
-    optimizer.step()
+if __name__ == "__main__":  # pytest, looking for doctests, imports every module
+    build.FLAGS = (*build.FLAGS, "-O1", "-fsanitize=address")
 
-whole = torch.randn(100, 100)
-p = nn.Parameter(whole)
-optimizer = SymbolicOptimizer([p], "-g", compile=True)
-for rows in (100, 50, 1):  # rows are pruned: what is left begins at the same address
-    p.data = p.data[:rows]
-    p.grad = torch.ones(rows, 100)
-    optimizer.step()
+    torch.set_num_threads(2)
+    params = [nn.Parameter(torch.randn(shape).bfloat16()) for shape in SHAPES]
+    optimizer = SymbolicOptimizer(params, "-m_hat - 0.3 * tanh(g[3])", compile=True, history_dtype="float16")
+    for _ in range(5):
+        for p in params:
+            p.grad_dtype = None  # any type
+            p.grad = torch.randn(2, *p.shape)[1].to(torch.float32 if p.ndim == 1 else p.dtype)
+        optimizer.step()
 
-print("no fault", flush=True)
-x, library = torch.zeros(4097), build.library(OVERFLOW)
-library.step(ctypes.c_void_p(x.data_ptr()), ctypes.c_int64(len(x)))
+    whole = torch.randn(100, 100)
+    p = nn.Parameter(whole)
+    optimizer = SymbolicOptimizer([p], "-g", compile=True)
+    for rows in (100, 50, 1):  # rows are pruned: what is left begins at the same address
+        p.data = p.data[:rows]
+        p.grad = torch.ones(rows, 100)
+        optimizer.step()
+
+    print("no fault", flush=True)
+    x, library = torch.zeros(4097), build.library(OVERFLOW)
+    library.step(ctypes.c_void_p(x.data_ptr()), ctypes.c_int64(len(x)))
