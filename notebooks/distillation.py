@@ -47,8 +47,7 @@ from l2o_book import evidence, fits, plots, verdicts
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.problems import original, title
-from l2o_book.record_pages import NOT_RECORDED
-from l2o_book.tables import Published, listed, mean_std
+from l2o_book.tables import NOT_RECORDED, Published, listed, mean_std
 from l2o_book.teachers import TEACHERS
 
 from l2o_core import distiller, metrics, tasks

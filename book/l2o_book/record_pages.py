@@ -12,8 +12,8 @@ from typing import Any
 
 from . import claims, provenance, records
 from .records import Record
+from .tables import NOT_RECORDED
 
-NOT_RECORDED = "not recorded"
 FOLDER = "records"  # within book/
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+NOT_RECORDED = "not recorded"
+"""Of a value that a record made before lacks."""
 NUMBER = re.compile(r"(?P<mean>[-+]?\d+(\.\d+)?)(\s*±\s*(?P<std>\d+(\.\d+)?))?")
 
 
