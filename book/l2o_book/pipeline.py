@@ -46,23 +46,20 @@ class Pipeline:
         return sources.TracedCache(self.folder, provenance.code())
 
     def teacher(self, recipe: str, problem: str, seed: int) -> LearnedOptimizer:
-        """The learned optimizer of a recipe ("dm") and seed, from the folder; one that is missing is trained.
+        """The learned optimizer of a recipe ("dm") and seed: from the folder, pretrained, or trained now.
 
-        Without a folder there is one, the pretrained one, as seed 0; another seed is a ConfigError.
+        Without a folder nothing is trained: the best pretrained one stands for seed 0, and a seed that is not
+        among the pretrained is a ConfigError.
         """
         name = f"{recipe}/{original(problem)}"
-        file: str | Path = name
-        cached = True
-        if self.folder is None:
-            model = meta.recipes.teacher(name, seed or None)
-        else:
-            found = meta.recipes.load(name)
-            file = found.path(self.folder, seed)
-            cached = file.is_file()
-            if not cached:
-                found.train(seed, self.folder)
-            model = meta.recipes.teacher(name, seed, self.folder)
-        training = models.describe(file)["training"]
+        wanted = seed if self.folder is not None else seed or None
+        file = meta.recipes.source(name, wanted, self.folder)
+        cached = file is not None
+        if file is None and self.folder is not None:
+            meta.recipes.load(name).train(seed, self.folder)
+            file = meta.recipes.source(name, wanted, self.folder)
+        model = meta.recipes.teacher(name, wanted, self.folder)
+        training = models.describe(file or name)["training"]
         sources.teacher(f"{name}, seed {seed}", model, training, cached=cached)
         return model
 

@@ -1,4 +1,4 @@
-"""Publishing: the best of several trained teachers becomes a pretrained model (`l2o publish`)."""
+"""Publishing: trained teachers become pretrained models, the best under the recipe's name (`l2o publish`)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from pathlib import Path
 from .. import models
 from ..models.store import PRETRAINED
 from . import recipes
+from .recipes import numbered
 
 
 def publish(name: str, seeds: Sequence[int], folder: str | Path, target: str | Path = PRETRAINED) -> Path:
-    """Copy the best seed of a recipe to the pretrained models, with a model card.
+    """Copy the seeds of a recipe to the pretrained models, each with a model card.
 
-    Best is what came farthest in the curriculum, then what had the lowest validation loss. Validation
-    instances are drawn from the training problem, so the choice uses nothing that results are reported on.
+    The best takes the name of the recipe ("rp/p2"), the others that of recipe and seed ("rp/p2-1"); what was
+    published under these names before goes. Best is what came farthest in the curriculum, then what had the
+    lowest validation loss. Validation instances are drawn from the training problem, so the choice uses
+    nothing that results are reported on.
 
     Args:
         name: Of the recipe.
@@ -23,7 +26,7 @@ def publish(name: str, seeds: Sequence[int], folder: str | Path, target: str | P
         target: The folder of the pretrained models.
 
     Returns:
-        The file with the weights; the card lies beside it.
+        The file with the weights of the best; the cards lie beside the files.
 
     Raises:
         ConfigError: Where a seed has not been trained.
@@ -35,7 +38,12 @@ def publish(name: str, seeds: Sequence[int], folder: str | Path, target: str | P
     losses = {seed: training["history"]["best"][1] for seed, training in trained.items()}
     stages = {seed: len(training["history"]["stages"]) for seed, training in trained.items()}
     best = min(losses, key=lambda seed: (-stages[seed], losses[seed]))
-    chosen = trained[best] | {"candidates": losses}
-    path = models.save(Path(target) / f"{name}.safetensors", models.load(paths[best]), chosen)
-    path.with_suffix(".md").write_text(models.card(path), encoding="utf-8")
-    return path
+    target = Path(target)
+    for old in (target / name).parent.glob(f"{Path(name).name}-*"):
+        old.unlink()
+    for seed in seeds:
+        record = trained[seed] | ({"candidates": losses} if seed == best else {})
+        path = target / f"{name if seed == best else numbered(name, seed)}.safetensors"
+        models.save(path, models.load(paths[seed]), record)
+        path.with_suffix(".md").write_text(models.card(path), encoding="utf-8")
+    return target / f"{name}.safetensors"

@@ -23,6 +23,8 @@ __all__ = [
     "build",
     "load",
     "names",
+    "numbered",
+    "source",
     "teacher",
 ]
 
@@ -78,7 +80,7 @@ class Recipe:
 
     def path(self, folder: str | Path, seed: int) -> Path:
         """The file in which `train` leaves the weights."""
-        return Path(folder) / f"{self.name}-{seed}.safetensors"
+        return Path(folder) / f"{numbered(self.name, seed)}.safetensors"
 
 
 def build(architecture: str, **options: Any) -> LearnedOptimizer:
@@ -129,13 +131,27 @@ def load(name: str) -> Recipe:
     return Recipe(name, recipe["model"], recipe["task"], training)
 
 
+def numbered(name: str, seed: int) -> str:
+    """The name of one seed of a recipe.
+
+    Args:
+        name: Of the recipe.
+        seed: Training seed.
+
+    Example:
+        >>> numbered("rp/p2", 1)
+        'rp/p2-1'
+    """
+    return f"{name}-{seed}"
+
+
 def teacher(name: str, seed: int | None = None, folder: str | Path | None = None) -> LearnedOptimizer:
     """A trained teacher; never one of another seed.
 
     Args:
         name: The name of its recipe, one of `names()`.
-        seed: Training seed; None: the pretrained model of that name, whose card tells its seed.
-        folder: Where `Recipe.train` left its weights.
+        seed: Training seed; None: the best of the pretrained models, whose card tells its seed.
+        folder: Where `Recipe.train` left its weights; looked into before the pretrained models are.
 
     Raises:
         ConfigError: Where there is no teacher of that seed; it names the command that trains it.
@@ -145,16 +161,37 @@ def teacher(name: str, seed: int | None = None, folder: str | Path | None = None
         >>> type(teacher("rp/p1")).__name__
         'RP'
     """
-    recipe, pretrained = load(name), name in models.pretrained()
-    if seed is None and pretrained:
-        return models.load(name)
-    if seed is not None and folder and (path := recipe.path(folder, seed)).is_file():
-        return models.load(path)
-    if seed is not None and pretrained and models.describe(name)["training"]["seed"] == seed:
-        return models.load(name)
+    found = source(name, seed, folder)
+    if found is not None:
+        return models.load(found)
     wanted = "no pretrained model" if seed is None else f"no teacher of seed {seed}"
     command = f"l2o train {name} --seeds {seed or 0} --folder {folder or 'checkpoints'}"
     raise ConfigError(f"{name}: {wanted}; train it with: {command}")
+
+
+def source(name: str, seed: int | None = None, folder: str | Path | None = None) -> Path | str | None:
+    """What `teacher` loads: a file, the name of a pretrained model, or None where there is none.
+
+    Args:
+        name: As for `teacher`, and so are the others.
+        seed: Training seed.
+        folder: Where `Recipe.train` left its weights.
+
+    Raises:
+        ConfigError: Where there is no recipe of that name.
+
+    Example:
+        >>> source("rp/p2")
+        'rp/p2'
+    """
+    recipe, pretrained = load(name), models.pretrained()
+    if seed is None:
+        return name if name in pretrained else None
+    if folder and (path := recipe.path(folder, seed)).is_file():
+        return path
+    if name in pretrained and models.describe(name)["training"]["seed"] == seed:
+        return name
+    return numbered(name, seed) if numbered(name, seed) in pretrained else None
 
 
 @cache

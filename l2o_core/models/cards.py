@@ -74,7 +74,7 @@ def _card(described: dict[str, Any]) -> str:
     best_epoch, best_loss = history["best"]
     rolled_back = len(history["diverged"])
     return CARD.format(
-        title=training["recipe"],
+        title=training["recipe"] if candidates else f"{training['recipe']}-{training['seed']}",
         recipe=training["recipe"],
         architecture=described["architecture"],
         weights=described["weights"],

@@ -46,11 +46,17 @@ class TestTeacher:
         with pytest.raises(ConfigError, match="l2o train rp_small_extra/p1 --seeds 5"):
             Pipeline().teacher("rp_small_extra", "p1", 5)
 
+    def test_a_pretrained_one_of_the_seed_is_not_trained_again(self, pipeline, monkeypatch):
+        monkeypatch.setattr(meta.recipes.Recipe, "train", no_run)
+        seed = models.describe("rp_small/p1")["training"]["seed"]
+        found = pipeline.teacher("rp_small", "p1", seed)
+        assert digest(found.identity) == digest(models.load("rp_small/p1").identity)
+
     def test_a_seed_that_the_folder_lacks_is_trained(self, pipeline, monkeypatch):
         small = TrainingConfig(epochs=1, steps=10, unroll=5, validation_instances=2)
         recipe = replace(meta.recipes.load("rp_small/p1"), training=small)
         monkeypatch.setattr(meta.recipes, "load", lambda name: recipe)
-        first, again, other = (pipeline.teacher("rp_small", "p1", seed) for seed in (1, 1, 2))
+        first, again, other = (pipeline.teacher("rp_small", "p1", seed) for seed in (11, 11, 12))
         sources.forget()
         assert digest(first.identity) == digest(again.identity) != digest(other.identity)
 

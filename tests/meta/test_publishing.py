@@ -7,6 +7,7 @@ from l2o_core import models
 from l2o_core.errors import ConfigError
 from l2o_core.meta import recipes
 from l2o_core.meta.publishing import publish
+from l2o_core.storage import digest
 
 
 def trained(folder, seed, loss, stages=1):
@@ -37,6 +38,20 @@ def test_the_seed_with_the_lowest_validation_loss_is_published(tmp_path):
     assert "seed 0: 0.9, seed 1: 0.7, seed 2: 0.8" in card
     assert "2 epochs of 100 → 200 steps with seed 1" in card
     assert "1.5 minutes" in card
+
+
+def test_the_other_seeds_are_published_under_their_numbers(tmp_path):
+    models_by_seed = {seed: trained(tmp_path, seed, loss) for seed, loss in ((0, 0.9), (1, 0.7), (2, 0.8))}
+    target = tmp_path / "pretrained"
+    publish("rp_small/p2", (0, 1, 2), tmp_path, target)
+    assert {path.stem for path in target.rglob("*.safetensors")} == {"p2", "p2-0", "p2-2"}
+    found = models.load(target / "rp_small" / "p2-2.safetensors")
+    assert digest(found.identity) == digest(models_by_seed[2].identity)
+    card = (target / "rp_small" / "p2-2.md").read_text()
+    assert card.startswith("# rp_small/p2-2\n")
+    assert "Of the seeds tried" not in card
+    publish("rp_small/p2", (2,), tmp_path, target)
+    assert {path.name for path in target.rglob("p2*")} == {"p2.safetensors", "p2.md"}
 
 
 def test_losses_on_shorter_horizons_do_not_count(tmp_path):

@@ -76,11 +76,17 @@ def test_a_seed_that_is_not_there_is_refused_with_the_command_that_trains_it(tmp
 
 
 @pytest.mark.parametrize("name", models.pretrained())
-def test_the_pretrained_model_is_that_of_its_own_seed(name):
-    seed = models.describe(name)["training"]["seed"]
-    assert digest(recipes.teacher(name, seed).identity) == digest(recipes.teacher(name).identity)
+def test_a_pretrained_model_is_that_of_its_own_seed(name):
+    training = models.describe(name)["training"]
+    found = recipes.teacher(training["recipe"], training["seed"])
+    assert digest(found.identity) == digest(models.load(name).identity)
     with pytest.raises(ConfigError, match="no teacher of seed 99"):
-        recipes.teacher(name, 99)
+        recipes.teacher(training["recipe"], 99)
+
+
+def test_no_two_pretrained_models_are_equal():
+    digests = [digest(models.load(name).identity) for name in models.pretrained()]
+    assert len(set(digests)) == len(digests)
 
 
 def test_no_two_seeds_give_equal_teachers(tmp_path):
