@@ -1,4 +1,4 @@
-"""`l2o train`: meta-train learned optimizers by recipe, and `l2o publish`: ship the best seed of each."""
+"""`l2o train`: meta-train learned optimizers by recipe, and `l2o publish`: ship them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     train.set_defaults(run=run_train)
     publish = commands.add_parser(
         "publish",
-        help="copy the best seed of trained optimizers to the pretrained models",
-        description="The best validated seed of each recipe becomes a pretrained model with a card.",
+        help="copy trained optimizers to the pretrained models",
+        description="Each seed becomes a pretrained model with a card, the best one under the recipe's name.",
     )
     _shared(publish, "where the optimizers were trained (checkpoints)")
     publish.set_defaults(run=run_publish)
