@@ -244,9 +244,7 @@ def mapping_complexity_at(front: ParetoFront, r2: float) -> int | None:
 
 def _fits(front: ParetoFront) -> list[tuple[int, float]]:
     """Complexity of each entry, and its R2 on the rows that equations are chosen by."""
-    fits = [
-        (entry.complexity, math.nan if entry.r2_select is None else entry.r2_select) for entry in front
-    ]
+    fits = [(entry.complexity, math.nan if entry.r2_select is None else entry.r2_select) for entry in front]
     if any(math.isnan(fit) for _, fit in fits):
         raise DataError("a front without R2 on the rows for choices: distil again, from targets that vary")
     return fits

@@ -1,4 +1,4 @@
-"""Hand-made optimizers of the zoo as contestants, all tuned over their constants with the same number of trials."""
+"""Hand-made optimizers of the zoo as contestants, tuned over all constants with as many trials for each."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from l2o_core.optim import zoo
 FEATURE_OPTIONS = ("beta1", "beta2", "eps", "bias_correction", "total_steps")
 MOMENTS = {"beta1": {"m", "b"}, "beta2": {"v"}}
 """The states that each decay rate belongs to."""
-FORGETTING = -3.0, -0.3
-"""The range of log10(1 - beta) in trials: betas from 0.5 to 0.999."""
+FORGETTING = {"beta1": (-2.0, -0.3), "beta2": (-3.0, -1.0)}
+"""The ranges of log10(1 - beta) in trials: beta1 from 0.5 to 0.99, beta2 from 0.9 to 0.999."""
+NEAR = 0.5
+"""How far the rate is from the best one at the usual betas, in powers of ten, when all constants vary."""
 SYMBOLS = {"lr": "rate", "beta1": r"$\beta_1$", "beta2": r"$\beta_2$"}
 
 
@@ -39,9 +41,22 @@ class HandMade:
     def usual(self) -> dict[str, float]:
         """The constants that are tuned, with the zoo's values of them."""
         defaults = {"beta1": 0.9, "beta2": 0.999, **zoo.get(self.name).defaults}
-        states = set(rule(self.name, 1.0, total_steps=1).features.state_names)
-        betas = [] if self.rate_only else [beta for beta, of in MOMENTS.items() if of & states]
+        betas = [] if self.rate_only else [beta for beta, of in MOMENTS.items() if of & self._states]
         return {name: float(defaults[name]) for name in ("lr", *betas)}
+
+    @property
+    def sums(self) -> bool:
+        """Whether it sums gradients, as heavy-ball momentum does, and does not average them."""
+        return "b" in self._states
+
+    def at(self, constants: Mapping[str, float], **hyperparameters: float | bool | None) -> Equation:
+        """The rule with these constants; other hyper-parameters are the zoo's, or given."""
+        betas = {name: value for name, value in constants.items() if name != "lr"}
+        return rule(self.name, constants["lr"], self.times, **(hyperparameters | betas))
+
+    @property
+    def _states(self) -> set[str]:
+        return set(rule(self.name, 1.0, total_steps=1).features.state_names)
 
 
 class Tuned(NamedTuple):
@@ -64,44 +79,72 @@ def rule(name: str, lr: float, times: str = "1", **hyperparameters: float | bool
     return Equation((const(lr) * parse(times) * equation).simplify(), **options)
 
 
-def constants(hand_made: HandMade, trials: int) -> list[dict[str, float]]:
-    """The constants of each trial: the usual ones, then a scrambled Sobol sequence, the same in every run.
-
-    The sequence is even in the logarithms of the learning rate and of 1 - beta, to three digits.
-    """
-    from scipy.stats import qmc
-
-    usual = hand_made.usual
-    low, high = np.transpose([(hand_made.low, hand_made.high), *[FORGETTING] * (len(usual) - 1)])
-    sequence = qmc.Sobol(len(usual), rng=0).random_base2(math.ceil(math.log2(max(trials, 2))))
-    found = [usual]
-    for point in 10 ** qmc.scale(sequence, low, high)[: trials - 1]:
-        lr, *rest = (float(f"{x:.3g}") for x in point)
-        found.append(dict(zip(usual, (lr, *(round(1 - x, 7) for x in rest)), strict=True)))
-    return found
-
-
 def tuned(
     rules: Mapping[str, HandMade],
     losses: Callable[[Sequence[Equation]], Iterable[float]],
     trials: int,
     **hyperparameters: float | bool | None,
 ) -> dict[str, Tuned]:
-    """Each rule by label at the constants with the lowest loss, of as many trials for every rule.
+    """Each rule by label with the best constants of as many trials for every rule.
 
-    `losses` gives one number per equation, on data that is not reported on; a number that is not finite
-    (a run that diverged) loses against any other. `hyperparameters` are not tuned.
+    Half of the trials are the usual constants and other learning rates; the rest vary all constants, near
+    the best learning rate of the first half. `losses` gives one number per equation, on data that is not
+    reported on; a number that is not finite (a run that diverged) loses against any other.
+    `hyperparameters` are not tuned.
     """
     found = {}
     for label, hand_made in rules.items():
-        tried = constants(hand_made, trials)
-        equations = [
-            rule(hand_made.name, times=hand_made.times, **{**hyperparameters, **one}) for one in tried
-        ]
-        measured = [loss if math.isfinite(loss) else math.inf for loss in losses(equations)]
-        best = int(np.argmin(measured))
-        found[label] = Tuned(equations[best], tried[best])
+        tried = first(hand_made, (trials + 1) // 2)
+        measured = _finite(losses([hand_made.at(one, **hyperparameters) for one in tried]))
+        nearby = second(hand_made, tried[int(np.argmin(measured))]["lr"], trials - len(tried))
+        measured += _finite(losses([hand_made.at(one, **hyperparameters) for one in nearby]))
+        best = (tried + nearby)[int(np.argmin(measured))]
+        found[label] = Tuned(hand_made.at(best, **hyperparameters), best)
     return found
+
+
+def first(hand_made: HandMade, trials: int) -> list[dict[str, float]]:
+    """The usual constants, then the usual betas at other learning rates, even on a log scale."""
+    points = _sobol([(hand_made.low, hand_made.high)], trials - 1, seed=0)
+    return [hand_made.usual, *(hand_made.usual | {"lr": _rounded(10**x)} for (x,) in points)]
+
+
+def second(hand_made: HandMade, rate: float, trials: int) -> list[dict[str, float]]:
+    """Other values of all constants, even in the logarithms of the learning rate and of 1 - beta.
+
+    Where a rule sums gradients, its learning rate falls with 1 - beta1, so that steps are as long.
+    """
+    usual = hand_made.usual
+    betas = [name for name in usual if name != "lr"]
+    middle = math.log10(rate)
+    ranges = [(middle - NEAR, middle + NEAR), *(FORGETTING[beta] for beta in betas)]
+    found = []
+    for point in _sobol(ranges, trials, seed=1):
+        lr, *forgotten = 10**point
+        if hand_made.sums and betas:
+            lr *= forgotten[0] / (1 - usual["beta1"])
+        values = (round(1 - float(_rounded(x)), 7) for x in forgotten)
+        found.append({"lr": _rounded(lr), **dict(zip(betas, values, strict=True))})
+    return found
+
+
+def _sobol(ranges: Sequence[tuple[float, float]], points: int, seed: int) -> np.ndarray:
+    """The first `points` of a scrambled Sobol sequence [points, d] within ranges, the same in every run."""
+    from scipy.stats import qmc
+
+    if points < 1:
+        return np.empty((0, len(ranges)))
+    power = math.ceil(math.log2(points))  # the sequence is even over powers of two
+    low, high = np.transpose(ranges)
+    return qmc.scale(qmc.Sobol(len(ranges), rng=seed).random_base2(power), low, high)[:points]
+
+
+def _finite(losses: Iterable[float]) -> list[float]:
+    return [loss if math.isfinite(loss) else math.inf for loss in losses]
+
+
+def _rounded(x: float) -> float:
+    return float(f"{x:.3g}")
 
 
 def text(chosen: Mapping[str, float]) -> str:
