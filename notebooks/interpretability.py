@@ -160,8 +160,8 @@ plots.table(
             "cut off at 20 lags": short,
             "TPF computed": computed[name],
             "MC published": published_mc(full) if full else 1,
-            "MC computed": metrics.mapping_complexity(known_fronts[name]),
-            f"at $R^2$ of {close:g}": metrics.mapping_complexity_at(
+            "relative MC": metrics.mapping_complexity(known_fronts[name]),
+            f"MC at $R^2$ of {close:g}": metrics.mapping_complexity_at(
                 known_fronts[name], close
             ),
         }
@@ -547,6 +547,6 @@ plots.table(
     ),
     name="tab-interpret-times",
     caption="Time to compute TPF and MC of one teacher, once its rows and its equations are there, on "
-    f"{record.hardware['cpu']}. The paper has both from the equation; a network takes longer, since its TPF goes through "
-    f"the unrolled window. ({source}.)",
+    f"{record.hardware['cpu']}. The paper has both from the equation; that of a network is taken through its unrolled "
+    f"window. ({source}.)",
 )

@@ -19,7 +19,7 @@
 # evolution strategies. [What we found](#what-we-found) follows the training.
 #
 # **Cost:** in `quick`, two minutes, on scikit-learn's digits in place of MNIST and with a twentieth of the
-# training. In `standard`, an hour and a quarter on two CPU cores, of which tuning the hand-made rules takes a quarter.
+# training. In `standard`, by an estimate an hour on two CPU cores, a quarter of it for tuning the hand-made rules.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper

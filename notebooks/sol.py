@@ -18,7 +18,7 @@
 # that it has not seen: the counterpart of SOL's Figure 5. [What we found](#what-we-found) follows the computation.
 #
 # **Cost:** in `quick`, about a minute on one CPU core, with scikit-learn's digits in place of MNIST and one training
-# seed. In `standard`, by an estimate half an hour on one core, with five.
+# seed. In `standard`, by an estimate an hour on one core, with five.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
@@ -33,6 +33,7 @@ sparsity = 0.05  # penalty for having all gates open, in units of the loss
 folder = ""  # cache folder inside the book; empty: nothing is cached
 inits = 3  # unseen initialisations for each training seed
 trials = 8  # for each hand-made rule, over all its constants
+tuning_inits = 3  # initialisations of each trial, and of every other choice
 
 # %%
 import math
@@ -190,7 +191,7 @@ def as_model(rule: expressions.Expression, length: int = steps) -> models.Equati
 
 def tuning_loss(optimizer, name: str = "MNISTNET", length: int = steps) -> float:
     """Mean loss where choices are made; infinite if a run diverges."""
-    options = {"steps": length, "instances": inits, "seed": 1000}
+    options = {"steps": length, "instances": tuning_inits, "seed": 1000}
     losses = meta.evaluate(optimizer, mnistnet(name, "choose"), **options)
     return losses.mean().nan_to_num(math.inf, math.inf).item()
 
