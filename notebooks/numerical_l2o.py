@@ -145,13 +145,14 @@ own["times"] = {
 # Teachers and hand-made rules run on held-out images, with initialisations and batches that were not used for any
 # tuning. Each training seed has initialisations of its own, on which the teachers of that seed and all rules run.
 #
-# A rule that is tuned in its learning rate alone is not tuned. SGD, momentum, Adam and RMSprop all get the same number
-# of trials over all their constants. The first half are the usual constants, and the usual betas with other learning
-# rates; the second half vary rate and betas together, around the best rate so far, by a Sobol sequence that is even in the
-# logarithms of the rate and of $1 - \beta$, for $\beta_1$ from 0.5 to 0.99 and $\beta_2$ from 0.9 to 0.999. Only $\epsilon$
-# stays at $10^{-8}$. The best constants are those with the lowest mean loss on images for choices, which teachers were not
-# trained on and results are not reported on. "Adam, rate only" keeps the usual betas and has as many trials for its rate,
-# which shows what betas are worth. Teachers have no constants that are tuned here.
+# A rule that is tuned in its learning rate alone is not tuned. SGD, momentum, Adam and RMSprop all get the same
+# number of trials over all their constants. The first half are the usual constants, and the usual betas with other
+# learning rates; the second half vary rate and betas together, around the best rate so far (of momentum, around
+# equally long steps), by a Sobol sequence that is even in the logarithms of the rate and of $1 - \beta$, for
+# $\beta_1$ from 0.5 to 0.99 and $\beta_2$ from 0.9 to 0.999. Only $\epsilon$ stays at $10^{-8}$. The best constants
+# are those with the lowest mean loss on images for choices, which teachers were not trained on and results are not
+# reported on. "Adam, rate only" keeps the usual betas and has as many trials for its rate, which shows what betas are
+# worth. Teachers have no constants that are tuned here.
 
 # %%
 P2, P3 = (50, 20), (50, 20, 20, 12)  # widths of the hidden layers
