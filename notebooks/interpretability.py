@@ -213,27 +213,27 @@ fronts = {case: pipeline.distill(rows[case], case[-1]) for case in cases}
 
 
 # %%
+def timed(function, *arguments) -> tuple:
+    """What a function returns, and the seconds that it took."""
+    start = time.perf_counter()
+    return function(*arguments), time.perf_counter() - start
+
+
 def described(case: tuple[str, str, int]) -> dict:
     """TPF of a teacher and of its equation, MC, what these took, and fit."""
     data, front, optimizer = rows[case], fronts[case], teacher(*case)
     best = front.best.equation
-    clock = [time.perf_counter()]
-    of_teacher = tpf(optimizer, data)
-    clock.append(time.perf_counter())
-    of_equation = tpf(best, data)
-    clock.append(time.perf_counter())
-    mc = metrics.mapping_complexity(front)
-    mc_at = metrics.mapping_complexity_at(front, close)
-    clock.append(time.perf_counter())
-    took = np.diff(clock).tolist()
+    of_teacher, first = timed(tpf, optimizer, data)
+    of_equation, second = timed(tpf, best, data)
+    mc, third = timed(metrics.mapping_complexity_at, front, close)
     bounds = metrics.temporal_perception_interval(optimizer, data)
     return {
         "tpf": np.atleast_1d(of_teacher).tolist(),
         "interval": np.atleast_2d(bounds).tolist(),
         "tpf equation": np.atleast_1d(of_equation).tolist(),
-        "mc": mc,
-        "mc at": mc_at,
-        "seconds": dict(zip(("tpf", "tpf equation", "mc"), took, strict=True)),
+        "mc": metrics.mapping_complexity(front),
+        "mc at": mc,
+        "seconds": {"tpf": first, "tpf equation": second, "mc": third},
         "r2": front.best.r2,
         "r2 interval": fits.interval(best, data),
         "fitted": fits.fitted(best, data),
