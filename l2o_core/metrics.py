@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,6 +16,7 @@ from .models import LearnedOptimizer
 
 __all__ = [
     "mapping_complexity",
+    "mapping_complexity_at",
     "r2",
     "r2_interval",
     "sensitivities",
@@ -182,26 +185,69 @@ def sensitivities(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[st
 
 
 def mapping_complexity(front: ParetoFront, tolerance: float = 0.05) -> int:
-    """Mapping complexity: nodes of the shortest equation that is nearly as accurate as the best (SymL2O 3.5).
+    """Mapping complexity, relative: nodes of the shortest equation that is nearly as accurate as the best.
+
+    It is small where no equation explains a rule well; `mapping_complexity_at` is not.
 
     Args:
         front: Equations from short to accurate.
-        tolerance: Largest difference in held-out R2 from the best.
+        tolerance: Largest difference in R2 from the best, on the rows that equations are chosen by.
 
     Raises:
         ConfigError: If the tolerance is negative.
+        DataError: If the front has no R2 on these rows.
 
     Example:
         >>> from l2o_core.distiller import Entry
-        >>> r2s = {"g": 0.7, "2 * g": 0.9, "2 * g + tanh(g)": 0.92}
-        >>> front = ParetoFront.of([Entry(parse(t), 1 - r2, r2) for t, r2 in r2s.items()], "operon", 1.0)
+        >>> fits = {"g": 0.7, "2 * g": 0.9, "2 * g + tanh(g)": 0.92}
+        >>> entries = [Entry(parse(text), 1 - fit, r2=0.6, r2_select=fit) for text, fit in fits.items()]
+        >>> front = ParetoFront.of(entries, "operon", 1.0)
         >>> mapping_complexity(front)
         3
     """
     if not tolerance >= 0:
         raise ConfigError(f"tolerance must be a difference in R2, at least 0, not {tolerance}")
-    best = max(entry.r2 for entry in front)
-    return min(entry.complexity for entry in front if entry.r2 >= best - tolerance)
+    fits = _fits(front)
+    return min(complexity for complexity, fit in fits if fit >= max(fit for _, fit in fits) - tolerance)
+
+
+def mapping_complexity_at(front: ParetoFront, r2: float) -> int | None:
+    """Mapping complexity, absolute: nodes of the shortest equation that is close to a rule (SymL2O 3.5).
+
+    The paper sets a threshold on the distance between a rule and its equation on validation rows, and does
+    not say which. Here it is a threshold on R2, on the rows that equations are chosen by.
+
+    Args:
+        front: Equations from short to accurate.
+        r2: The lowest R2 that is close enough, at most 1.
+
+    Returns:
+        The complexity; None where no equation of the front is close enough, so that it is above the largest
+        one that was searched.
+
+    Raises:
+        ConfigError: If the threshold is above 1.
+        DataError: If the front has no R2 on these rows.
+
+    Example:
+        >>> from l2o_core.distiller import Entry
+        >>> fits = {"g": 0.7, "2 * g": 0.9, "2 * g + tanh(g)": 0.92}
+        >>> entries = [Entry(parse(text), 1 - fit, r2=0.6, r2_select=fit) for text, fit in fits.items()]
+        >>> front = ParetoFront.of(entries, "operon", 1.0)
+        >>> mapping_complexity_at(front, 0.91), mapping_complexity_at(front, 0.95)
+        (6, None)
+    """
+    if not r2 <= 1:
+        raise ConfigError(f"r2 must be a threshold, at most 1, not {r2}")
+    return min((complexity for complexity, fit in _fits(front) if fit >= r2), default=None)
+
+
+def _fits(front: ParetoFront) -> list[tuple[int, float]]:
+    """Complexity of each entry, and its R2 on the rows that equations are chosen by."""
+    fits = [(entry.complexity, math.nan if entry.r2_select is None else entry.r2_select) for entry in front]
+    if any(math.isnan(fit) for _, fit in fits):
+        raise DataError("a front without R2 on the rows for choices: distil again, from targets that vary")
+    return fits
 
 
 def _mean_lag(weights: dict[int, float]) -> float:

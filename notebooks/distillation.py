@@ -298,12 +298,7 @@ for problem in run["problems"]:
 # %% tags=["draw"]
 def intervals(found: dict) -> str:
     """Of each seed's equation, by the bootstrap over held-out trajectories."""
-    bounds = found.get("interval")
-    return (
-        "; ".join(f"{low:.2f} to {high:.2f}" for low, high in bounds)
-        if bounds
-        else NOT_RECORDED
-    )
+    return fits.written(found["interval"]) if "interval" in found else NOT_RECORDED
 
 
 for problem in run["problems"]:

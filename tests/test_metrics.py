@@ -77,9 +77,9 @@ def test_r2_of_the_mean_is_zero_and_of_the_truth_one():
         metrics.r2(y, np.ones(2))
 
 
-def test_mapping_complexity_is_the_smallest_close_to_the_best():
+def test_mapping_complexity_is_read_off_the_rows_for_choices():
     entries = [
-        Entry(expressions.parse(text), loss, r2)
+        Entry(expressions.parse(text), loss, r2=0.99 - r2, r2_select=r2)
         for text, loss, r2 in (
             ("1", 1.0, 0.0),
             ("2 * x", 0.2, 0.90),
@@ -88,10 +88,18 @@ def test_mapping_complexity_is_the_smallest_close_to_the_best():
         )
     ]
     front = ParetoFront.of(entries, "operon", 0.0)
+    assert metrics.mapping_complexity_at(front, 0.95) == 5
+    assert metrics.mapping_complexity_at(front, -1.0) == 1
+    assert metrics.mapping_complexity_at(front, 0.97) is None
+    with pytest.raises(ConfigError, match="at most 1"):
+        metrics.mapping_complexity_at(front, 1.5)
     assert metrics.mapping_complexity(front, tolerance=0.02) == 5
     assert metrics.mapping_complexity(front, tolerance=0.07) == 3
     with pytest.raises(ConfigError, match="tolerance"):
         metrics.mapping_complexity(front, tolerance=-1)
+    unknown = ParetoFront.of([Entry(expressions.parse("g"), 0.1, 0.9)], "operon", 0.0)
+    with pytest.raises(DataError, match="rows for choices"):
+        metrics.mapping_complexity(unknown)
 
 
 def test_names_that_are_no_features_are_refused(data):

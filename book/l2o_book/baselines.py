@@ -1,10 +1,11 @@
-"""Hand-made optimizers of the zoo as contestants, each at the learning rate that is best on tuning data."""
+"""Hand-made optimizers of the zoo as contestants, tuned over all constants with as many trials for each."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,56 @@ from l2o_core.models import Equation
 from l2o_core.optim import zoo
 
 FEATURE_OPTIONS = ("beta1", "beta2", "eps", "bias_correction", "total_steps")
+MOMENTS = {"beta1": {"m", "b"}, "beta2": {"v"}}
+"""The states that each decay rate belongs to."""
+FORGETTING = {"beta1": (-2.0, -0.3), "beta2": (-3.0, -1.0)}
+"""The ranges of log10(1 - beta) in trials: beta1 from 0.5 to 0.99, beta2 from 0.9 to 0.999."""
+NEAR = 0.5
+"""How far the rate is from the best one at the usual betas, in powers of ten, when all constants vary."""
+SYMBOLS = {"lr": "rate", "beta1": r"$\beta_1$", "beta2": r"$\beta_2$"}
+
+
+@dataclass(frozen=True)
+class HandMade:
+    """A rule of the zoo and what is tuned: its learning rate, from 10^low to 10^high, and its betas.
+
+    `times` is a factor, such as "ld" for a learning rate that falls linearly over `total_steps`. With
+    `rate_only`, betas keep their usual values.
+    """
+
+    name: str
+    low: float
+    high: float
+    times: str = "1"
+    rate_only: bool = False
+
+    @property
+    def usual(self) -> dict[str, float]:
+        """The constants that are tuned, with the zoo's values of them."""
+        defaults = {"beta1": 0.9, "beta2": 0.999, **zoo.get(self.name).defaults}
+        betas = [] if self.rate_only else [beta for beta, of in MOMENTS.items() if of & self._states]
+        return {name: float(defaults[name]) for name in ("lr", *betas)}
+
+    @property
+    def sums(self) -> bool:
+        """Whether it sums gradients, as heavy-ball momentum does, and does not average them."""
+        return "b" in self._states
+
+    def at(self, constants: Mapping[str, float], **hyperparameters: float | bool | None) -> Equation:
+        """The rule with these constants; other hyper-parameters are the zoo's, or given."""
+        betas = {name: value for name, value in constants.items() if name != "lr"}
+        return rule(self.name, constants["lr"], self.times, **(hyperparameters | betas))
+
+    @property
+    def _states(self) -> set[str]:
+        return set(rule(self.name, 1.0, total_steps=1).features.state_names)
+
+
+class Tuned(NamedTuple):
+    """A rule with the best constants that were tried, and these."""
+
+    equation: Equation
+    constants: dict[str, float]
 
 
 def rule(name: str, lr: float, times: str = "1", **hyperparameters: float | bool | None) -> Equation:
@@ -28,43 +79,74 @@ def rule(name: str, lr: float, times: str = "1", **hyperparameters: float | bool
     return Equation((const(lr) * parse(times) * equation).simplify(), **options)
 
 
-def rates(low: float, high: float, per_decade: int) -> list[float]:
-    """Learning rates from 10^low to 10^high, evenly spread on a log scale, to three digits."""
-    return [float(f"{10**x:.3g}") for x in np.arange(low, high + 0.01, 1 / per_decade)]
-
-
 def tuned(
-    name: str,
+    rules: Mapping[str, HandMade],
     losses: Callable[[Sequence[Equation]], Iterable[float]],
-    learning_rates: Sequence[float],
-    times: str = "1",
+    trials: int,
     **hyperparameters: float | bool | None,
-) -> tuple[Equation, float]:
-    """A rule at the learning rate with the lowest loss, and that rate.
+) -> dict[str, Tuned]:
+    """Each rule by label with the best constants of as many trials for every rule.
 
-    `losses` gives one number per equation, on data that is not reported on; a number that is not finite
-    (a run that diverged) loses against any other.
-    """
-    candidates = [rule(name, lr, times, **hyperparameters) for lr in learning_rates]
-    found = [loss if math.isfinite(loss) else math.inf for loss in losses(candidates)]
-    best = int(np.argmin(found))
-    return candidates[best], learning_rates[best]
-
-
-def tuned_each(
-    rules: Mapping[str, tuple],
-    losses: Callable[[Sequence[Equation]], Iterable[float]],
-    per_decade: int,
-    **hyperparameters: float | bool | None,
-) -> dict[str, tuple[Equation, str]]:
-    """`tuned` for several rules by label, with each learning rate as text.
-
-    A rule is its name in the zoo, the range of learning rates as two powers of ten, and perhaps `times`:
-    ("adam", -3, -1, "ld").
+    Half of the trials are the usual constants and other learning rates; the rest vary all constants, near
+    the best learning rate of the first half. `losses` gives one number per equation, on data that is not
+    reported on; a number that is not finite (a run that diverged) loses against any other.
+    `hyperparameters` are not tuned.
     """
     found = {}
-    for label, (name, low, high, *times) in rules.items():
-        factor = times[0] if times else "1"
-        best, rate = tuned(name, losses, rates(low, high, per_decade), factor, **hyperparameters)
-        found[label] = best, f"{rate:.2g}"
+    for label, hand_made in rules.items():
+        tried = first(hand_made, (trials + 1) // 2)
+        measured = _finite(losses([hand_made.at(one, **hyperparameters) for one in tried]))
+        nearby = second(hand_made, tried[int(np.argmin(measured))]["lr"], trials - len(tried))
+        measured += _finite(losses([hand_made.at(one, **hyperparameters) for one in nearby]))
+        best = (tried + nearby)[int(np.argmin(measured))]
+        found[label] = Tuned(hand_made.at(best, **hyperparameters), best)
     return found
+
+
+def first(hand_made: HandMade, trials: int) -> list[dict[str, float]]:
+    """The usual constants, then the usual betas at other learning rates, even on a log scale."""
+    points = _sobol([(hand_made.low, hand_made.high)], trials - 1, seed=0)
+    return [hand_made.usual, *(hand_made.usual | {"lr": _rounded(10**x)} for (x,) in points)]
+
+
+def second(hand_made: HandMade, rate: float, trials: int) -> list[dict[str, float]]:
+    """Other values of all constants, even in the logarithms of the learning rate and of 1 - beta.
+
+    Where a rule sums gradients, its learning rate falls with 1 - beta1, so that steps are as long.
+    """
+    usual = hand_made.usual
+    betas = [name for name in usual if name != "lr"]
+    middle = math.log10(rate)
+    ranges = [(middle - NEAR, middle + NEAR), *(FORGETTING[beta] for beta in betas)]
+    found = []
+    for point in _sobol(ranges, trials, seed=1):
+        lr, *forgotten = 10**point
+        if hand_made.sums and betas:
+            lr *= forgotten[0] / (1 - usual["beta1"])
+        values = (round(1 - float(_rounded(x)), 7) for x in forgotten)
+        found.append({"lr": _rounded(lr), **dict(zip(betas, values, strict=True))})
+    return found
+
+
+def _sobol(ranges: Sequence[tuple[float, float]], points: int, seed: int) -> np.ndarray:
+    """The first `points` of a scrambled Sobol sequence [points, d] within ranges, the same in every run."""
+    from scipy.stats import qmc
+
+    if points < 1:
+        return np.empty((0, len(ranges)))
+    power = math.ceil(math.log2(points))  # the sequence is even over powers of two
+    low, high = np.transpose(ranges)
+    return qmc.scale(qmc.Sobol(len(ranges), rng=seed).random_base2(power), low, high)[:points]
+
+
+def _finite(losses: Iterable[float]) -> list[float]:
+    return [loss if math.isfinite(loss) else math.inf for loss in losses]
+
+
+def _rounded(x: float) -> float:
+    return float(f"{x:.3g}")
+
+
+def text(chosen: Mapping[str, float]) -> str:
+    r"""Constants for a table: "rate 0.012, $\beta_1$ 0.93"."""
+    return ", ".join(f"{SYMBOLS[name]} {value:.4g}" for name, value in chosen.items())

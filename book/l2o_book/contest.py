@@ -7,13 +7,14 @@ seed, one for each instance. `results` holds the entries of several, by label.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from . import curves, plots
+from . import baselines, curves, plots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,14 +26,47 @@ Result = Mapping[str, Any]
 TICKS = (0.001, 0.01, 0.1, 0.2, 0.5, 1, 1.5, 2)
 
 
-def result(runs: Tensor, rate: str | None = None) -> dict[str, Any]:
-    """The entry of an optimizer with losses [R, T + 1] and learning rate `rate`.
+def result(runs: Tensor, constants: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """The entry of an optimizer with losses [R, T + 1] and, if it is a hand-made rule, its tuned constants.
 
     Smoothed curves, and for each run its loss averaged over all steps and over the last ten.
     """
     steps, smoothed = curves.averaged(runs)
     mean, end = runs.mean(1).tolist(), curves.ends(runs).tolist()
-    return {"steps": steps, "curves": smoothed, "mean": mean, "end": end, "lr": rate}
+    return {"steps": steps, "curves": smoothed, "mean": mean, "end": end, "constants": constants}
+
+
+def evaluated(
+    optimizers: Mapping[str, Sequence[LearnedOptimizer]],
+    losses: Callable[[list[LearnedOptimizer], int], Iterable[Tensor]],
+    seeds: Iterable[int],
+) -> dict[str, Tensor]:
+    """The losses [seeds * instances, T + 1] of each contestant by label, for `result`.
+
+    A contestant has an optimizer for each training seed, or a single one. Each seed has starts of its own, on
+    which all contestants run, so that differences by seed also hold the luck of the starts.
+    `losses` gives the losses [instances, T + 1] of some optimizers on the starts of a seed.
+    """
+    runs: dict[str, list[Tensor]] = {label: [] for label in optimizers}
+    for number, seed in enumerate(seeds):
+        field = [of[number] if len(of) > 1 else of[0] for of in optimizers.values()]
+        for found, of_one in zip(runs.values(), losses(field, seed), strict=True):
+            found.append(of_one)
+    return {label: torch.cat(found) for label, found in runs.items()}
+
+
+def constants(entry: Result) -> str | None:
+    """The tuned constants of a hand-made rule, for a table; older records have its learning rate only."""
+    if entry.get("constants"):
+        return baselines.text(entry["constants"])
+    return f"rate {entry['lr']}" if entry.get("lr") else None
+
+
+def tuning(record: Mapping[str, Any]) -> str:
+    """How the hand-made rules of a record were tuned, as "hand-made rules are ..."."""
+    if "trials" in record:
+        return f"tuned over all their constants with {record['trials']} trials each"
+    return "tuned in their learning rates only"
 
 
 def training(found: Sequence[tuple[LearnedOptimizer, History]]) -> dict[str, Any]:
@@ -48,7 +82,10 @@ def training(found: Sequence[tuple[LearnedOptimizer, History]]) -> dict[str, Any
 
 
 def by_seed(result: Result, instances: int, key: str = "end") -> list[float]:
-    """The mean over instances for each training seed; hand-made rules have a single one."""
+    """The mean over instances for each training seed; of hand-made rules, for the starts of each.
+
+    In older records hand-made rules have a single one.
+    """
     return np.reshape(result[key], (-1, instances)).mean(1).tolist()
 
 

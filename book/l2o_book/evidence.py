@@ -6,7 +6,8 @@ comparison}}, with Holm's correction within each table. `book/claims.yml` names 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,12 +27,14 @@ TEACHERS = [
     ("RP", "DM"),
     *(("RPSmallExtra", other) for other in ("RP", "RP+CL+IL", "RPSmall")),
     *((name, "Adam") for name in ("RP", "RP+CL+IL", "RPSmall", "RPSmallExtra")),
-    ("DM+CL+IL", "Momentum(0.9)"),
+    ("DM+CL+IL", "Momentum"),
     ("DM", "SGD"),
 ]
 """The order of end losses that SymL2O's Table 3 claims, and the tuned rule that reads the same inputs."""
 RICHER = {"RP": "DM", "RP+CL+IL": "DM+CL+IL", "RPSmallExtra": "RPSmall"}
 """Teachers with richer inputs, and the same network with poorer ones (SymL2O A.2)."""
+INPUTS = {"$g$": ("DM", "DM+CL+IL"), r"$\hat m$, $\hat g$": ("RP", "RP+CL+IL", "RPSmall")}
+"""Teachers of SymL2O's Table 3 that read the same; RPSmallExtra is alone."""
 GRID = ("Table 4", "Table 5", "Table 8")
 
 
@@ -53,7 +56,7 @@ def numerical_l2o(record: Record) -> Tables:
     run = record.values
 
     def by_seed(problem: str, name: str) -> list[float] | None:
-        found = run[problem].get(name)
+        found = run[problem].get(name) or run[problem].get(f"{name}(0.9)")  # as older records call momentum
         return contest.by_seed(found, run["inits"]) if found else None
 
     tables = {
@@ -123,7 +126,11 @@ def reading_equations(record: Record) -> Tables:
 
 
 def of_teacher(record: Record, label: str, what: str) -> list[float]:
-    """A number for each training seed: "tpf", "mc" or mean loss ("near") on P2, or end loss ("end") on P3."""
+    """A number for each training seed: "tpf", "mc" or mean loss ("near") on P2, or end loss ("end") on P3.
+
+    A complexity is that of the paper, infinite where no equation is close enough; of older records, the one
+    that is relative to the best equation. The loss of a run that diverged is not a number.
+    """
     run = record.values
     if what == "end":
         ends = np.array(run["races"][label]["teacher"]["end"], dtype=float)
@@ -131,11 +138,14 @@ def of_teacher(record: Record, label: str, what: str) -> list[float]:
     if what == "near":
         return list(run["races"][label]["near"])
     here = next(problem for problem in run["problems"] if original(problem) == "p2")
-    return [float(np.max(entry[what])) for entry in run["described"][label][here]]
+    described = run["described"][label][here]
+    if what == "mc" and "mc at" in described[0]:
+        return [math.inf if entry["mc at"] is None else entry["mc at"] for entry in described]
+    return [float(np.max(entry[what])) for entry in described]
 
 
 def interpretability(record: Record) -> Tables:
-    """SymL2O Table 3 (upper half), the two bullets of A.2, and the hypothesis of 3.5 on TPF."""
+    """SymL2O Table 3 (upper half), the two bullets of A.2, 3.5 (i) on TPF, and times of Table 6."""
 
     def compared(what: str, low: str, high: str) -> Comparison:
         return verdicts.lower(of_teacher(record, low, what), of_teacher(record, high, what), paired=True)
@@ -164,7 +174,40 @@ def interpretability(record: Record) -> Tables:
         "claims": verdicts.together(claims),
         "same inputs": verdicts.together(same),
         "richer inputs": verdicts.together(richer),
+        "times": {
+            "TPF of an equation and MC": _within_a_second(record, "tpf equation", "mc"),
+            "TPF of a teacher": _within_a_second(record, "tpf"),
+        },
     }
+
+
+def correlations(record: Record, permutations: int) -> dict[str, Comparison]:
+    """Rank correlations of TPF with speed and of MC with transfer, within the same inputs and over all."""
+
+    def every(what: str, labels: Iterable[str]) -> list[float]:
+        return [value for label in labels for value in of_teacher(record, label, what)]
+
+    found = {}
+    for inputs, labels in (INPUTS | {"all teachers": tuple(record.values["races"])}).items():
+        tpf, near, mc, end = (every(what, labels) for what in ("tpf", "near", "mc", "end"))
+        found[f"longer TPF, lower loss on P2; {inputs}"] = verdicts.correlated(
+            tpf, near, negative=True, permutations=permutations
+        )
+        found[f"smaller MC, lower loss on P3; {inputs}"] = verdicts.correlated(
+            mc, end, permutations=permutations
+        )
+    return verdicts.together(found)
+
+
+def seconds(record: Record, *what: str) -> list[float]:
+    """What "tpf", "tpf equation" and "mc" took together, for each teacher; older records have no times."""
+    described = record.values["described"].values()
+    every = [entry for problems in described for entries in problems.values() for entry in entries]
+    return [sum(entry["seconds"][one] for one in what) for entry in every if "seconds" in entry]
+
+
+def _within_a_second(record: Record, *what: str) -> Comparison:
+    return verdicts.always([taken < 1 for taken in seconds(record, *what)], "within a second")
 
 
 def equations_at_work(record: Record) -> Tables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -54,6 +55,11 @@ def interval(equation: Expression, data: Dataset) -> tuple[float, float]:
     """95 % interval of the held-out R2 of an equation, by the bootstrap over the held-out trajectories."""
     rows = held_out(data)
     return metrics.r2_interval(rows.targets, equation_updates(equation, rows), rows.groups)
+
+
+def written(bounds: Iterable[Sequence[float]]) -> str:
+    """Intervals for a table: "0.71 to 0.84; 0.66 to 0.80"."""
+    return "; ".join(f"{low:.2f} to {high:.2f}" for low, high in bounds)
 
 
 def fitted(equation: Expression, data: Dataset) -> float:

@@ -59,6 +59,7 @@ LOOKS = {  # learned optimizers and equations are solid, hand-made rules are not
     "adagrad": Look("pink", "dot", "v"),
     "adam": Look("blue", "dash"),
     "adam, linear decay": Look("blue", "dot", "v"),
+    "adam, rate only": Look("sky", "dash", "x"),
     "adamw": Look("blue", "dashdot", "s"),
     "lion": Look("brown", "dash", "^"),
     "sign": Look("green", "dot", "x"),

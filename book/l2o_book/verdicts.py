@@ -160,15 +160,16 @@ def correlated(
     """The claim that two numbers rise together, or, if `negative`, that one falls as the other rises.
 
     `difference` is Spearman's rank correlation; its two-sided p-value is the fraction of random pairings that
-    correlate as strongly.
+    correlate as strongly. A number that is not finite, as of a run that diverged, ranks as the largest.
+    Fewer than three numbers, or numbers that are all the same, have no correlation.
     """
     from scipy import stats
 
-    if min(len(a), len(b)) < 3:
+    first, ranks = (stats.rankdata(np.where(np.isfinite(side), side, math.inf)) for side in (a, b))
+    if min(len(a), len(b)) < 3 or not (np.ptp(first) and np.ptp(ranks)):
         return Comparison(math.nan, math.nan, math.nan, math.nan, NOT_RUN)
-    ranks = stats.rankdata(b)
     test = stats.permutation_test(
-        (stats.rankdata(a),),
+        (first,),
         lambda paired: float(np.corrcoef(paired, ranks)[0, 1]),
         permutation_type="pairings",
         n_resamples=permutations,

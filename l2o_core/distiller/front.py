@@ -35,11 +35,13 @@ class Entry:
             (with `huber`, Huber's loss in place of the square).
         r2: Coefficient of determination on held-out rows, which neither the search nor the choice has seen;
             NaN where their targets do not vary.
+        r2_select: The same on the rows that equations are chosen by; None where it is not known.
     """
 
     equation: Expression
     loss: float
     r2: float
+    r2_select: float | None = None
 
     @property
     def complexity(self) -> int:
@@ -204,7 +206,12 @@ class ParetoFront:
     def to_json(self) -> str:
         """The front as JSON text, all digits included."""
         entries = [
-            {"equation": e.equation.to_json(), "loss": e.loss, "r2": None if math.isnan(e.r2) else e.r2}
+            {
+                "equation": e.equation.to_json(),
+                "loss": e.loss,
+                "r2": _defined(e.r2),
+                "r2_select": _defined(e.r2_select),
+            }
             for e in self.entries
         ]
         content = {"engine": self.engine, "seconds": self.seconds, "notes": self.notes, "data": self.data}
@@ -231,6 +238,7 @@ class ParetoFront:
                     Expression.from_json(e["equation"]),
                     float(e["loss"]),
                     math.nan if e["r2"] is None else float(e["r2"]),
+                    None if e.get("r2_select") is None else float(e["r2_select"]),
                 )
                 for e in content["entries"]
             )
@@ -256,6 +264,11 @@ class ParetoFront:
 
     def _repr_html_(self) -> str:
         return rendering.to_html(self)
+
+
+def _defined(fit: float | None) -> float | None:
+    """JSON has no NaN."""
+    return None if fit is None or math.isnan(fit) else fit
 
 
 def skeleton(equation: Expression) -> Expression:

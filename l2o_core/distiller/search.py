@@ -297,7 +297,7 @@ def measure(
 ) -> tuple[tuple[Entry, ...], str | None]:
     """The front of some candidates, and a note if it was stopped by hand.
 
-    Its entries are in the units of the data, simplified, with their loss and held-out R2.
+    Its entries are in the units of the data, simplified, with their loss, and R2 on two parts of the rows.
     """
     select, test = problem.unscaled("select"), problem.unscaled("test")
     candidates: dict[Expression, Entry] = {}
@@ -323,8 +323,8 @@ def measure(
         except KeyboardInterrupt:
             stopped = "stopped by hand before every constant was rounded"
         error = max(loss(equation, select), 1e-6 * tolerance)  # below it is only rounding
-        fit = r2(test.y / test.unit, equation.evaluate(test.inputs) / test.unit)
-        entries.append(Entry(equation, error, fit))
+        fits = (r2(rows.y / rows.unit, equation.evaluate(rows.inputs) / rows.unit) for rows in (test, select))
+        entries.append(Entry(equation, error, *fits))
     return ParetoFront.of(entries, "the engine", 0.0).entries, stopped
 
 

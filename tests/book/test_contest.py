@@ -18,13 +18,33 @@ RESULTS = {
 
 def test_an_entry_holds_smoothed_curves_and_two_means_for_each_run():
     runs = torch.arange(101.0).repeat(3, 1)
-    found = contest.result(runs, "0.1")
+    found = contest.result(runs, {"lr": 0.1})
     assert found["steps"][0] == 2.5
     assert len(found["curves"]) == 3
     assert found["curves"][0][0] == 2.5
     assert found["mean"] == [50.0] * 3
     assert found["end"] == [95.5] * 3
-    assert found["lr"] == "0.1"
+    assert found["constants"] == {"lr": 0.1}
+
+
+def test_every_seed_has_starts_on_which_all_run():
+    def losses(field, seed):
+        return [float(one) + 10 * seed + torch.zeros(2, 3) for one in field]
+
+    found = contest.evaluated({"RP": [1, 2], "Adam": [5]}, losses, seeds=[7, 8])
+    assert found["RP"][:, 0].tolist() == [71, 71, 82, 82]
+    assert found["Adam"][:, 0].tolist() == [75, 75, 85, 85]
+    one = contest.evaluated({"RP": [1], "Adam": [5]}, losses, seeds=[7])
+    assert {label: runs[:, 0].tolist() for label, runs in one.items()} == {"RP": [71, 71], "Adam": [75, 75]}
+
+
+def test_constants_are_shown_as_far_as_a_record_has_them():
+    assert contest.constants({"constants": {"lr": 0.1, "beta1": 0.75}}) == r"rate 0.1, $\beta_1$ 0.75"
+    assert contest.constants({"lr": "0.015"}) == "rate 0.015"
+    assert contest.constants({"lr": None}) is None
+    assert contest.constants({"constants": None}) is None
+    assert "32 trials each" in contest.tuning({"trials": 32})
+    assert "learning rates only" in contest.tuning({})
 
 
 def test_meta_training_is_recorded_with_one_value_for_each_seed():

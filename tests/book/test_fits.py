@@ -24,3 +24,7 @@ def test_an_equation_is_scored_on_fitted_rows_and_held_out_trajectories(data):
     assert fits.fitted(parse("sqrt(g[0]^2)"), data) == pytest.approx(1)
     low, high = fits.interval(parse("0.5 * sqrt(g[0]^2) + 0.4"), data)
     assert 0.7 < low < high < 0.8
+
+
+def test_intervals_are_written_one_after_another():
+    assert fits.written([(0.707, 0.84), (0.6, 0.8)]) == "0.71 to 0.84; 0.60 to 0.80"

@@ -83,6 +83,8 @@ def test_a_rank_correlation_is_reproduced_if_it_has_the_claimed_sign():
     assert rising.p < 0.01
     assert verdicts.correlated(x, noise, negative=True).verdict == verdicts.NOT_REPRODUCED
     assert verdicts.correlated(x, [-y for y in noise], negative=True).verdict == verdicts.REPRODUCED
+    diverged = verdicts.correlated([*x[:-1], float("nan")], [*noise[:-1], float("inf")])
+    assert diverged.difference == rising.difference  # the largest already
 
 
 def test_a_weak_correlation_is_undecided_and_two_points_are_none():

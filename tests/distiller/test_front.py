@@ -34,6 +34,14 @@ def test_round_trip(front, tmp_path):
     assert again == front
 
 
+def test_r2_on_the_rows_for_choices_survives_the_disk_and_files_without_it_are_read(front, tmp_path):
+    known = replace(front, entries=(replace(front.best, r2_select=0.25),))
+    file = known.save(tmp_path / "front.json")
+    assert ParetoFront.load(file).best.r2_select == 0.25
+    file.write_text(file.read_text().replace('"r2_select"', '"unknown"'))
+    assert ParetoFront.load(file).best.r2_select is None
+
+
 def test_fronts_of_the_same_data_merge_and_equal_shapes_count_once(front):
     other = ParetoFront.of(
         [Entry(parse("3 * x"), 0.3, 0.7), Entry(parse("3 * x + y"), 0.2, 0.8)], "linear", 1

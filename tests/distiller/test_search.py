@@ -121,6 +121,16 @@ def test_r2_is_measured_on_rows_the_search_has_not_seen():
     assert front.best.r2 < 0.1
 
 
+def test_r2_is_known_on_the_rows_for_choices_as_well(X):
+    y = X[:, 0] + np.random.default_rng(1).normal(size=len(X))
+    front = linear(X, y)
+    rows = prepare(X, y, NAMES, seed=0).unscaled("select")
+    for entry in front:
+        want = 1 - entry.loss / rows.y.var(correction=0).item()
+        assert entry.r2_select == pytest.approx(want)
+        assert entry.r2_select != pytest.approx(entry.r2)
+
+
 def test_groups_are_held_out_whole(X):
     """A column that merely names the group explains the targets of known groups, not those of others."""
     groups = np.repeat(np.arange(60), 10)

@@ -1,0 +1,70 @@
+"""Comparisons of a record: the paper's complexity, runs that diverged, and times."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+from l2o_book import evidence, records, verdicts
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def record():
+    """The committed record of interpretability, with two complexities and times added to teachers on P2."""
+    found = records.load("interpretability", "standard", ROOT / "results")
+    added = {"seconds": {"tpf": 2.0, "tpf equation": 0.5, "mc": 0.1}}
+    described = {
+        label: {"p2": [entry | added | {"mc at": None if label == "RPSmall" else 10} for entry in of["p2"]]}
+        for label, of in found.values["described"].items()
+    }
+    return dataclasses.replace(found, values=found.values | {"problems": ["p2"], "described": described})
+
+
+def test_a_complexity_that_is_not_reached_is_the_largest(record):
+    assert evidence.of_teacher(record, "RPSmall", "mc") == [math.inf] * len(record.seeds)
+    assert evidence.of_teacher(record, "DM", "mc") == [10] * len(record.seeds)
+
+
+def test_older_records_have_the_relative_complexity():
+    record = records.load("interpretability", "standard", ROOT / "results")
+    mc = [entry["mc"] for entry in record.values["described"]["RP"]["p2"]]
+    known = "mc at" in record.values["described"]["RP"]["p2"][0]
+    assert known or evidence.of_teacher(record, "RP", "mc") == mc
+
+
+def test_times_count_if_they_are_all_within_a_second(record):
+    times = evidence.interpretability(record)["times"]
+    assert times["TPF of an equation and MC"].verdict == verdicts.REPRODUCED
+    assert times["TPF of a teacher"].verdict == verdicts.NOT_REPRODUCED
+    assert evidence.seconds(record, "tpf equation", "mc") == pytest.approx([0.6] * 6 * len(record.seeds))
+
+
+def test_what_goes_together_is_asked_within_inputs_and_across(record):
+    found = evidence.correlations(record, permutations=100)
+    assert len(found) == 6
+    tpf = evidence.of_teacher(record, "DM", "tpf") + evidence.of_teacher(record, "DM+CL+IL", "tpf")
+    near = evidence.of_teacher(record, "DM", "near") + evidence.of_teacher(record, "DM+CL+IL", "near")
+    want = verdicts.correlated(tpf, near, permutations=100).difference
+    assert found["longer TPF, lower loss on P2; $g$"].difference == want
+    assert found["smaller MC, lower loss on P3; $g$"].verdict == verdicts.NOT_RUN  # all are 10
+
+
+def test_rules_are_paired_with_teachers_by_the_starts_of_each_seed():
+    runs = {"RP": [1.0, 2.0, 3.0], "Adam": [1.5, 2.5, 3.4]}
+    field = {name: {"end": ends} for name, ends in runs.items()}
+    values = {"inits": 1, "P2": field, "P3": field}
+    record = dataclasses.replace(records.load("numerical_l2o", "standard", ROOT / "results"), values=values)
+    found = evidence.numerical_l2o(record)["P2"]["RP below Adam"]
+    assert found.difference == pytest.approx(-1.4 / 3)
+    assert found.high < -0.3
+
+
+def test_momentum_is_found_under_its_older_name():
+    field = {"DM+CL+IL": {"end": [1.0, 1.1]}, "Momentum(0.9)": {"end": [2.0]}}
+    record = dataclasses.replace(
+        records.load("numerical_l2o", "standard", ROOT / "results"),
+        values={"inits": 1, "P2": field, "P3": field},
+    )
+    assert evidence.numerical_l2o(record)["P2"]["DM+CL+IL below Momentum"].difference == pytest.approx(-0.95)
