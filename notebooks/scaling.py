@@ -70,7 +70,6 @@ from l2o_book.problems import original
 from l2o_book.records import plural
 from l2o_book.tables import NOT_RECORDED, Published, listed, mean_std, median_time
 from l2o_book.training import Fit, final, fit, state_bytes, summary
-from matplotlib import pyplot as plt
 
 from l2o_core import data, distiller, meta, models, optim, tasks
 from l2o_core.tasks import vision
@@ -147,7 +146,13 @@ def equation(
 
 
 task = tasks.Network(
-    network, dataset, build, part="train", batch=batch, augment=augment, device=device
+    network,
+    dataset,
+    build,
+    part="train",
+    batch=batch,
+    augment=augment,
+    device=device,
 )
 
 
@@ -185,7 +190,11 @@ for label, recipe in TEACHERS.items():
             better[label, problem, seed] = best
             runs["before"].append(at_work(model, seed))
             runs["after"].append(at_work(best, seed))
-            for key, value in {"r2": r2, "search": seconds, "tuning": tuning}.items():
+            for key, value in {
+                "r2": r2,
+                "search": seconds,
+                "tuning": tuning,
+            }.items():
                 runs[key].append(value)
             if label == "RPSmallExtra":
                 model, *_ = equation(label, problem, seed, rows_of=OTHER_ROWS)
@@ -290,7 +299,10 @@ details = f"{built} {wide}{small}, {run['images']} images"
 source = record.cite(details, plural(last, "epoch"))
 trials, finals = grid.table4(run)
 best, mine = grid.finalists(finals)
-sizes, tried = run["sizes"], listed([f"{n} of {kind}" for kind, n in grid.counts(trials).items()])
+sizes, tried = (
+    run["sizes"],
+    listed([f"{n} of {kind}" for kind, n in grid.counts(trials).items()]),
+)
 
 
 def row(name: str) -> str:
@@ -362,92 +374,27 @@ plots.table(
 # The paper's accuracies are those of a ResNet-50 after 200 epochs on all of CIFAR-10. That is another task, so only the
 # order of the rules can be compared, not the levels.
 
-
 # %% tags=["draw"]
-def published(name: str) -> str | None:
-    """The paper's accuracy for a rule of ours."""
-    cell = Published("SymL2O Table 4").cell
-    kind, *options = name.removesuffix(" cosine").split()
-    if kind == "SGD":
-        cosine = " with cosine decay" if name.endswith("cosine") else ""
-        return cell(f"SGD{cosine}", ", ".join(options))
-    return cell("Symbolic L2O", "accuracy") if name == mine else None
-
-
-def line(name: str) -> dict:
-    """A rule in the table: its finals, or its trial."""
-    runs = finals.get(name, trials[name])
-    return {
-        "optimizer": name,
-        "published": published(name),
-        "test accuracy, %": mean_std(final(runs, last)),
-        "networks": len(runs["test"]),
-        "chosen": {best: "best of the grid", mine: "ours"}.get(name),
-    }
-
-
 plots.table(
-    pd.DataFrame(line(name) for name in trials if name in finals or published(name)),
+    grid.beside_the_papers(run, last),
     name="tab-scaling-grid",
     caption="SymL2O's Table 4 beside ours: test accuracy after the last epoch, mean ± standard deviation over networks, of "
     "the paper's settings and of the best of each kind. A setting with one network was tried, and not chosen. "
     f"{mine} is {lead} {best}; that it wins is {gap.verdict} ({source}).",
 )
-
-
-# %% tags=["draw"]
-def tried_rates(rule: str) -> str:
-    """The learning rates of a rule, each with the accuracy it gave on the images for choices."""
-    ends = {
-        name.split(" lr=")[-1]: 100 * grid.score(runs)
-        for name, runs in trials.items()
-        if setting(name) == rule
-    }
-    return ", ".join(f"{lr.split()[0]}: {end:.1f}" for lr, end in ends.items())
-
-
-def setting(name: str) -> str:
-    """A rule's name without its learning rate."""
-    return " ".join(part for part in name.split() if not part.startswith("lr="))
-
-
 plots.table(
-    pd.DataFrame(
-        {"rule": rule, "learning rate: accuracy, %": tried_rates(rule)}
-        for rule in dict.fromkeys(map(setting, trials))
-    ),
+    grid.tried(trials),
     name="tab-scaling-trials",
     caption=f"What was chosen from: {tried}, with the accuracy on the images for choices ({source}).",
 )
 
 # %% tags=["draw"]
-kinds = [kind for kind in grid.counts(trials) if kind != grid.OURS]
-fig, axes = plt.subplots(1, len(kinds), figsize=(6.7, 3.4), sharey=True)
-for ax, kind in zip(axes, kinds, strict=True):
-    top = grid.best({n: runs for n, runs in finals.items() if grid.kind(n) == kind})
-    drawn = {n: trials[n] for n in trials if grid.kind(n) == kind}
-    for name, runs in [*drawn.items(), (top, finals[top]), (mine, finals[mine])]:
-        look = {"color": "0.75", "lw": 0.8, "ls": "--" if "cosine" in name else "-"}
-        label = None
-        if runs is finals.get(name) and name in (top, mine):
-            color = plots.COLORS["equation"] if name == mine else "black"
-            look, label = {"color": color, "lw": 2.2}, name
-        curves = [curve for curve in runs["test"] if len(curve) == last]
-        if curves:
-            mean = 100 * np.mean(curves, axis=0)
-            ax.plot(range(1, last + 1), mean, label=label, **look)
-    ax.set(title=kind, xlabel="epoch")
-    ax.xaxis.get_major_locator().set_params(integer=True)
-axes[0].set_ylabel("test accuracy, %")
-legend = {entry.get_label(): entry for ax in axes for entry in ax.get_lines()}
-legend = {label: entry for label, entry in legend.items() if not label.startswith("_")}
-fig.legend(legend.values(), legend, loc="outside lower center", ncols=2)
 plots.figure(
-    fig,
+    grid.draw(run, last),
     name="fig-scaling-curves",
-    caption="After SymL2O's Figure 2, one of its three networks: test accuracy along training. Grey: the settings of a kind "
-    "that were tried (dashed: falling learning rate). Black: the best of the kind, mean over its networks. "
-    f"{mine}, in red, ends {lead} the best of the grid; that it wins is {gap.verdict} ({source}).",
+    caption="After SymL2O's Figure 2, one of its three networks: test accuracy along training. Thin: what was tried "
+    "(dashed: falling learning rate). Thick: the best of each kind and ours, mean over networks. "
+    f"{mine} ends {lead} {best}, the best of the grid; that it wins is {gap.verdict} ({source}).",
 )
 
 # %% [markdown]
@@ -509,8 +456,7 @@ stages = {
     "Symbolic regression": f"{median_time(search)} (search), {median_time(regression)} (Eq. 6, regression)",
     "Meta-tuning": median_time(times("tuning")),
     "Final evaluation": ", ".join(
-        f"{median_time(finals[name]['seconds'])} ({name})"
-        for name in (mine, best)
+        f"{median_time(finals[name]['seconds'])} ({name})" for name in (mine, best)
     ),
 }
 cell = Published("SymL2O Table 6").cell

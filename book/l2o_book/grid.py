@@ -10,12 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from . import training
+from . import plots, training
+from .tables import Published, mean_std
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 OURS = "Eq. 6"
 Runs = Mapping[str, Any]
@@ -124,3 +130,86 @@ def distinct(few: Runs, many: Runs) -> list[int]:
 def only(runs: Runs, rows: Sequence[int]) -> dict[str, Any]:
     """The runs at some positions."""
     return dict(runs) | {"test": [runs["test"][row] for row in rows]}
+
+
+def published(name: str, mine: str) -> str | None:
+    """The paper's accuracy at this setting; of ours, that is the rule `mine`."""
+    cell = Published("SymL2O Table 4").cell
+    first, *options = name.removesuffix(" cosine").split()
+    if first == "SGD":
+        return cell(f"SGD{' with cosine decay' if name.endswith(' cosine') else ''}", ", ".join(options))
+    return cell("Symbolic L2O", "accuracy") if name == mine else None
+
+
+def beside_the_papers(values: Mapping[str, Any], epochs: int) -> pd.DataFrame:
+    """Table 4: the paper's settings and the finals, each with its test accuracy and number of networks."""
+    import pandas as pd
+
+    trials, finals = table4(values)
+    chosen, mine = finalists(finals)
+    return pd.DataFrame(
+        {
+            "optimizer": name,
+            "published": published(name, mine),
+            "test accuracy, %": mean_std(training.final(runs, epochs)),
+            "networks": len(runs["test"]),
+            "chosen": {chosen: "best of the grid", mine: "ours"}.get(name),
+        }
+        for name, runs in ((name, finals.get(name, trials[name])) for name in trials)
+        if name in finals or published(name, mine)
+    )
+
+
+def tried(trials: Mapping[str, Runs]) -> pd.DataFrame:
+    """Every setting with its accuracy on the images for choices, a line for all learning rates."""
+    import pandas as pd
+
+    lines: dict[str, list[str]] = {}
+    for name, runs in trials.items():
+        rate = next((part for part in name.split() if part.startswith("lr=")), "lr=1")
+        rule = " ".join(part for part in name.split() if not part.startswith("lr="))
+        lines.setdefault(rule, []).append(f"{rate.removeprefix('lr=')}: {100 * score(runs):.1f}")
+    return pd.DataFrame(
+        {"rule": rule, "learning rate: accuracy, %": ", ".join(found)} for rule, found in lines.items()
+    )
+
+
+def draw(values: Mapping[str, Any], epochs: int) -> Figure:
+    """Figure 2: test accuracy along training, a panel for each kind of hand-made rules, ours in all of them.
+
+    Trials are thin; thick is the best of a kind, averaged over its networks.
+    """
+    from matplotlib import pyplot as plt
+
+    trials, finals = table4(values)
+    _, mine = finalists(finals)
+    kinds = [each for each in counts(trials) if each != OURS]
+    fig, axes = plt.subplots(1, len(kinds), figsize=(6.7, 3.4), sharey=True, squeeze=False)
+    for ax, each in zip(axes[0], kinds, strict=True):
+        of_kind = {name: runs for name, runs in trials.items() if kind(name) == each}
+        for name, runs in of_kind.items():
+            _curve(
+                ax,
+                runs,
+                epochs,
+                color=plots.CYCLE[-1],
+                lw=0.7,
+                alpha=0.6,
+                ls="--" if name.endswith("cosine") else "-",
+            )
+        top = best({name: runs for name, runs in finals.items() if name in of_kind})
+        _curve(ax, finals[top], epochs, color=plots.CYCLE[0], lw=2.2, label=f"{top}, best of {each}")
+        _curve(ax, finals[mine], epochs, color=plots.COLORS["equation"], lw=2.2, label=mine)
+        ax.set(title=each, xlabel="epoch")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    axes[0, 0].set_ylabel("test accuracy, %")
+    found = {text: line for ax in axes[0] for line, text in zip(*ax.get_legend_handles_labels(), strict=True)}
+    fig.legend(found.values(), found, loc="outside lower center", ncols=2)
+    return fig
+
+
+def _curve(ax: Axes, runs: Runs, epochs: int, **look: Any) -> None:
+    """The mean over the networks that did not diverge."""
+    curves = [curve for curve in runs["test"] if len(curve) == epochs]
+    if curves:
+        ax.plot(range(1, epochs + 1), 100 * np.mean(curves, axis=0), **look)
