@@ -63,12 +63,12 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
-from l2o_book import evidence, grid, plots, verdicts
+from l2o_book import evidence, grid, plots, scaling_tables, verdicts
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.problems import original
 from l2o_book.records import plural
-from l2o_book.tables import NOT_RECORDED, Published, listed, mean_std, median_time
+from l2o_book.tables import Published, listed, median_time
 from l2o_book.training import Fit, final, fit, state_bytes, summary
 
 from l2o_core import data, distiller, meta, models, optim, tasks
@@ -304,13 +304,6 @@ sizes, tried = (
     listed([f"{n} of {kind}" for kind, n in grid.counts(trials).items()]),
 )
 
-
-def row(name: str) -> str:
-    """The paper's name of an equation in its Table 5: "DM, P1"."""
-    label, problem = name.split(", ")
-    return f"{label}, {original(problem).upper()}"
-
-
 # %% tags=["draw"]
 decided = evidence.scaling(record)
 claims = {table: decided[table] for table in evidence.GRID}
@@ -325,12 +318,12 @@ lead = (
 # %% tags=["draw"]
 extra = {n: runs for n, runs in run["equations"].items() if n.startswith("RPSmall")}
 tuned_to = [
-    f"{np.nanmean(final(runs['after'], last)):.1f} % from {row(name).split()[1]}"
+    f"{np.nanmean(final(runs['after'], last)):.1f} % from {scaling_tables.row(name).split()[1]}"
     for name, runs in extra.items()
 ]
 fits = [np.mean(runs["r2"]) for runs in extra.values()]
 largest = list(sizes)[-2:]
-apart = len(largest) == 2 and len(grid.distinct(*(sizes[size] for size in largest)))
+apart = len(grid.distinct(*map(sizes.get, largest))) if len(largest) == 2 else 0
 tests_sizes = (
     f"Here the limits of {listed(largest)} nodes give two equations in {apart} of {plural(count, 'seed')}; only those are "
     "compared."
@@ -376,14 +369,14 @@ plots.table(
 
 # %% tags=["draw"]
 plots.table(
-    grid.beside_the_papers(run, last),
+    scaling_tables.beside_the_papers(run, last),
     name="tab-scaling-grid",
     caption="SymL2O's Table 4 beside ours: test accuracy after the last epoch, mean ± standard deviation over networks, of "
     "the paper's settings and of the best of each kind. A setting with one network was tried, and not chosen. "
     f"{mine} is {lead} {best}; that it wins is {gap.verdict} ({source}).",
 )
 plots.table(
-    grid.tried(trials),
+    scaling_tables.tried(trials),
     name="tab-scaling-trials",
     caption=f"What was chosen from: {tried}, with the accuracy on the images for choices ({source}).",
 )
@@ -401,34 +394,9 @@ plots.figure(
 # ## Before and after meta-tuning: SymL2O's Table 5
 
 # %% tags=["draw"]
-cell = Published("SymL2O Table 5").cell
-unchanged = [
-    f"{row(name)} ({plural(same, 'seed')})"
-    for name, runs in run["equations"].items()
-    if (
-        same := sum(
-            a == b
-            for a, b in zip(
-                runs["before"]["test"], runs["after"]["test"], strict=True
-            )
-        )
-    )
-]
+unchanged = scaling_tables.unchanged(run["equations"])
 plots.table(
-    pd.DataFrame(
-        {
-            "equation of": row(name),
-            "R²": mean_std(runs["r2"]),
-            "before, published": cell(row(name), "before meta-tuning"),
-            "before": mean_std(final(runs["before"], last)),
-            "before, other rows": mean_std(final(runs["other rows"], last))
-            if "other rows" in runs
-            else NOT_RECORDED,
-            "after, published": cell(row(name), "after meta-tuning"),
-            "after": mean_std(final(runs["after"], last)),
-        }
-        for name, runs in run["equations"].items()
-    ),
+    scaling_tables.tuning(run["equations"], last),
     name="tab-scaling-tuning",
     caption="SymL2O's Table 5 beside ours: test accuracy in per cent, and how well each equation fits its teacher, mean ± "
     "standard deviation over seeds. A number without a deviation is that of one teacher. *Other rows*: Eq. 6 fitted to "
@@ -473,27 +441,9 @@ plots.table(
 # %% [markdown]
 # ## The size of an equation: SymL2O's Table 8
 
-
 # %% tags=["draw"]
-def new(size: str) -> str:
-    """For how many seeds a limit gave another equation than the one before it."""
-    before = dict(zip([*sizes][1:], sizes, strict=False)).get(size)
-    others = len(grid.distinct(sizes[before], sizes[size])) if before else count
-    return f"{others} of {count}"
-
-
-cell = Published("SymL2O Table 8").cell
 plots.table(
-    pd.DataFrame(
-        {
-            "nodes, at most": int(size),
-            "nodes": ", ".join(map(str, runs["nodes"])),
-            "new equations": new(size),
-            "published": cell(f"complexity {size}", "accuracy"),
-            "ours": mean_std(final(runs, last)),
-        }
-        for size, runs in sizes.items()
-    ),
+    scaling_tables.sizes(sizes, last),
     name="tab-scaling-sizes",
     caption="SymL2O's Table 8 beside ours: test accuracy in per cent of RPSmallExtra's tuned equations by their size, mean "
     f"± standard deviation over seeds, whose equations have the numbers of nodes listed. A front may hold nothing larger than the "

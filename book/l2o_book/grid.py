@@ -16,10 +16,8 @@ import numpy as np
 import torch
 
 from . import plots, training
-from .tables import Published, mean_std
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -74,8 +72,8 @@ def handmade(
             make = partial(torch.optim.SGD, momentum=momentum, nesterov=nesterov)
             found += scheduled(f"{kind} momentum={momentum}", make, rates)
     for first, second in betas:
-        make = partial(torch.optim.Adam, betas=(first, second))
-        found += scheduled(f"Adam betas={first},{second}", make, adam_rates)
+        adam = partial(torch.optim.Adam, betas=(first, second))
+        found += scheduled(f"Adam betas={first},{second}", adam, adam_rates)
     return found
 
 
@@ -132,48 +130,6 @@ def only(runs: Runs, rows: Sequence[int]) -> dict[str, Any]:
     return dict(runs) | {"test": [runs["test"][row] for row in rows]}
 
 
-def published(name: str, mine: str) -> str | None:
-    """The paper's accuracy at this setting; of ours, that is the rule `mine`."""
-    cell = Published("SymL2O Table 4").cell
-    first, *options = name.removesuffix(" cosine").split()
-    if first == "SGD":
-        return cell(f"SGD{' with cosine decay' if name.endswith(' cosine') else ''}", ", ".join(options))
-    return cell("Symbolic L2O", "accuracy") if name == mine else None
-
-
-def beside_the_papers(values: Mapping[str, Any], epochs: int) -> pd.DataFrame:
-    """Table 4: the paper's settings and the finals, each with its test accuracy and number of networks."""
-    import pandas as pd
-
-    trials, finals = table4(values)
-    chosen, mine = finalists(finals)
-    return pd.DataFrame(
-        {
-            "optimizer": name,
-            "published": published(name, mine),
-            "test accuracy, %": mean_std(training.final(runs, epochs)),
-            "networks": len(runs["test"]),
-            "chosen": {chosen: "best of the grid", mine: "ours"}.get(name),
-        }
-        for name, runs in ((name, finals.get(name, trials[name])) for name in trials)
-        if name in finals or published(name, mine)
-    )
-
-
-def tried(trials: Mapping[str, Runs]) -> pd.DataFrame:
-    """Every setting with its accuracy on the images for choices, a line for all learning rates."""
-    import pandas as pd
-
-    lines: dict[str, list[str]] = {}
-    for name, runs in trials.items():
-        rate = next((part for part in name.split() if part.startswith("lr=")), "lr=1")
-        rule = " ".join(part for part in name.split() if not part.startswith("lr="))
-        lines.setdefault(rule, []).append(f"{rate.removeprefix('lr=')}: {100 * score(runs):.1f}")
-    return pd.DataFrame(
-        {"rule": rule, "learning rate: accuracy, %": ", ".join(found)} for rule, found in lines.items()
-    )
-
-
 def draw(values: Mapping[str, Any], epochs: int) -> Figure:
     """Figure 2: test accuracy along training, a panel for each kind of hand-made rules, ours in all of them.
 
@@ -198,7 +154,7 @@ def draw(values: Mapping[str, Any], epochs: int) -> Figure:
                 ls="--" if name.endswith("cosine") else "-",
             )
         top = best({name: runs for name, runs in finals.items() if name in of_kind})
-        _curve(ax, finals[top], epochs, color=plots.CYCLE[0], lw=2.2, label=f"{top}, best of {each}")
+        _curve(ax, finals[top], epochs, color=plots.CYCLE[0], lw=2.2, label=top)
         _curve(ax, finals[mine], epochs, color=plots.COLORS["equation"], lw=2.2, label=mine)
         ax.set(title=each, xlabel="epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)
