@@ -17,12 +17,13 @@
 # measures what meta-tuning changes (SymL2O's Table 5), what each stage costs (Table 6), how the size of an equation
 # matters (Table 8), and how much memory the rules need. [What we found](#what-we-found) follows the computation.
 #
-# **Cost:** `quick` takes two minutes on one CPU core, for a narrow ResNet-18 on scikit-learn's digits. `standard`
-# takes about two hours on one core by an estimate from times of single steps: a ResNet-18 of a sixteenth of its width,
-# with a first layer that makes it sixteen times cheaper, on 4,000 images of CIFAR-10, and five seeds. `paper` is ResNet-50 on
-# CIFAR-10 for 200 epochs. It was never run. Its 150 trainings and 27 tunings see 650 million images, which is about 60
-# hours of a GPU if that trains 3,000 images a second: a guess, not a measurement. The paper's Figure 2 has three networks; a
-# run of this page has one, by the parameter `network`: ResNet-152 (three times the cost), or MobileNetV2.
+# **Cost:** `quick` takes two to three minutes on one CPU core, for a narrow ResNet-18 on scikit-learn's digits. `standard`
+# takes about two and a half hours on one core, an estimate from measured times of single steps: about 200 trainings of
+# 10 seconds and 45 tunings of one to four minutes. Its network is a ResNet-18 of a sixteenth of its width, with a first layer that
+# makes the others sixteen times cheaper, on 3,000 images of CIFAR-10. `paper` is ResNet-50 on CIFAR-10 for 200 epochs and was never run:
+# its 150 trainings and 27 tunings see 650 million images, which takes a GPU about 60 hours at 3,000 images a second. That
+# speed is an assumption, not a measurement. The paper's Figure 2 has three networks; a run of this page has one, by
+# the parameter `network`. ResNet-152 costs about three times as much.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
@@ -36,7 +37,7 @@ stem = "cifar"  # first layer: "imagenet" makes maps of a sixteenth
 images = 512  # that networks are trained on; 0: all
 tested = 512  # images of the test split; 0: all
 epochs = 5
-batch = 128  # images in a step, of training and of tuning
+batch = 128  # images a step, in training and tuning
 augment = False  # shifts and mirroring, as usual for CIFAR
 rates = [0.1, 0.01]  # of SGD and Nesterov
 momenta = [0.9]
@@ -44,7 +45,7 @@ adam_rates = [0.01, 0.001]
 betas = [[0.9, 0.999]]  # of Adam
 factors = [1.0]  # learning rates of the equation; 1 takes the steps as tuned
 problems = ["p1", "digits"]  # of the teachers: "p1", "p2" (or digits), "p4"
-repeats = 2  # networks for each seed in the finals
+repeats = 1  # networks for each seed in the finals
 time_limit = 3.0  # seconds of search for each equation
 tune_epochs = 2
 tune_steps = 40  # in each of these epochs
@@ -299,10 +300,8 @@ details = f"{built} {wide}{small}, {run['images']} images"
 source = record.cite(details, plural(last, "epoch"))
 trials, finals = grid.table4(run)
 best, mine = grid.finalists(finals)
-sizes, tried = (
-    run["sizes"],
-    listed([f"{n} of {kind}" for kind, n in grid.counts(trials).items()]),
-)
+tried = listed([f"{n} of {kind}" for kind, n in grid.counts(trials).items()])
+sizes = run["sizes"]
 
 # %% tags=["draw"]
 decided = evidence.scaling(record)
@@ -442,13 +441,14 @@ plots.table(
 # ## The size of an equation: SymL2O's Table 8
 
 # %% tags=["draw"]
-plots.table(
-    scaling_tables.sizes(sizes, last),
-    name="tab-scaling-sizes",
-    caption="SymL2O's Table 8 beside ours: test accuracy in per cent of RPSmallExtra's tuned equations by their size, mean "
-    f"± standard deviation over seeds, whose equations have the numbers of nodes listed. A front may hold nothing larger than the "
-    f"limit before; then the equation is the same, and is not compared ({source}).",
-)
+if sizes:
+    plots.table(
+        scaling_tables.sizes(sizes, last),
+        name="tab-scaling-sizes",
+        caption="SymL2O's Table 8 beside ours: test accuracy in per cent of RPSmallExtra's tuned equations by their size, mean "
+        f"± standard deviation over seeds, whose equations have the numbers of nodes listed. A front may hold nothing larger than the "
+        f"limit before; then the equation is the same, and is not compared ({source}).",
+    )
 
 # %% [markdown]
 # ## Memory
