@@ -48,7 +48,7 @@ problems = ["p1", "digits"]  # of the teachers: "p1", "p2" (or digits), "p4"
 repeats = 1  # networks for each seed in the finals
 time_limit = 3.0  # seconds of search for each equation
 tune_epochs = 2
-tune_steps = 40  # in each of these epochs
+tune_steps = 20  # in each of these epochs
 unroll = 20  # steps between two updates of the constants
 fraction = 0.05  # of the coordinates, for the meta-gradient
 complexities = [10, 100]  # for SymL2O's Table 8
@@ -157,14 +157,16 @@ task = tasks.Network(
 )
 
 
-def tuned(model: models.Equation, seed: int, name: str) -> tuple:
+def tuned(model: models.Equation, seed: int) -> tuple:
     """The equation, meta-tuned on the network, and the seconds that took."""
-    name = f"{name}-{seed}-{network}-{tune_epochs}x{tune_steps}.pt"
-    file = page.cache and page.cache / "tuned" / name
     options = {"epochs": tune_epochs, "steps": tune_steps, "unroll": unroll}
     options |= {"fraction": fraction, "validate_every": max(1, tune_epochs // 2)}
-    options |= {"seed": seed, "checkpoint": file, "progress": False}
-    better, history = meta.tune(model, task, **options)
+    options |= {"seed": seed}
+    key = options | {"equation": model.identity, "task": task.identity}
+    file = pipeline.cache.path("tuned", key, ".pt")
+    better, history = meta.tune(
+        model, task, checkpoint=file, progress=False, **options
+    )
     return better, history.seconds
 
 
@@ -181,13 +183,13 @@ own = {"epochs": epochs, "width": width, "network": network, "stem": stem}
 own |= {"images": len(seen), "batch": batch, "repeats": repeats}
 own |= {"updates": tune_epochs * tune_steps // unroll, "equations": {}}
 better = {}
-for label, recipe in TEACHERS.items():
+for label in TEACHERS:
     for problem in problems:
         kinds = ("r2", "search", "tuning", "before", "after", "other rows")
         runs = {key: [] for key in kinds}
         for seed in seeds:
             model, r2, seconds = equation(label, problem, seed)
-            best, tuning = tuned(model, seed, f"{recipe}-{problem}")
+            best, tuning = tuned(model, seed)
             better[label, problem, seed] = best
             runs["before"].append(at_work(model, seed))
             runs["after"].append(at_work(best, seed))
@@ -253,7 +255,7 @@ for size in complexities:
         model, *_ = equation("RPSmallExtra", home, seed, size)
         nodes.append(model.rule.complexity)
         if (seed, nodes[-1]) not in sized:
-            model, _ = tuned(model, seed, f"size{nodes[-1]}-{home}")
+            model, _ = tuned(model, seed)
             sized[seed, nodes[-1]] = at_work(model, seed)
         fits.append(sized[seed, nodes[-1]])
     own["sizes"][str(size)] = summary(fits) | {"nodes": nodes}
