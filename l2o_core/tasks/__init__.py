@@ -13,7 +13,7 @@ from .lenet import LeNet
 from .mlp import MLP
 from .network import Network
 from .rastrigin import Rastrigin
-from .vision import convnet, mobilenet_v2, resnet
+from .vision import NETWORKS, convnet
 
 _TASKS: dict[str, Callable[..., Task]] = {
     "p1": Rastrigin,
@@ -24,10 +24,7 @@ _TASKS: dict[str, Callable[..., Task]] = {
     "mnistnet": partial(MLP, "mnistnet", "mnist", (20,), "sigmoid"),
     "digits": partial(MLP, "digits", "digits", (50, 20)),
     "convnet": partial(Network, "convnet", "cifar10", convnet),
-    **{
-        f"resnet{n}": partial(Network, f"resnet{n}", "cifar10", partial(resnet, n)) for n in (18, 34, 50, 152)
-    },
-    "mobilenet_v2": partial(Network, "mobilenet_v2", "cifar10", mobilenet_v2),
+    **{name: partial(Network, name, "cifar10", build) for name, build in NETWORKS.items()},
 }
 
 __all__ = ["MLP", "Classifier", "LeNet", "Network", "Rastrigin", "Task", "load", "names"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..torchvision_ops import torchvision
 
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -47,12 +50,15 @@ def resnet(
     return nn.Sequential(*_STEMS[stem](width, channels), *stages, *head)
 
 
-def mobilenet_v2(classes: int = 10, stem: str = "cifar") -> nn.Module:
-    """MobileNetV2 (Sandler et al. 2018): images `[B, 3, H, W]` to class scores `[B, classes]`.
+def mobilenet_v2(classes: int = 10, stem: str = "cifar", width: int = 32, channels: int = 3) -> nn.Module:
+    """MobileNetV2 (Sandler et al. 2018): images `[B, channels, H, W]` to class scores `[B, classes]`.
 
     Args:
         classes: Number of classes.
         stem: "cifar" leaves out the first two of the five halvings of the resolution; "imagenet" has all.
+        width: Channels of the first convolution; others are in proportion, in multiples of 8, and the last
+            convolution keeps its 1280.
+        channels: Of the images.
 
     Raises:
         ConfigError: For another stem, or without torchvision.
@@ -64,9 +70,46 @@ def mobilenet_v2(classes: int = 10, stem: str = "cifar") -> nn.Module:
     blocks = [(1, 16, 1, 1), (6, 24, 2, halved), (6, 32, 3, 2), (6, 64, 4, 2)]
     blocks += [(6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
     models = torchvision("models")
-    network = models.mobilenet_v2(num_classes=classes, inverted_residual_setting=[*map(list, blocks)])
-    network.features[0][0].stride = (halved, halved)
+    network = models.mobilenet_v2(
+        num_classes=classes, width_mult=width / 32, inverted_residual_setting=[*map(list, blocks)]
+    )
+    first = network.features[0][0]
+    first.stride = (halved, halved)
+    if channels != first.in_channels:
+        network.features[0][0] = _conv(channels, first.out_channels, 3, halved)
     return network
+
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    **{f"resnet{depth}": partial(resnet, depth) for depth in _BLOCKS},
+    "mobilenet_v2": mobilenet_v2,
+}
+"""Networks of any width by name; those of SymL2O's Figure 2 are resnet50, resnet152 and mobilenet_v2."""
+
+
+def network(
+    name: str, classes: int = 10, stem: str = "cifar", width: int | None = None, channels: int = 3
+) -> nn.Module:
+    """A network by its name, at its published width or another.
+
+    Args:
+        name: One of `NETWORKS`, such as "resnet50".
+        classes: Number of classes.
+        stem: "cifar" or "imagenet"; see `resnet` and `mobilenet_v2`.
+        width: Channels of the first convolution; None: as published, 64 for ResNets and 32 for MobileNetV2.
+        channels: Of the images.
+
+    Raises:
+        ConfigError: For an unknown name or stem.
+
+    Example:
+        >>> network("resnet18", width=8)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
+    """
+    if name not in NETWORKS:
+        raise ConfigError(f"unknown network {name!r}; {did_you_mean(name, NETWORKS)}")
+    options = {} if width is None else {"width": width}
+    return NETWORKS[name](classes=classes, stem=stem, channels=channels, **options)
 
 
 def convnet(classes: int = 10, pixels: int = 32) -> nn.Sequential:
@@ -82,10 +125,14 @@ def convnet(classes: int = 10, pixels: int = 32) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(32 * pixels**2, classes))
 
 
-def _conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
+    return conv
+
+
+def _conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(_conv(inputs, outputs, kernel, stride), nn.BatchNorm2d(outputs))
 
 
 class _Residual(nn.Module):
@@ -93,13 +140,16 @@ class _Residual(nn.Module):
 
     def __init__(self, body: nn.Module, inputs: int, outputs: int, stride: int):
         super().__init__()
-        self.body = body
+        self.body, self.stride = body, stride
         self.out_channels: int = outputs
         same = inputs == outputs and stride == 1
-        self.shortcut = nn.Identity() if same else _conv_norm(inputs, outputs, 1, stride)
+        self.shortcut = nn.Identity() if same else _conv_norm(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.body(x) + self.shortcut(x))
+        # A 1x1 convolution with a stride reads every second pixel. PyTorch 2.13's own, channels-last on a
+        # CPU with fewer than 8 channels, writes beyond its memory.
+        seen = x[..., :: self.stride, :: self.stride]
+        return torch.relu(self.body(x) + self.shortcut(seen))
 
 
 def _basic(inputs: int, inner: int, stride: int) -> _Residual:

@@ -63,6 +63,39 @@ def test_mobilenet_keeps_torchvisions_parameters_and_a_higher_resolution():
     assert vision.mobilenet_v2(stem="imagenet").features(torch.zeros(2, 3, 32, 32)).shape[-2:] == (1, 1)
 
 
+@pytest.mark.parametrize("name", vision.NETWORKS)
+@pytest.mark.parametrize(("channels", "pixels"), [(1, 8), (3, 32)])
+def test_networks_by_name_take_classes_width_and_channels(name, channels, pixels):
+    network = vision.network(name, classes=100, width=8, channels=channels).eval()
+    assert next(network.parameters()).shape == (8, channels, 3, 3)
+    assert network(torch.zeros(2, channels, pixels, pixels)).shape == (2, 100)
+
+
+@pytest.mark.parametrize(("name", "width"), [("resnet50", 64), ("resnet152", 64), ("mobilenet_v2", 32)])
+def test_a_network_without_a_width_has_the_published_one(name, width):
+    with torch.device("meta"):
+        published, given = vision.network(name), vision.network(name, width=width)
+    assert len(next(published.parameters())) == width
+    assert size(published) == size(given)
+
+
+def test_an_unknown_network_names_the_nearest():
+    with pytest.raises(ConfigError, match=r"unknown network 'resnet51'.*resnet50"):
+        vision.network("resnet51")
+
+
+@pytest.mark.parametrize("channels", [4, 8])
+def test_a_strided_shortcut_is_the_strided_convolution(channels):
+    """Channels-last, where PyTorch's own writes beyond its memory below 8 channels."""
+    torch.manual_seed(0)
+    block = vision._basic(channels, 2 * channels, 2).eval()
+    conv, norm = block.shortcut
+    x = torch.randn(2, channels, 6, 6)
+    strided = torch.nn.functional.conv2d(x, conv.weight, stride=2)
+    torch.testing.assert_close(block.shortcut(x[..., ::2, ::2]), norm(strided))
+    torch.testing.assert_close(block(x), torch.relu(block.body(x) + norm(strided)))
+
+
 def test_the_convnet_is_as_sol_describes_it():
     network = vision.convnet()
     assert size(network) == (3 * 9 + 1) * 32 + (32 * 9 + 1) * 32 + 2 * 2 * 32 + (32 * 32**2 + 1) * 10
