@@ -25,6 +25,7 @@ show = "own"  # "own": this run; "recorded": the committed standard run
 seeds = [0]  # training seeds of the teachers
 home = "digits"  # the problem they were trained on: "p2", or digits in its place
 folder = ""  # cache folder of teachers and fronts; empty: pretrained teachers
+device = "cpu"  # or "cuda": where optimizers are trained and run
 time_limit = 3.0  # seconds of search for each equation
 max_complexity = 200  # as in the paper's code
 inits = 3  # unseen initialisations for every evaluation
@@ -64,6 +65,7 @@ pipeline = Pipeline(
     time_limit=time_limit,
     max_complexity=max_complexity,
     workers=workers,
+    device=device,
 )
 cases = [(label, seed) for label in RECIPES for seed in seeds]
 teachers = {
@@ -98,7 +100,7 @@ def losses(
     seed: int = 3000,
 ) -> list[torch.Tensor]:
     """Losses [inits, steps + 1] of each optimizer on unseen initialisations."""
-    task = tasks.MLP("mlp", dataset, hidden, part=part)
+    task = tasks.MLP("mlp", dataset, hidden, part=part, device=device)
     return pipeline.evaluate(optimizers, task, steps, inits, seed)
 
 

@@ -27,6 +27,7 @@ seeds = [0]  # training seeds of the teachers
 problems = ["digits"]  # for TPF and MC: "p1", "p2", "p3"; digits stands in for "p2"
 once = []  # more of them, with the teachers of the first seed only
 folder = ""  # cache folder of teachers and fronts; empty: pretrained teachers
+device = "cpu"  # or "cuda": where optimizers are trained and run
 time_limit = 3.0  # seconds of search for each equation
 max_complexity = 200  # as in the paper's code
 inits = 3  # unseen initialisations for every evaluation
@@ -178,6 +179,7 @@ pipeline = Pipeline(
     time_limit=time_limit,
     max_complexity=max_complexity,
     workers=workers,
+    device=device,
 )
 studied = dict.fromkeys(problems, seeds) | dict.fromkeys(once, seeds[:1])
 cases = [
@@ -238,7 +240,7 @@ dataset = "digits" if home == "digits" else "mnist"
 
 def losses(label: str, hidden: tuple[int, ...], steps: int) -> list[torch.Tensor]:
     """Losses [inits, steps + 1] of a teacher, for each training seed."""
-    task = tasks.MLP("mlp", dataset, hidden, part="report")
+    task = tasks.MLP("mlp", dataset, hidden, part="report", device=device)
     optimizers = [teacher(label, home, seed) for seed in seeds]
     return pipeline.evaluate(optimizers, task, steps, inits, seed=3000)
 

@@ -27,6 +27,7 @@ show = "own"  # "own": this run; "recorded": the committed standard run
 seeds = [0]  # training seeds of every teacher
 dataset = "digits"  # "digits", a stand-in, or "mnist"
 folder = ""  # cache folder inside the book; empty: nothing is cached
+device = "cpu"  # or "cuda": where optimizers are trained and run
 workers = 2  # teachers trained at once, one core each
 shorten = 20  # train for this fraction of the recipes' epochs: 1 / shorten
 inits = 3  # unseen initialisations for every evaluation
@@ -118,7 +119,7 @@ folder_of_teachers = page.cache or tempfile.mkdtemp(prefix="teachers-")
 
 def train(recipes: list[meta.recipes.Recipe]) -> dict[str, list]:
     """For each recipe by name, (optimizer, history) of every training seed."""
-    return teachers_of(recipes, seeds, folder_of_teachers, workers)
+    return teachers_of(recipes, seeds, folder_of_teachers, workers, device)
 
 
 trained = train([recipe(name) for name in TEACHERS.values()])
@@ -153,14 +154,15 @@ HAND_MADE = {
     "Adam": ("adam", -3.5, -1),
     "RMSprop": ("rmsprop", -4, -1.5),
 }  # their names in the zoo, and the range of learning rates as powers of ten
-pipeline = Pipeline(page.cache, workers=workers)
+pipeline = Pipeline(page.cache, workers=workers, device=device)
 
 
 def evaluated(hidden: tuple[int, ...], steps: int, low: float = -0.5) -> dict:
     """For each optimizer, its curves, mean and end losses, and learning rate."""
 
     def losses(optimizers, part: str, seed: int) -> list[torch.Tensor]:
-        task = tasks.MLP("mlp", dataset, hidden, part=part, low=low)
+        options = {"part": part, "low": low, "device": device}
+        task = tasks.MLP("mlp", dataset, hidden, **options)
         return pipeline.evaluate(optimizers, task, steps, inits, seed)
 
     def tuning_losses(optimizers) -> list[float]:

@@ -31,6 +31,7 @@ far = 3  # the longest comparison, in units of `steps`
 fraction = 0.5  # of the coordinates, for the meta-gradient
 sparsity = 0.05  # penalty for having all gates open, in units of the loss
 folder = ""  # cache folder inside the book; empty: nothing is cached
+device = "cpu"  # or "cuda": where optimizers are trained and run
 inits = 3  # unseen initialisations for every evaluation
 per_decade = 2  # learning rates tried for the hand-made rules
 
@@ -137,7 +138,8 @@ NETWORKS = {
 def mnistnet(name: str = "MNISTNET", part: str = "train") -> tasks.MLP:
     """One of the paper's four perceptrons, on one part of the training images."""
     hidden, activation = NETWORKS[name]
-    return tasks.MLP("mnistnet", dataset, hidden, activation, part=part)
+    options = {"part": part, "device": device}
+    return tasks.MLP("mnistnet", dataset, hidden, activation, **options)
 
 
 def meta_trained(optimizer: models.LearnedOptimizer, seed: int, lr: float):

@@ -29,7 +29,8 @@ class Pipeline:
     """Settings shared by notebooks; equal settings and folder reuse each other's data sets and fronts.
 
     `folder`: cache of trained optimizers, data sets, fronts and evaluations; with None nothing is cached, and
-    learned optimizers are the pretrained ones, as seed 0. Other options are those of `distill` and `collect`.
+    learned optimizers are the pretrained ones, as seed 0. `device`: where optimizers run and are
+    trained. Other options are those of `distill` and `collect`.
     """
 
     folder: Path | None = None
@@ -39,6 +40,7 @@ class Pipeline:
     samples: int = 5000
     lags: int = 20
     workers: int = 1
+    device: str = "cpu"
 
     @property
     def cache(self) -> Cache:
@@ -60,7 +62,7 @@ class Pipeline:
             file = found.path(self.folder, seed)
             cached = file.is_file()
             if not cached:
-                found.train(seed, self.folder)
+                found.train(seed, self.folder, device=self.device)
             model = meta.recipes.teacher(name, seed, self.folder)
         training = models.describe(file)["training"]
         sources.teacher(f"{name}, seed {seed}", model, training, cached=cached)
@@ -79,7 +81,7 @@ class Pipeline:
         Nor are they those that optimizers and equations are compared on.
         """
         synthetic = problem == "p1"
-        task = tasks.load(problem, part="choose")
+        task = tasks.load(problem, part="choose", device=self.device)
         options: dict[str, Any] = {
             "lags": lags or self.lags,
             "samples": self.samples,
