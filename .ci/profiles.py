@@ -1,8 +1,11 @@
-"""Run every notebook at the profiles `standard` and `paper`, at toy sizes and from an empty cache.
+"""Run the notebooks at the profiles `standard` and `paper`, at toy sizes and from an empty cache.
 
-Long profiles are seldom run, so this is what keeps them running: a copy of the book in a temporary folder, with
-the values of toy.yml written into its profiles and recipes, goes through `l2o reproduce`. Exit status 1 if a
-notebook failed.
+Long profiles are seldom run, so this is what keeps them running: a copy of the book in a temporary folder,
+with the values of toy.yml written into its profiles and recipes, goes through `l2o reproduce`.
+
+Notebooks that are the same in every profile are left to the build of the book.
+
+Exit status 1 if a notebook failed.
 """
 
 import os
@@ -20,6 +23,7 @@ from l2o_core import data
 from l2o_core.errors import DataError
 
 ROOT = Path(__file__).parents[1]
+PROFILES = ("standard", "paper")
 PARTS = ("_toc.yml", "_config.yml", "constraints.txt", "book", "l2o_core", "notebooks", "profiles", "results")
 REAL = ("mnist", "cifar10")
 
@@ -30,7 +34,7 @@ def main() -> int:
     stand_ins = {} if all(map(found, REAL)) else toy["stand_ins"]
     if stand_ins:
         print(f"{' or '.join(REAL)} is not here, so digits stands in, and P3 and P4 are left out")
-    for profile in ("standard", "paper"):
+    for profile in PROFILES:
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="l2o-profiles-") as folder:
             book = Path(folder)
@@ -38,7 +42,9 @@ def main() -> int:
             shrink_recipes(book / "l2o_core" / "meta" / "recipes.yml", toy["training"], stand_ins)
             shrink_sources(book, toy["sources"])
             shrink_profile(book, profile, toy, stand_ins)
-            if subprocess.run(reproduce(profile), env=environment(book), cwd=book, check=False).returncode:
+            names = [file.stem for file in sorted((book / "profiles" / profile).glob("*.yml"))]
+            command = [str(Path(sys.executable).with_name("l2o")), "reproduce", *names, "--profile", profile]
+            if subprocess.run(command, env=environment(book), cwd=book, check=False).returncode:
                 failed.append(profile)
         print(f"profile {profile}, at toy sizes: {time.monotonic() - started:.0f} s", flush=True)
     return 1 if failed else 0
@@ -89,8 +95,8 @@ def shrink_sources(book: Path, changes: dict[str, dict[str, str]]) -> None:
 
 def shrink_profile(book: Path, profile: str, toy: dict, stand_ins: dict) -> None:
     """Write the toy values into the copied profile, notebook by notebook."""
-    for notebook in sorted((book / "notebooks").glob("*.py")):
-        name, own = notebook.stem, toy["notebooks"].get(notebook.stem, {})
+    for file in sorted((book / "profiles" / profile).glob("*.yml")):
+        name, own = file.stem, toy["notebooks"].get(file.stem, {})
         known = profiles.parameters(book, name)
         if strays := own.keys() - known.keys():
             sys.exit(f".ci/toy.yml: {name} has no parameter {min(strays)!r} any more")
@@ -98,7 +104,6 @@ def shrink_profile(book: Path, profile: str, toy: dict, stand_ins: dict) -> None
             key: value for key, value in (toy["everywhere"] | own).items() if key in known
         }
         values = {key: available(value, stand_ins) for key, value in values.items()}
-        file = book / "profiles" / profile / f"{name}.yml"
         file.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 
@@ -112,11 +117,6 @@ def available(value: object, stand_ins: dict) -> object:
         stand_in = stand_ins.get(problem, problem)
         return None if stand_in is None else f"{recipe}{slash}{stand_in}"
     return value
-
-
-def reproduce(profile: str) -> list[str]:
-    """The command that runs all notebooks."""
-    return [sys.executable, "-m", "l2o_core.cli", "reproduce", *sys.argv[1:], "--profile", profile]
 
 
 def environment(book: Path) -> dict[str, str]:

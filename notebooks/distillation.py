@@ -23,7 +23,7 @@
 #
 # **Cost:** in `quick`, two minutes, with 3 seconds for each search and scikit-learn's digits in place of
 # MNIST. In `standard`, about an hour on one CPU core: 51 searches of a minute, where the paper takes hours
-# for one.
+# for one. In `paper`, by an estimate, an hour of a GPU for the teachers, and 150 of search on the CPU.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper

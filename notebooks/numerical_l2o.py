@@ -19,7 +19,7 @@
 # evolution strategies. [What we found](#what-we-found) follows the training.
 #
 # **Cost:** in `quick`, two minutes, on scikit-learn's digits in place of MNIST and with a twentieth of the
-# training. In `standard`, three quarters of an hour on two CPU cores.
+# training. In `standard`, three quarters of an hour on two CPU cores. In `paper`, by an estimate, three hours of a GPU.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
@@ -274,7 +274,9 @@ for ax, (name, training) in zip(axes.flat, run["training"].items(), strict=True)
     for number, validation in enumerate(training["validation"]):
         color = plots.line_style(name)["color"]
         ax.plot(
-            *zip(*validation, strict=True), color=color, alpha=1 - 0.25 * number
+            *zip(*validation, strict=True),
+            color=color,
+            alpha=1 - 0.75 * number / count,
         )
     ax.set(title=name, ylim=(0, 2.6))
 for ax in axes[-1]:
@@ -458,14 +460,14 @@ plots.table(
             "teacher": name,
             "weights": weights[name],
             "epochs": training["epochs"],
-            "minutes, one core": mean_std([s / 60 for s in training["seconds"]]),
+            "minutes": mean_std([s / 60 for s in training["seconds"]]),
             "epochs rolled back": sum(training["diverged"]),
         }
         for name, training in run["training"].items()
     ),
     name="tab-numerical-cost",
     caption="Time to meta-train one teacher, with two running in parallel on "
-    f"{plural(record.hardware['cores'], 'core')} ({record.hardware['cpu']}); mean ± standard deviation over training "
+    f"{record.machine}; mean ± standard deviation over training "
     f"seeds{also} ({source}). SymL2O Table 6: {Published('SymL2O Table 6').cell('Meta-training', 'time')}.",
 )
 print(

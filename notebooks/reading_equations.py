@@ -19,7 +19,8 @@
 #
 # **Cost:** in `quick`, a minute, with 3 seconds for each search and scikit-learn's digits in place of MNIST. In
 # `standard`, twenty minutes on one CPU core, or a minute where {doc}`distillation` has left its fronts in the
-# same cache folder.
+# same cache folder. In `paper`, by an estimate, an hour of a GPU for the teachers, and 44 of search on the CPU, or
+# four where those fronts are there.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper

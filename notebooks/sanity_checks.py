@@ -18,7 +18,8 @@
 # [What we found](#what-we-found) follows the search.
 #
 # **Cost:** in `quick`, a minute, on a small network and scikit-learn's digits. In `standard`, a quarter of an hour
-# on two CPU cores, on ResNet-50 and CIFAR-10, three seeds.
+# on two CPU cores, on ResNet-50 and CIFAR-10, three seeds. In `paper`, by an estimate, minutes of a GPU, and an hour
+# and a half of search on one core.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
