@@ -10,7 +10,7 @@ BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book test check-book lint sync serve lab lock clean
+.PHONY: help book test profiles check-book lint sync serve lab lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ book: $(READY) ## run the notebooks at PROFILE (quick), JOBS at a time (one a co
 
 test: $(READY) ## run the tests (without those of the built site)
 	@$(BIN)/python -m pytest -m "not book" -n auto --maxprocesses 4 --dist worksteal
+
+profiles: $(READY) ## run the notebooks at the profiles standard and paper, at toy sizes, some minutes
+	@$(BIN)/python .ci/profiles.py
 
 check-book: $(READY) ## open every page of the built site in a browser and check it
 	@L2O_REQUIRE_SITE=1 $(BIN)/python -m pytest tests/book -m book

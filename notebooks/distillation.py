@@ -23,7 +23,7 @@
 #
 # **Cost:** in `quick`, two minutes, with 3 seconds for each search and scikit-learn's digits in place of
 # MNIST. In `standard`, about an hour on one CPU core: 51 searches of a minute, where the paper takes hours
-# for one.
+# for one. In `paper`, by an estimate, an hour of a GPU for the teachers, and 150 of search on the CPU.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
@@ -31,6 +31,7 @@ show = "own"  # "own": this run; "recorded": the committed standard run
 seeds = [0]  # each has other trajectories, another split and another search
 problems = ["p1", "digits"]  # the second stands in for "p2"; "p4" can be added
 folder = ""  # cache folder of teachers and fronts; empty: pretrained teachers
+device = "cpu"  # or "cuda": where optimizers are trained and run
 engine = "operon"  # "operon", or "pysr" where Julia is
 time_limit = 3.0  # seconds of search for each equation
 max_complexity = 200  # as in the paper's code
@@ -85,6 +86,7 @@ pipeline = Pipeline(
     time_limit=time_limit,
     max_complexity=max_complexity,
     samples=samples,
+    device=device,
 )
 rows, fronts, straight = {}, {}, {}
 for problem in problems:

@@ -18,6 +18,7 @@
 #
 # **Cost:** in `quick`, two minutes, with the pretrained teachers and scikit-learn's digits in place of MNIST. In
 # `standard`, 100 minutes on one CPU core together with {doc}`interpretability`, which uses the same searches.
+# In `paper`, by an estimate, two hours of a GPU for the teachers, and five of search on one core.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
@@ -25,6 +26,7 @@ show = "own"  # "own": this run; "recorded": the committed standard run
 seeds = [0]  # training seeds of the teachers
 home = "digits"  # the problem they were trained on: "p2", or digits in its place
 folder = ""  # cache folder of teachers and fronts; empty: pretrained teachers
+device = "cpu"  # or "cuda": where optimizers are trained and run
 time_limit = 3.0  # seconds of search for each equation
 max_complexity = 200  # as in the paper's code
 inits = 3  # unseen initialisations for each training seed
@@ -64,6 +66,7 @@ pipeline = Pipeline(
     time_limit=time_limit,
     max_complexity=max_complexity,
     workers=workers,
+    device=device,
 )
 cases = [(label, seed) for label in RECIPES for seed in seeds]
 teachers = {
@@ -98,7 +101,7 @@ def chosen(case: tuple[str, int]) -> distiller.Entry:
     rules = [
         models.Equation.distilled(entry.equation, teachers[case]) for entry in few
     ]
-    task = tasks.MLP("mlp", dataset, SHALLOW, part="choose")
+    task = tasks.MLP("mlp", dataset, SHALLOW, part="choose", device=device)
     tried = pipeline.evaluate(rules, task, near_steps, inits, seed=1000)
     means = [loss.mean().nan_to_num(math.inf).item() for loss in tried]
     return few[int(np.argmin(means))]
@@ -115,7 +118,7 @@ def chosen(case: tuple[str, int]) -> distiller.Entry:
 # %%
 def losses(optimizers: list, seed: int) -> list[torch.Tensor]:
     """Losses [inits, steps + 1] of each optimizer on the unseen initialisations of a seed."""
-    task = tasks.MLP("mlp", dataset, DEEP, part="report")
+    task = tasks.MLP("mlp", dataset, DEEP, part="report", device=device)
     return pipeline.evaluate(optimizers, task, far_steps, inits, 3000 + seed)
 
 

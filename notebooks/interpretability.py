@@ -19,6 +19,7 @@
 #
 # **Cost:** in `quick`, two minutes, with the pretrained teachers and scikit-learn's digits in place of MNIST. In
 # `standard`, 100 minutes on one CPU core together with {doc}`equations_at_work`, which uses the same searches.
+# In `paper`, by an estimate, five hours of a GPU for the teachers, and 15 of search on one core.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
@@ -27,6 +28,7 @@ seeds = [0]  # training seeds of the teachers
 problems = ["digits"]  # for TPF and MC: "p1", "p2", "p3"; digits stands in for "p2"
 once = []  # more of them, with the teachers of the first seed only
 folder = ""  # cache folder of teachers and fronts; empty: pretrained teachers
+device = "cpu"  # or "cuda": where optimizers are trained and run
 time_limit = 3.0  # seconds of search for each equation
 max_complexity = 200  # as in the paper's code
 inits = 3  # unseen initialisations for each training seed
@@ -187,6 +189,7 @@ pipeline = Pipeline(
     time_limit=time_limit,
     max_complexity=max_complexity,
     workers=workers,
+    device=device,
 )
 studied = dict.fromkeys(problems, seeds) | dict.fromkeys(once, seeds[:1])
 cases = [
@@ -265,7 +268,7 @@ field = {label: [teacher(label, home, seed) for seed in seeds] for label in RECI
 
 def losses(hidden: tuple[int, ...], steps: int) -> dict[str, torch.Tensor]:
     """Losses [seeds * inits, steps + 1] of each teacher."""
-    task = tasks.MLP("mlp", dataset, hidden, part="report")
+    task = tasks.MLP("mlp", dataset, hidden, part="report", device=device)
     return contest.evaluated(
         field,
         lambda some, seed: pipeline.evaluate(some, task, steps, inits, 3000 + seed),

@@ -24,6 +24,7 @@ seed = 0
 epochs = 120  # meta-training epochs of 100 steps on 128 fresh instances
 search_seconds = 30  # time limit of each symbolic regression
 race_instances = 64
+device = "cpu"  # or "cuda": where optimizers are trained and run
 
 # %%
 import math
@@ -65,7 +66,7 @@ torch.manual_seed(seed)
 # ```
 
 # %%
-task = tasks.load("p1")
+task = tasks.load("p1", device=device)
 teacher = models.DM(scale=0.1)
 history = meta.meta_train(
     teacher,

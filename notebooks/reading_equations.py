@@ -19,7 +19,8 @@
 #
 # **Cost:** in `quick`, a minute, with 3 seconds for each search and scikit-learn's digits in place of MNIST. In
 # `standard`, twenty minutes on one CPU core, or a minute where {doc}`distillation` has left its fronts in the
-# same cache folder.
+# same cache folder. In `paper`, by an estimate, an hour of a GPU for the teachers, and 44 of search on the CPU, or
+# four where those fronts are there.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
@@ -28,6 +29,7 @@ seeds = [0]  # each has other trajectories, another split and another search
 problems = ["p1", "digits"]  # figures are of the last; "digits" stands in for "p2"
 also = []  # more teachers to print equations of, such as "dm/p4"
 folder = ""  # cache folder of teachers and fronts; empty: pretrained teachers
+device = "cpu"  # or "cuda": where optimizers are trained and run
 engine = "operon"  # "operon", or "pysr" where Julia is
 time_limit = 3.0  # seconds of search for each equation
 max_complexity = 200  # as in the paper's code
@@ -68,6 +70,7 @@ pipeline = Pipeline(
     time_limit=time_limit,
     max_complexity=max_complexity,
     samples=samples,
+    device=device,
 )
 home = problems[-1]
 cases = [(problem, name, seeds[0]) for problem in problems for name in LEARNED]

@@ -18,7 +18,8 @@
 # that it has not seen: the counterpart of SOL's Figure 5. [What we found](#what-we-found) follows the computation.
 #
 # **Cost:** in `quick`, about a minute on one CPU core, with scikit-learn's digits in place of MNIST and one training
-# seed. In `standard`, by an estimate an hour on one core, with five.
+# seed. In `standard`, by an estimate an hour on one core, with five. In `paper`, by an estimate, a quarter of an
+# hour of a GPU.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
@@ -31,6 +32,7 @@ far = 3  # the longest comparison, in units of `steps`
 fraction = 0.5  # of the coordinates, for the meta-gradient
 sparsity = 0.05  # penalty for having all gates open, in units of the loss
 folder = ""  # cache folder inside the book; empty: nothing is cached
+device = "cpu"  # or "cuda": where optimizers are trained and run
 inits = 3  # unseen initialisations for each training seed
 trials = 8  # for each hand-made rule, over all its constants
 tuning_inits = 3  # initialisations of each trial, and of every other choice
@@ -139,7 +141,8 @@ NETWORKS = {
 def mnistnet(name: str = "MNISTNET", part: str = "train") -> tasks.MLP:
     """One of the paper's four perceptrons, on one part of the training images."""
     hidden, activation = NETWORKS[name]
-    return tasks.MLP("mnistnet", dataset, hidden, activation, part=part)
+    options = {"part": part, "device": device}
+    return tasks.MLP("mnistnet", dataset, hidden, activation, **options)
 
 
 def meta_trained(optimizer: models.LearnedOptimizer, seed: int, lr: float):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from l2o_core.arguments import find_device
 from l2o_core.errors import ConfigError
 
 from . import mime, plots, profiles, records, sources
@@ -35,6 +36,7 @@ class Page:
         self.show: str = self.parameters.get("show", "own")
         if self.show not in SHOW:
             raise ConfigError(f"show must be one of {', '.join(SHOW)}, not {self.show!r}")
+        find_device(self.parameters.get("device", "cpu"))  # now, not after an hour
         sources.forget()
         one_thread()
         plots.use_style()

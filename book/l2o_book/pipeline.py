@@ -29,7 +29,8 @@ class Pipeline:
     """Settings shared by notebooks; equal settings and folder reuse each other's data sets and fronts.
 
     `folder`: cache of trained optimizers, data sets, fronts and evaluations; with None nothing is cached, and
-    learned optimizers are the pretrained ones, as seed 0. Other options are those of `distill` and `collect`.
+    learned optimizers are the pretrained ones, as seed 0. `device`: where optimizers run and are
+    trained. Other options are those of `distill` and `collect`.
     """
 
     folder: Path | None = None
@@ -39,6 +40,7 @@ class Pipeline:
     samples: int = 5000
     lags: int = 20
     workers: int = 1
+    device: str = "cpu"
 
     @property
     def cache(self) -> Cache:
@@ -56,7 +58,7 @@ class Pipeline:
         file = meta.recipes.source(name, wanted, self.folder)
         cached = file is not None
         if file is None and self.folder is not None:
-            meta.recipes.load(name).train(seed, self.folder)
+            meta.recipes.load(name).train(seed, self.folder, device=self.device)
             file = meta.recipes.source(name, wanted, self.folder)
         model = meta.recipes.teacher(name, wanted, self.folder)
         training = models.describe(file or name)["training"]
@@ -76,7 +78,7 @@ class Pipeline:
         Nor are they those that optimizers and equations are compared on.
         """
         synthetic = problem == "p1"
-        task = tasks.load(problem, part="choose")
+        task = tasks.load(problem, part="choose", device=self.device)
         options: dict[str, Any] = {
             "lags": lags or self.lags,
             "samples": self.samples,

@@ -73,6 +73,14 @@ class Record:
         """One phrase for captions: the run's profile, data set and number of seeds."""
         return f"{self.profile} run, {self.dataset}, {plural(len(self.seeds), 'seed')}"
 
+    @property
+    def machine(self) -> str:
+        """What did the work: the GPU, where the parameter `device` asked for it, or the processor."""
+        device = self.parameters.get("device", "cpu")
+        if device != "cpu":
+            return str(self.hardware.get("gpu") or device)
+        return f"{plural(self.hardware['cores'], 'core')} ({self.hardware['cpu']})"
+
     def cite(self, *details: str) -> str:
         """`source`, with details of the experiment behind it."""
         return ", ".join((self.source, *details))

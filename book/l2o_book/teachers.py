@@ -73,11 +73,15 @@ TEACHERS = {
 
 
 def trained(
-    recipes: Sequence[meta.recipes.Recipe], seeds: Sequence[int], folder: str | Path, workers: int
+    recipes: Sequence[meta.recipes.Recipe],
+    seeds: Sequence[int],
+    folder: str | Path,
+    workers: int,
+    device: str = "cpu",
 ) -> dict[str, list[tuple[LearnedOptimizer, meta.History]]]:
     """`meta.train_teachers`, with each teacher in the record of the run."""
     kept = {(recipe.name, seed): recipe.path(folder, seed).is_file() for recipe in recipes for seed in seeds}
-    found = meta.train_teachers(recipes, seeds, folder, workers, progress=False)
+    found = meta.train_teachers(recipes, seeds, folder, workers, progress=False, device=device)
     for recipe in recipes:
         for seed, (model, _) in zip(seeds, found[recipe.name], strict=True):
             training = models.describe(recipe.path(folder, seed))["training"]

@@ -145,7 +145,7 @@ def collect(
 
     Args:
         optimizer: The optimizer to record.
-        task: The optimizee.
+        task: The optimizee; its device is where the work is done.
         lags: Steps in a window: inputs reach from lag 0, now, to lag `lags - 1`.
         samples: Number of windows, drawn without repetition.
         seed: Seed of instances, batches, recorded coordinates and windows.
@@ -176,7 +176,7 @@ def collect(
     """
     _check_windows(lags, steps)
     seed = arguments.seed("seed", seed)
-    generator = task.generator(seed)
+    optimizer, generator = optimizer.on(task.device), task.generator(seed)
     params = task.init(generator, instances).clone()
     recorded, layers = _coordinates(task, instances, per_layer, generator)
     rollout = Rollout.start_at(params, optimizer, task, task.batches(generator, instances))
@@ -194,7 +194,7 @@ def collect(
             inputs.append(values)
             memories.append([part.expand(len(recorded), *part.shape[1:]) for part in memory])
             updates.append(rollout.step(optimizer)[recorded])
-    history, targets = torch.stack(inputs), torch.stack(updates)  # [T, K, F], [T, K]
+    history, targets = torch.stack(inputs).cpu(), torch.stack(updates).cpu()  # [T, K, F], [T, K]
     trajectory = recorded // task.n
     diverged = trajectory[~(history.isfinite().all(-1) & targets.isfinite()).all(0)].unique()
     finite = ~torch.isin(trajectory, diverged)
@@ -207,7 +207,7 @@ def collect(
         lags=lags,
         samples=samples,
         seed=seed,
-        memory=tuple(torch.stack(part)[:, finite] for part in zip(*memories, strict=True)),
+        memory=tuple(torch.stack(part).cpu()[:, finite] for part in zip(*memories, strict=True)),
         layers=layers[finite.numpy()],
         time=time,
     )

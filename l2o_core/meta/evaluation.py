@@ -26,14 +26,15 @@ def evaluate(
 
     Args:
         optimizer: The learned optimizer, or equation.
-        task: The optimizee.
+        task: The optimizee; its device is where the work is done.
         steps: Optimizee steps.
         instances: Instances of the task, optimized at once.
         seed: Of starting points and batches; the same seed gives every optimizer the same instances.
         cache: Stores the losses, by optimizer, instances and options.
 
     Returns:
-        Losses `[instances, steps + 1]`, the first before any step; each on the batch of its step.
+        Losses `[instances, steps + 1]`, the first before any step; each on the batch of its step; on the
+        CPU.
 
     Raises:
         CheckpointError: For a damaged file in the cache.
@@ -44,6 +45,7 @@ def evaluate(
         >>> losses.shape, bool(losses[:, -1].mean() < losses[:, 0].mean())
         (torch.Size([8, 51]), True)
     """
+    optimizer = optimizer.on(task.device)
     rollout = Rollout.start(optimizer, task, seed, instances)
     key = {
         "optimizer": optimizer.identity,
@@ -54,7 +56,7 @@ def evaluate(
     }
 
     def losses() -> Tensor:
-        return unroll(optimizer, rollout, steps, no_coordinates(rollout.gradient)).losses.T
+        return unroll(optimizer, rollout, steps, no_coordinates(rollout.gradient)).losses.T.cpu()
 
     found = cache.call("losses", key, losses)
     if not isinstance(found, Tensor) or found.shape != (instances, steps + 1):

@@ -22,6 +22,7 @@ def train_teachers(
     folder: str | Path,
     workers: int = 2,
     progress: bool = True,
+    device: str = "cpu",
 ) -> dict[str, list[tuple[LearnedOptimizer, History]]]:
     """Follow every recipe with every seed, each in a process of its own with one thread.
 
@@ -31,6 +32,7 @@ def train_teachers(
         folder: Where weights and checkpoints are: a finished training is read back, a stopped one goes on.
         workers: Processes side by side.
         progress: Show a progress bar of the trainings.
+        device: Where the work is done, such as "cuda"; the processes share it.
 
     Returns:
         By recipe, the trained optimizers and their histories, in the order of the seeds.
@@ -45,7 +47,9 @@ def train_teachers(
         from joblib.externals.loky import BrokenProcessPool, get_reusable_executor
         from tqdm.auto import tqdm
 
-    jobs = [delayed(_train)(recipe, seed, folder, os.getpid()) for seed in seeds for recipe in recipes]
+    jobs = [
+        delayed(_train)(recipe, seed, folder, device, os.getpid()) for seed in seeds for recipe in recipes
+    ]
     histories: dict[Job, History] = {}
     errors: list[L2OError] = []
     with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
@@ -75,10 +79,12 @@ def train_teachers(
     }
 
 
-def _train(recipe: Recipe, seed: int, folder: str | Path, parent: int) -> tuple[Job, History | L2OError]:
+def _train(
+    recipe: Recipe, seed: int, folder: str | Path, device: str, parent: int
+) -> tuple[Job, History | L2OError]:
     if os.getpid() != parent:  # a single worker is this very process
         end_with(parent)
     try:
-        return (recipe.name, seed), recipe.train(seed, folder, progress=False)[1]
+        return (recipe.name, seed), recipe.train(seed, folder, progress=False, device=device)[1]
     except L2OError as error:
         return (recipe.name, seed), error

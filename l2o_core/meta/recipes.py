@@ -48,7 +48,12 @@ class Recipe:
     training: TrainingConfig
 
     def train(
-        self, seed: int = 0, folder: str | Path | None = None, progress: bool = True, **changes: Any
+        self,
+        seed: int = 0,
+        folder: str | Path | None = None,
+        progress: bool = True,
+        device: str = "cpu",
+        **changes: Any,
     ) -> tuple[LearnedOptimizer, History]:
         """Meta-train from scratch.
 
@@ -57,6 +62,7 @@ class Recipe:
             folder: For the weights (`<name>-<seed>.safetensors`) and a checkpoint from which a
                 killed training continues (`<name>-<seed>.pt`); None writes no file.
             progress: Show a progress bar.
+            device: Where the work is done, such as "cuda"; the optimizer itself is on the CPU.
             changes: Other values for options of `training`.
 
         Returns:
@@ -69,12 +75,12 @@ class Recipe:
         config = replace(self.training, seed=seed, **changes)
         torch.manual_seed(seed)
         optimizer = build(**self.model)
-        task = tasks.load(**self.task)
+        task = tasks.load(**self.task, device=device)
         path = self.path(folder, seed) if folder else None
         checkpoint = path and path.with_suffix(".pt")
         history = train(optimizer, task, config, checkpoint=checkpoint, progress=progress)
         if path:
-            record = {"recipe": self.name, "task": dict(self.task), "dataset": task.dataset}
+            record = {"recipe": self.name, "task": dict(self.task), "dataset": task.dataset, "device": device}
             models.save(path, optimizer, record | config.plain() | {"history": history.summary()})
         return optimizer, history
 

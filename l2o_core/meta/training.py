@@ -64,7 +64,7 @@ def meta_train(
 
     Args:
         optimizer: The learned optimizer, or equation, to be trained.
-        task: The optimizee.
+        task: The optimizee; its device is where the work is done. The optimizer ends on its own.
         seed: Of the instances, the coordinates and the epochs that imitate.
         epochs: Rollouts from fresh instances.
         steps: Optimizee steps of an epoch. Several numbers make a curriculum (Chen et al. 2020a): validation
@@ -134,6 +134,22 @@ def train(
     """`meta_train` with its options in one object."""
     if not any(True for _ in optimizer.parameters()):
         raise ConfigError("this optimizer has nothing to train: no constants, no weights")
+    there = optimizer.on(task.device)
+    history = _train(there, task, config, checkpoint, log, progress)
+    if there is not optimizer:
+        optimizer.load_state_dict(there.state_dict())
+    return history
+
+
+def _train(
+    optimizer: LearnedOptimizer,
+    task: Task,
+    config: TrainingConfig,
+    checkpoint: str | Path | None,
+    log: str | Path | None,
+    progress: bool,
+) -> History:
+    """`train` of an optimizer that is on the device of the task."""
     with optional_import("meta-training", extra="distill"):
         from tqdm.auto import tqdm
 

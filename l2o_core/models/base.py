@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +95,11 @@ class LearnedOptimizer(nn.Module, ABC):
         for part, value in zip(state, new, strict=True):
             if part.dim():
                 part[block] = value
+
+    def on(self, device: torch.device) -> Self:
+        """The optimizer itself, if it is on the device, else a copy of it there."""
+        here = all(tensor.device == device for tensor in (*self.parameters(), *self.buffers()))
+        return self if here else copy.deepcopy(self).to(device)
 
     def sample_gates(self, generator: torch.Generator | None) -> None:
         """Sample stochastic gates and hold them until the next call; None selects their expected value."""

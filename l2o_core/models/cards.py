@@ -20,7 +20,7 @@ by the recipe `{recipe}`.
 {chosen}
 {options}
 These are the weights after epoch {best_epoch}, which had the lowest mean loss on held-out instances of the
-training problem: {best_loss:.4g}. Meta-training took {minutes:.1f} minutes on one CPU core{trouble}.
+training problem: {best_loss:.4g}. Meta-training took {minutes:.1f} minutes on {device}{trouble}.
 
 ## Use
 
@@ -89,6 +89,7 @@ def _card(described: dict[str, Any]) -> str:
         best_epoch=best_epoch,
         best_loss=best_loss,
         minutes=history["seconds"] / 60,
+        device={"cpu": "one CPU core"}.get(device := training.get("device", "cpu"), f"one {device} device"),
         trouble=f"; {rolled_back} diverging epochs were rolled back" if rolled_back else "",
     )
 

@@ -17,7 +17,8 @@ class Task(ABC):
 
     I instances with n parameters each are one tensor `params [I, n]`; an optimizer sees them as N = I * n
     coordinates. `name` and `dataset` say which problem on which data, `layers` has the number of coordinates
-    of each layer of one instance, in order, and `part` the part of the data and seeds that it draws from.
+    of each layer of one instance, in order, `part` the part of the data and seeds that it draws from, and
+    `device` where its tensors are, and where optimizers work on it.
 
     Example:
         >>> from l2o_core import tasks
@@ -32,6 +33,7 @@ class Task(ABC):
     dataset: str
     layers: dict[str, int]
     part: str | None = None
+    device: torch.device = torch.device("cpu")
 
     @property
     def n(self) -> int:
@@ -45,7 +47,9 @@ class Task(ABC):
     @property
     def identity(self) -> dict[str, Any]:
         """What tells this problem from others, as a key for `storage.Cache`."""
-        return {"task": self.name, "dataset": self.dataset, "part": self.part, "layers": dict(self.layers)}
+        about = {"task": self.name, "dataset": self.dataset, "part": self.part, "layers": dict(self.layers)}
+        kind = self.device.type
+        return about if kind == "cpu" else about | {"device": kind}  # sums differ in their last digits
 
     @abstractmethod
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:

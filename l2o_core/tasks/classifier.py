@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from .. import data
+from ..arguments import find_device
 from ..storage import digest
 from .augmentation import shift_and_mirror
 from .base import Task
@@ -38,7 +39,7 @@ class Classifier(Task):
         download: Download the data set if it is not found.
 
     Raises:
-        ConfigError: For an unknown part.
+        ConfigError: For an unknown part, or a device that this machine lacks.
         DataError: Where the data set is not found.
     """
 
@@ -56,8 +57,9 @@ class Classifier(Task):
         device: str = "cpu",
         download: bool = False,
     ):
+        self.device = find_device(device)
         images = data.load(dataset, "train", download=download, part=part)
-        self.images, self.labels = images.images.to(device), images.labels.to(device)
+        self.images, self.labels = images.images.to(self.device), images.labels.to(self.device)
         self.name, self.dataset, self.shapes, self.part = name, images.name, shapes, part
         self.layers = {layer: prod(shape) for layer, shape in shapes.items()}
         self.batch, self.low, self.augment, self.init_std = batch, low, augment, init_std
@@ -75,13 +77,13 @@ class Classifier(Task):
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Starting points `[I, n]` ~ N(0, init_std^2)."""
-        return self.init_std * torch.randn(instances, self.n, generator=generator).to(self.images.device)
+        return self.init_std * torch.randn(instances, self.n, generator=generator).to(self.device)
 
     def batches(self, generator: torch.Generator, instances: int = 1) -> Iterator[Batch]:
         """Images `[I, B, C, H, W]` in [low, low + 1] and labels `[I, B]`, drawn for each instance."""
         while True:
             rows = torch.randint(len(self.labels), (instances, self.batch), generator=generator)
-            rows = rows.to(self.images.device)
+            rows = rows.to(self.device)
             images = self.images[rows]
             if self.augment:
                 images = shift_and_mirror(images, generator)

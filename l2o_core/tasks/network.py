@@ -62,7 +62,7 @@ class Network(Classifier):
             device=device,
             download=download,
         )
-        self.module.to(self.images.device)
+        self.module.to(self.device)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Network(Classifier):
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Starting points `[I, n]`, as the module initialises itself."""
         seeds = torch.randint(2**31, (instances,), generator=generator).tolist()
-        return torch.stack([self._initial(seed) for seed in seeds]).to(self.images.device)
+        return torch.stack([self._initial(seed) for seed in seeds]).to(self.device)
 
     def logits(self, weights: dict[str, Tensor], images: Tensor) -> Tensor:
         """Class scores `[I, B, classes]`."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import parts
+from ..arguments import find_device
 from .base import Task
 
 Instance = tuple[Tensor, Tensor, Tensor]
@@ -26,6 +27,9 @@ class Rastrigin(Task):
         device: Device of all tensors.
         part: Of the seeds: "train", "choose" or "report", which share no instance; None: as "train".
 
+    Raises:
+        ConfigError: For an unknown part, or a device that this machine lacks.
+
     Example:
         >>> Rastrigin(dim=10).layers
         {'x': 10}
@@ -36,7 +40,7 @@ class Rastrigin(Task):
 
     def __init__(self, dim: int = 10, device: str = "cpu", part: str | None = None):
         parts.check(part)
-        self.layers, self.device, self.part = {"x": dim}, device, part
+        self.layers, self.device, self.part = {"x": dim}, find_device(device), part
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Starting points `[I, dim]`."""

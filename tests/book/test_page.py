@@ -60,3 +60,10 @@ def test_a_page_that_was_split_off_shows_its_part_of_the_earlier_record(sol, cap
     assert page(show="recorded").record({"loss": 0.9}, **options).values["loss"] == 0.2
     records.save("sol", {"loss": 0.1}, **run, folder=folder)
     assert page(show="recorded").record({"loss": 0.9}, **options).values["loss"] == 0.1
+
+
+def test_a_page_asks_for_its_device_as_it_starts(small_book):
+    small_book("sol", source='# %% tags=["parameters"]\nprofile = "quick"\ndevice = "cpu"\n')
+    assert page(device="cpu").parameters["device"] == "cpu"
+    with pytest.raises(ConfigError, match="no NOWHERE device here; set device to cpu"):
+        page(device="nowhere")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from l2o_book import sources
+from l2o_book import sources, teachers
 from l2o_book.pipeline import Pipeline
 
 from l2o_core import distiller, meta, models, tasks
@@ -78,6 +78,16 @@ class TestTeacher:
         models.save(pipeline.folder / "rp_small_extra" / "p1-7.safetensors", mine)
         found = pipeline.teacher("rp_small_extra", "p1", 7)
         assert all(torch.equal(a, b) for a, b in zip(mine.parameters(), found.parameters(), strict=True))
+
+
+def test_teachers_and_rows_are_made_on_its_device(tmp_path):
+    elsewhere = Pipeline(tmp_path, device="nowhere")
+    with pytest.raises(ConfigError, match="no NOWHERE device here"):
+        elsewhere.trajectories(SGD, "p1", 0)
+    with pytest.raises(ConfigError, match="no NOWHERE device here"):
+        elsewhere.teacher("rp", "p1", 0)
+    with pytest.raises(ConfigError, match="no NOWHERE device here"):
+        teachers.trained([meta.recipes.load("rp/p1")], [0], tmp_path, workers=1, device="nowhere")
 
 
 class TestWatch:

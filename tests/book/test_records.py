@@ -158,3 +158,11 @@ def test_what_a_run_used_is_in_its_record(tmp_path):
     sources.TracedCache(tmp_path).call("losses", {"a": 1}, lambda: 3)
     assert sources.used()["losses"]["from cache"] == 1
     sources.forget()
+
+
+def test_the_machine_is_what_the_device_asked_for(tmp_path):
+    record = save({}, tmp_path, parameters={"device": "cpu"})
+    with mock.patch.dict(record.hardware, cores=2, cpu="A", gpu="B"):
+        assert record.machine == "2 cores (A)"
+        with mock.patch.dict(record.parameters, device="cuda"):
+            assert record.machine == "B"
