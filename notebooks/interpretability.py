@@ -51,7 +51,7 @@ from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.problems import original, title
 from l2o_book.records import plural
-from l2o_book.tables import NOT_RECORDED, Published, listed, mean_std, median_time
+from l2o_book.tables import NOT_RECORDED, Published, listed, mean_std
 from l2o_book.teachers import RECIPES
 from matplotlib import pyplot as plt
 
@@ -82,8 +82,8 @@ tpf = metrics.temporal_perception_field
 # The *mapping complexity* (MC) is, in the paper, the complexity of the smallest equation that differs from the network by
 # less than a threshold; which threshold is not said. Here it is the number of nodes of the smallest distilled equation
 # that reaches a given $R^2$, the parameter `close`. It counts every operator, variable and constant. It depends on the
-# search: a longer one may find a smaller equation. Where no equation of a front is that close, MC is not reached; all that
-# is known is that it is above what was found, and in comparisons it counts as the largest.
+# search: a longer one may find a smaller equation. Where no equation of a front is that close, MC is not reached, and in
+# comparisons it counts as one node more than the largest equation that was searched.
 #
 # Beside it we give the *relative* MC, the smallest equation whose $R^2$ is within 0.05 of the best on the front. It always
 # exists, but where no equation explains a network well, a small one is soon within 0.05. Both are read off the rows that
@@ -244,7 +244,7 @@ def described(case: tuple[str, str, int]) -> dict:
 
 
 own = {"problems": [*studied], "time_limit": time_limit, "inits": inits}
-own["close"] = close
+own |= {"close": close, "max_complexity": max_complexity}
 own["described"] = {
     label: {
         problem: [described((label, problem, seed)) for seed in taught]
@@ -335,13 +335,13 @@ kind = f"MC, at an $R^2$ of {run['close']:g}," if "close" in run else "relative 
 
 def size(entry: dict) -> float:
     """The complexity of the paper's definition; older records have the relative one."""
-    found = entry.get("mc at", entry["mc"])
-    return np.inf if found is None else found
+    return evidence.complexity(run, entry) if "mc at" in entry else entry["mc"]
 
 
 def nodes(count: float) -> str:
     """A complexity in words."""
-    return f"{count:.0f} nodes" if np.isfinite(count) else "more than was searched"
+    above = count > run.get("max_complexity", count)
+    return "more than was searched" if above else f"{count:.0f} nodes"
 
 
 middle = {label: np.median([*map(size, entries[label])]) for label in labels}
@@ -542,7 +542,7 @@ plots.table(
         {
             "what": name,
             "published": Published("SymL2O Table 6").cell("TPF and MC", "time"),
-            "median": median_time(found) if found else NOT_RECORDED,
+            "median": f"{np.median(found):.2g} s" if found else NOT_RECORDED,
             "longest": f"{max(found):.2g} s" if found else NOT_RECORDED,
             "within a second": str(decided["times"][name]),
         }

@@ -6,7 +6,6 @@ comparison}}, with Holm's correction within each table. `book/claims.yml` names 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -128,8 +127,8 @@ def reading_equations(record: Record) -> Tables:
 def of_teacher(record: Record, label: str, what: str) -> list[float]:
     """A number for each training seed: "tpf", "mc" or mean loss ("near") on P2, or end loss ("end") on P3.
 
-    A complexity is that of the paper, infinite where no equation is close enough; of older records, the one
-    that is relative to the best equation. The loss of a run that diverged is not a number.
+    The complexity of older records is relative to the best equation. The loss of a run that diverged is not a
+    number.
     """
     run = record.values
     if what == "end":
@@ -140,8 +139,13 @@ def of_teacher(record: Record, label: str, what: str) -> list[float]:
     here = next(problem for problem in run["problems"] if original(problem) == "p2")
     described = run["described"][label][here]
     if what == "mc" and "mc at" in described[0]:
-        return [math.inf if entry["mc at"] is None else entry["mc at"] for entry in described]
+        return [complexity(run, entry) for entry in described]
     return [float(np.max(entry[what])) for entry in described]
+
+
+def complexity(run: Mapping[str, Any], entry: Mapping[str, Any]) -> float:
+    """The paper's complexity of a teacher; one node more than was searched where no equation is close."""
+    return run["max_complexity"] + 1 if entry["mc at"] is None else entry["mc at"]
 
 
 def interpretability(record: Record) -> Tables:

@@ -1,7 +1,6 @@
 """Comparisons of a record: the paper's complexity, runs that diverged, and times."""
 
 import dataclasses
-import math
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,16 @@ def record():
         label: {"p2": [entry | added | {"mc at": None if label == "RPSmall" else 10} for entry in of["p2"]]}
         for label, of in found.values["described"].items()
     }
-    return dataclasses.replace(found, values=found.values | {"problems": ["p2"], "described": described})
+    values = {"problems": ["p2"], "described": described, "max_complexity": 200}
+    return dataclasses.replace(found, values=found.values | values)
 
 
 def test_a_complexity_that_is_not_reached_is_the_largest(record):
-    assert evidence.of_teacher(record, "RPSmall", "mc") == [math.inf] * len(record.seeds)
+    assert evidence.of_teacher(record, "RPSmall", "mc") == [201] * len(record.seeds)
     assert evidence.of_teacher(record, "DM", "mc") == [10] * len(record.seeds)
+    found = evidence.interpretability(record)["claims"]["RPSmallExtra is less complex than RPSmall"]
+    assert found.difference == 10 - 201
+    assert found.verdict == verdicts.REPRODUCED
 
 
 def test_older_records_have_the_relative_complexity():
