@@ -36,16 +36,16 @@ def main() -> int:
         print(f"{' or '.join(REAL)} is not here, so digits stands in, and P3 and P4 are left out")
     for profile in PROFILES:
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="l2o-profiles-") as folder:
-            book = Path(folder)
-            copy(book)
-            shrink_recipes(book / "l2o_core" / "meta" / "recipes.yml", toy["training"], stand_ins)
-            shrink_sources(book, toy["sources"])
-            shrink_profile(book, profile, toy, stand_ins)
-            names = [file.stem for file in sorted((book / "profiles" / profile).glob("*.yml"))]
-            command = [str(Path(sys.executable).with_name("l2o")), "reproduce", *names, "--profile", profile]
-            if subprocess.run(command, env=environment(book), cwd=book, check=False).returncode:
-                failed.append(profile)
+        book = Path(tempfile.mkdtemp(prefix=f"l2o-{profile}-"))
+        copy(book)
+        shrink_recipes(book / "l2o_core" / "meta" / "recipes.yml", toy["training"], stand_ins)
+        shrink_sources(book, toy["sources"])
+        names = shrink_profile(book, profile, toy, stand_ins)
+        command = [str(Path(sys.executable).with_name("l2o")), "reproduce", *names, "--profile", profile]
+        if subprocess.run(command, env=environment(book), cwd=book, check=False).returncode:
+            failed.append(profile)  # the logs stay
+        else:
+            shutil.rmtree(book)
         print(f"profile {profile}, at toy sizes: {time.monotonic() - started:.0f} s", flush=True)
     return 1 if failed else 0
 
@@ -93,9 +93,10 @@ def shrink_sources(book: Path, changes: dict[str, dict[str, str]]) -> None:
         (book / name).write_text(source, encoding="utf-8")
 
 
-def shrink_profile(book: Path, profile: str, toy: dict, stand_ins: dict) -> None:
-    """Write the toy values into the copied profile, notebook by notebook."""
-    for file in sorted((book / "profiles" / profile).glob("*.yml")):
+def shrink_profile(book: Path, profile: str, toy: dict, stand_ins: dict) -> list[str]:
+    """Write the toy values into the copied profile; returns the notebooks that it has values for."""
+    files = sorted((book / "profiles" / profile).glob("*.yml"))
+    for file in files:
         name, own = file.stem, toy["notebooks"].get(file.stem, {})
         known = profiles.parameters(book, name)
         if strays := own.keys() - known.keys():
@@ -105,6 +106,7 @@ def shrink_profile(book: Path, profile: str, toy: dict, stand_ins: dict) -> None
         }
         values = {key: available(value, stand_ins) for key, value in values.items()}
         file.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    return [file.stem for file in files]
 
 
 def available(value: object, stand_ins: dict) -> object:
