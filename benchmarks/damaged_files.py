@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from l2o_book import plain_yaml, plan, records
+from l2o_book import plan, records
 
-from l2o_core import data, models
+from l2o_core import data, models, plain_yaml
 from l2o_core.distiller import Dataset, ParetoFront
 from l2o_core.errors import L2OError
 from l2o_core.models.cards import card

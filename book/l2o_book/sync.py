@@ -13,9 +13,8 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-import yaml
 
-from .checkout import book_root
+from .checkout import book_root, repository
 from .first_cell import first_cell, is_first_cell
 
 
@@ -24,9 +23,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a pair is out of step")
     check = parser.parse_args().check
-    folder = book_root() / "notebooks"
-    repository = yaml.safe_load((folder.parent / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    texts = {path: paired(path, repository) for path in sorted(folder.glob("*.py"))}
+    root = book_root()
+    folder, home = root / "notebooks", repository(root)
+    texts = {path: paired(path, home) for path in sorted(folder.glob("*.py"))}
     stale = [path for path, text in texts.items() if text != _text(path.with_suffix(".ipynb"))]
     orphans = [path for path in sorted(folder.glob("*.ipynb")) if not path.with_suffix(".py").is_file()]
     for path in orphans:

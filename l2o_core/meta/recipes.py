@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
-from .. import models, tasks
+from .. import models, plain_yaml, tasks
 from ..errors import ConfigError, did_you_mean
 from ..models.base import LearnedOptimizer
 from .config import TrainingConfig
@@ -159,4 +158,4 @@ def teacher(name: str, seed: int | None = None, folder: str | Path | None = None
 
 @cache
 def _read() -> dict[str, dict[str, Any]]:
-    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return plain_yaml.read(FILE)
