@@ -77,7 +77,7 @@ NETWORKS = {
 def record_gradients(seed: int) -> tuple[np.ndarray, str]:
     """Scaled, limited gradients [steps, coordinates] of one run; the data's name."""
     torch.manual_seed(seed)
-    images, model = data.load(dataset), NETWORKS[network]()
+    images, model = data.load(dataset, part="report"), NETWORKS[network]()
     sgd = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     chosen = [torch.randperm(p.numel())[:per_tensor] for p in model.parameters()]
     history = []

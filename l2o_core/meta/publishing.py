@@ -27,15 +27,15 @@ def publish(name: str, seeds: Sequence[int], folder: str | Path, target: str | P
 
     Raises:
         ConfigError: Where a seed has not been trained.
-        CheckpointError: Where its file is damaged.
+        CheckpointError: Where its file is damaged, or of another recipe.
     """
     recipe = recipes.load(name)
-    paths = {seed: recipe.path(folder, seed) for seed in seeds}
-    trained = {seed: models.describe(path)["training"] for seed, path in paths.items()}
+    optimizers = {seed: recipe.read(folder, seed) for seed in seeds}
+    trained = {seed: models.describe(recipe.path(folder, seed))["training"] for seed in seeds}
     losses = {seed: training["history"]["best"][1] for seed, training in trained.items()}
     stages = {seed: len(training["history"]["stages"]) for seed, training in trained.items()}
     best = min(losses, key=lambda seed: (-stages[seed], losses[seed]))
     chosen = trained[best] | {"candidates": losses}
-    path = models.save(Path(target) / f"{name}.safetensors", models.load(paths[best]), chosen)
+    path = models.save(Path(target) / f"{name}.safetensors", optimizers[best], chosen)
     path.with_suffix(".md").write_text(models.card(path), encoding="utf-8")
     return path
