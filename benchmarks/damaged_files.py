@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import io
 import os
 import pickle
 import random
@@ -21,18 +22,48 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import torch
-from l2o_book import plain_yaml, plan, records
+from l2o_book import checkout, claims, plan, profiles, records, runs, sync, tables
+from l2o_book.jobs import Job, Outcome
+from PIL import Image
 
 from l2o_core import data, models
-from l2o_core.distiller import Dataset, ParetoFront
-from l2o_core.errors import L2OError
+from l2o_core.distiller import Dataset, ParetoFront, read_hall_of_fame
+from l2o_core.errors import DataError, L2OError
 from l2o_core.models.cards import card
 from l2o_core.storage import TENSORS, Checkpoint
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), dtype=np.uint8)
 LABELS = np.arange(20, dtype=np.uint8) % 10
+
+
+NOTEBOOK = b"""# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent,ipynb
+# ---
+
+# %% [markdown]
+# # A page
+
+# %% tags=["parameters"]
+seed = 0
+rates = [0.1, 0.2]
+
+# %%
+print(seed)  # name="tab-a"
+"""
+CLAIMS = b"""claims:
+- {id: one, paper: SOL, where: Table 1, claim: It works, published: [T / A], anchor: tab-a,
+  record: every build, verdict: reproduced, because: It is drawn}
+- {id: two, paper: SymL2O, where: Table 2, claim: It wins, published: in words,
+  verdict: not run, because: no time}
+scales: {one: small}
+faults: {one: {commit: abc, notes: [a, b]}}
+"""
+HALL = b'Complexity,Loss,Equation\n1,1.5,x0\n7,0.5,"x0 + square(1.5 * x1) / x0"\n9,0.25,exp(x0) - x1 ^ 2\n'
 
 
 @dataclass
@@ -86,6 +117,19 @@ def kinds(folder: Path) -> list[Kind]:
     put("MNIST/raw/train-labels-idx1-ubyte.gz", gzip.compress(raw["labels-idx1"]))
     put("MNIST/raw/t10k-labels-idx1-ubyte", raw["labels-idx1"])
     zipped = "MNIST/raw/train-images-idx3-ubyte.gz"
+    strip, labels = io.BytesIO(), io.BytesIO()
+    Image.fromarray(PIXELS.transpose(0, 2, 3, 1).reshape(-1, 32, 3)).save(strip, "webp", lossless=True)
+    np.save(labels, LABELS)
+    job = Job("a", "a", "quick", {}, {}, "", "key")
+    executed = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(1)", id="one")])
+
+    def finished() -> Any:
+        """What a build shows of a notebook that has not changed; one that is damaged runs again."""
+        run = runs.earlier(folder, job, folder / "a.ipynb")
+        if run is None:
+            raise DataError("it runs again")
+        return nbformat.read(run.path, as_version=4)
+
     toc = b"root: intro\nparts:\n- chapters:\n  - file: notebooks/a\n"
     return [
         Kind("checkpoint", folder / "run.pt", checkpoint.load),
@@ -97,10 +141,43 @@ def kinds(folder: Path) -> list[Kind]:
         Kind("front", put("f.json", entry.encode()), lambda: ParetoFront.load(folder / "f.json")),
         Kind("record", folder / "results/quick/e.json", lambda: records.load("e", "quick")),
         Kind(
-            "profile",
-            put("p.yml", b"seed: 1\nseeds: [1, 2]\nrate: 1.0e-3\nname: {a: 'b'}\nwhen: 2020-01-01\n"),
-            lambda: plain_yaml.read(folder / "p.yml"),
+            "notebook",
+            put("notebooks/a.py", NOTEBOOK),
+            lambda: sync.paired(folder / "notebooks" / "a.py", {"url": "x", "branch": "y"}),
         ),
+        Kind("parameters", folder / "notebooks/a.py", lambda: profiles.parameters(folder, "a")),
+        Kind(
+            "profile",
+            put("profiles/quick.yml", b"seed: 1\nrates: [1, 2.5]\nresources: {GPU: 1}\nwhen: 2020-01-01\n"),
+            lambda: (profiles.settings(folder, "a", "quick", {}), profiles.resources(folder, "a", "quick")),
+        ),
+        Kind(
+            "executed notebook",
+            runs.store(
+                folder, job, Outcome(nbformat.writes(executed), {}, 1.0, "here"), folder / "a.ipynb"
+            ).path,
+            finished,
+        ),
+        Kind(
+            "published.yml",
+            put(
+                "book/published.yml", b"T: {paper: x, unit: {y: s}, rows: {A: {x: 1.0 \xc2\xb1 0.1, y: n}}}\n"
+            ),
+            lambda: (tables._read.cache_clear(), tables.Published("T").frame),
+        ),
+        Kind(
+            "claims.yml",
+            put("book/claims.yml", CLAIMS),
+            lambda: (claims._read.cache_clear(), claims.load.cache_clear(), claims.load(folder)),
+        ),
+        Kind(
+            "_config.yml",
+            put("_config.yml", b"title: x\nrepository:\n  url: https://x\n  branch: main\n"),
+            lambda: checkout.repository(folder),
+        ),
+        Kind("hall of fame", put("h.csv", HALL), lambda: read_hall_of_fame(folder / "h.csv")),
+        Kind("WebP", put("CIFAR10/train_000.webp", strip.getvalue()), lambda: data.load("cifar10")),
+        Kind("labels", put("CIFAR10/train_labels.npy", labels.getvalue()), lambda: data.load("cifar10")),
         Kind("table of contents", put("_toc.yml", toc), lambda: plan.notebooks(folder)),
         Kind("MNIST", put(mnist, raw["images-idx3"]), lambda: data.load("mnist", "test")),
         Kind("MNIST .gz", put(zipped, gzip.compress(raw["images-idx3"])), lambda: data.load("mnist")),
@@ -164,13 +241,15 @@ def try_kind(kind: Kind, files: int, seconds: float, seed: int, heads: list[byte
     return found
 
 
-def campaign(folder: Path, files: int, seconds: float, seed: int) -> Iterator[tuple[str, Found]]:
-    """All kinds, one after the other."""
+def campaign(
+    folder: Path, files: int, seconds: float, seed: int, wanted: str = ""
+) -> Iterator[tuple[str, Found]]:
+    """All kinds whose name has the text `wanted`, one after the other."""
     every = kinds(folder)
     heads = [kind.file.read_bytes()[:40] for kind in every]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for kind in every:
+        for kind in [kind for kind in every if wanted in kind.name]:
             yield kind.name, try_kind(kind, files, seconds, seed, heads)
 
 
@@ -179,9 +258,10 @@ if __name__ == "__main__":
     parser.add_argument("--files", type=int, default=10_000, help="damaged files of each kind")
     parser.add_argument("--seconds", type=float, default=600.0, help="at most, for each kind")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kind", default="", help="only kinds with this text in their name")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        for kind, found in campaign(Path(name), options.files, options.seconds, options.seed):
+        for kind, found in campaign(Path(name), options.files, options.seconds, options.seed, options.kind):
             print(
                 f"{kind:<18} {found.tried:>6} files, {found.refused:>6} refused, "
                 f"{len(found.bare)} bare errors, slowest {found.slowest:.2f} s, {found.grown:.0f} MB",

@@ -1,24 +1,57 @@
-"""Options: against the types that a signature names, and devices against what this machine has."""
+"""Options as plain Python values of the right type, and devices that this machine has."""
 
 from __future__ import annotations
 
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
 
-KINDS: Mapping[str, tuple[type, str]] = {
-    "int": (Integral, "a whole number"),
-    "float": (Real, "a finite number"),
-    "bool": (bool, "True or False"),
-    "str": (str, "text"),
-}
+LARGEST_SEED = 2**31 - 1
+"""Of a search or of recorded rows, whatever draws from it."""
+
+
+def whole(name: str, value: Any, least: int | None = None) -> int:
+    """A whole number, of at least `least`. ConfigError for anything else, True and 3.0 among it."""
+    if isinstance(value, Integral) and not isinstance(value, bool) and (least is None or int(value) >= least):
+        return int(value)
+    bound = "" if least is None else f", {least} or more"
+    raise ConfigError(f"{name} must be a whole number{bound}, not {value!r:.60}")
+
+
+def finite(name: str, value: Any) -> float:
+    """A finite number. ConfigError for anything else."""
+    if math.isfinite(number := _real(value)):
+        return number
+    raise ConfigError(f"{name} must be a finite number, not {value!r:.60}")
+
+
+def positive(name: str, value: Any, unit: str, infinite: bool = False) -> float:
+    """A positive number. ConfigError for anything else."""
+    number = _real(value)
+    if 0 < number < math.inf or (infinite and number == math.inf):
+        return number
+    raise ConfigError(f"{name} must be a positive number of {unit}, not {value!r:.60}")
+
+
+def seed(name: str, value: Any) -> int:
+    """A seed from anything that scikit-learn takes as `random_state`: None and generators draw one."""
+    if value is None:
+        value = np.random.default_rng()
+    if isinstance(value, np.random.Generator):
+        return int(value.integers(LARGEST_SEED))
+    if isinstance(value, np.random.RandomState):
+        return int(value.randint(LARGEST_SEED))
+    return whole(name, value, 0)
 
 
 def check_types(function: Callable[..., Any], values: Mapping[str, Any]) -> None:
@@ -29,12 +62,8 @@ def check_types(function: Callable[..., Any], values: Mapping[str, Any]) -> None
     for name, parameter in inspect.signature(function).parameters.items():
         kind, *others = str(parameter.annotation).split(" | ")
         value = values.get(name, parameter.default)
-        if kind not in KINDS or others not in ([], ["None"]) or (others and value is None):
-            continue
-        wanted, words = KINDS[kind]
-        fits = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
-        if not fits or (wanted is Real and not _finite(value)):
-            raise ConfigError(f"{name} must be {words}, not {value!r:.60}")
+        if kind in CHECKS and others in ([], ["None"]) and not (others and value is None):
+            CHECKS[kind](name, value)
 
 
 def find_device(name: str | torch.device) -> torch.device:
@@ -47,8 +76,29 @@ def find_device(name: str | torch.device) -> torch.device:
         raise ConfigError(f"no {str(name).upper():.20} device here; set device to cpu") from None
 
 
-def _finite(value: Any) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer that no float holds
-        return False
+def _flag(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ConfigError(f"{name} must be True or False, not {value!r:.60}")
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise ConfigError(f"{name} must be text, not {value!r:.60}")
+
+
+def _real(value: Any) -> float:
+    """A real number as a float; nan for anything else, an integer that no float holds among it."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            return float(value)
+    return math.nan
+
+
+CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "int": whole,
+    "float": finite,
+    "bool": _flag,
+    "str": _text,
+}

@@ -11,15 +11,15 @@ refuses a folder with one split or with gzipped files, and both take as long to 
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import pickle
-import struct
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -27,17 +27,13 @@ from torch import Tensor
 
 from . import parts
 from .errors import ConfigError, DataError, optional_import
+from .storage import bounded
 
 __all__ = ["NAMES", "SPLITS", "ImageData", "load", "roots"]
 
 SPLITS = ("train", "test")
 _Arrays = tuple[np.ndarray, np.ndarray]
 _LARGEST = 50_000 * (2 + 3072) + 1_000_000  # bytes of the largest file, and something for its header
-_FAULTS = (
-    *(OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error),
-    *(RecursionError, OverflowError, MemoryError, AssertionError, pickle.UnpicklingError),
-    *(struct.error, SystemError),
-)
 
 
 @dataclass(frozen=True)
@@ -118,7 +114,7 @@ def _find(name: str, split: str, download: bool) -> _Arrays:
         for pattern, read in _LAYOUTS[name]:
             files = sorted(root.glob(pattern.format(split=split, idx=_IDX[split], batch=_BATCH[split])))
             if files:
-                return _guarded(read, files)
+                return read(files)
     title = _KNOWN[name][0]
     if not download:
         looked = " and ".join(str(root) for root in roots())
@@ -130,16 +126,15 @@ def _find(name: str, split: str, download: bool) -> _Arrays:
     return _find(name, split, download=False)
 
 
-def _guarded(read: Callable[[list[Path]], _Arrays], files: list[Path]) -> _Arrays:
-    file = files[0]
+@contextmanager
+def _reading(file: Path) -> Iterator[bytes]:
+    """The content of a file, as far as the largest goes; whatever goes wrong with it bears its name."""
+    opened: Callable[..., Any] = gzip.open if file.suffix == ".gz" else open
     try:
-        for file in files:
-            if file.stat().st_size > _LARGEST:
-                raise ValueError("it is larger than any file of this data set")
-        return read(files)
-    except DataError:
-        raise
-    except _FAULTS as error:
+        with opened(file, "rb") as stream:
+            content = bounded(stream, _LARGEST)
+        yield content
+    except Exception as error:  # a damaged file may fail in any way: in its headers, compression, sizes
         raise DataError(f"cannot read {file}: {str(error)[:200]}; delete it and fetch it again") from error
 
 
@@ -172,14 +167,13 @@ def _read_idx(files: list[Path]) -> _Arrays:
         (path, 2051),
         (path.with_name(path.name.replace("images-idx3", "labels-idx1")), 2049),
     ):
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-            raw = stream.read(_LARGEST + 1)
-        dimensions = magic % 256
-        found, *shape = np.frombuffer(raw, ">u4", count=1 + dimensions).tolist()
-        content = np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions)
-        if found != magic or len(content) != math.prod(shape) or shape[1:] not in ([], [28, 28]):
-            raise DataError(f"cannot read {file}: its header does not fit it; delete it and fetch it again")
-        arrays.append(content.reshape(shape))
+        with _reading(file) as raw:
+            dimensions = magic % 256
+            found, *shape = np.frombuffer(raw, ">u4", count=1 + dimensions).tolist()
+            content = np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions)
+            if found != magic or len(content) != math.prod(shape) or shape[1:] not in ([], [28, 28]):
+                raise ValueError("its header does not fit it")
+            arrays.append(content.reshape(shape))
     return arrays[0][:, None], arrays[1]
 
 
@@ -187,44 +181,45 @@ def _read_webp(files: list[Path]) -> _Arrays:
     with optional_import("reading WebP images", extra="distill"):
         from PIL import Image
 
-    images = []
+    images, left = [], 32 * 50_000
     for file in files:
-        try:
-            with Image.open(file, formats=["WEBP"]) as strip:
-                if strip.width != 32 or strip.height > 32 * 50_000:
-                    raise ValueError(f"{strip.width} x {strip.height} pixels are no strip of images")
-                images.append(np.asarray(strip.convert("RGB")).reshape(-1, 32, 32, 3))
-        except (*_FAULTS, Image.DecompressionBombError, SyntaxError) as error:
-            raise DataError(f"cannot read {file}: {str(error)[:200]}; fetch it again") from error
+        with _reading(file) as content:
+            strip = Image.open(io.BytesIO(content), formats=["WEBP"])
+            left -= strip.height
+            if strip.width != 32 or left < 0:
+                raise ValueError(f"{strip.width} x {strip.height} pixels are no strip of images")
+            images.append(np.asarray(strip.convert("RGB")).reshape(-1, 32, 32, 3))
     labels = files[0].with_name(files[0].name.split("_")[0] + "_labels.npy")
-    try:
-        numbers = np.array(np.load(labels, mmap_mode="r", allow_pickle=False))  # a map checks sizes first
+    with _reading(labels) as content:
+        numbers = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
         if numbers.ndim != 1:
             raise ValueError(f"labels are one row of integers, not {numbers.dtype} {numbers.shape}")
-    except (*_FAULTS, SyntaxError) as error:
-        raise DataError(f"cannot read {labels}: {str(error)[:200]}; fetch it again") from error
     return np.concatenate(images).transpose(0, 3, 1, 2), numbers
 
 
 def _read_binary(files: list[Path]) -> _Arrays:
     """CIFAR's binary version: rows of label byte(s), the fine one last, and 3072 pixels."""
     label_bytes = 2 if "100" in files[0].parent.name else 1
-    rows = np.concatenate([np.fromfile(file, np.uint8).reshape(-1, label_bytes + 3072) for file in files])
+    parts = []
+    for file in files:
+        with _reading(file) as content:
+            parts.append(np.frombuffer(content, np.uint8).reshape(-1, label_bytes + 3072))
+    rows = np.concatenate(parts)
     return rows[:, label_bytes:].reshape(-1, 3, 32, 32), rows[:, label_bytes - 1]
 
 
 def _read_pickles(files: list[Path]) -> _Arrays:
     images, labels = [], []
     for file in files:
-        with file.open("rb") as stream:
-            batch = _ArrayUnpickler(stream, encoding="bytes").load()
-        pixels, numbers = batch[b"data"], batch.get(b"fine_labels", batch.get(b"labels"))
-        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
-            raise DataError(f"cannot read {file}: its images are no bytes; delete it and fetch it again")
-        if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
-            raise DataError(f"cannot read {file}: its labels are no integers; delete it and fetch it again")
-        images.append(pixels.reshape(-1, 3, 32, 32))
-        labels.append(np.asarray(numbers))
+        with _reading(file) as content:
+            batch = _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
+            pixels, numbers = batch[b"data"], batch.get(b"fine_labels", batch.get(b"labels"))
+            if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
+                raise ValueError("its images are no bytes")
+            if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+                raise ValueError("its labels are no integers")
+            images.append(pixels.reshape(-1, 3, 32, 32))
+            labels.append(np.asarray(numbers))
     return np.concatenate(images), np.concatenate(labels)
 
 

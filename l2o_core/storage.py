@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import IO, Any, AnyStr, Generic, TypeVar
 
 import numpy as np
 
@@ -70,10 +70,15 @@ def read_text(path: str | Path, largest: int = LARGEST_TEXT, encoding: str = "ut
         'g + m'
     """
     with open(path, encoding=encoding) as file:
-        text = file.read(largest + 1)
-    if len(text) > largest:
-        raise OSError(f"it has more than {largest} characters")
-    return text
+        return bounded(file, largest)
+
+
+def bounded(file: IO[AnyStr], largest: int) -> AnyStr:
+    """All that follows in an open file, or OSError if it is longer than `largest`."""
+    content = file.read(largest + 1)
+    if len(content) > largest:
+        raise OSError(f"it has more than {largest} {'characters' if isinstance(content, str) else 'bytes'}")
+    return content
 
 
 @contextmanager
@@ -272,6 +277,15 @@ def _seal(content: bytes | memoryview) -> bytes:
     return SEAL + hashlib.sha256(content).digest()
 
 
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """In words, the fields in which what a file says of itself is not what is wanted; empty for none."""
+    return "; ".join(
+        f"{key}: {there.get(key)!r:.200} there, {here.get(key)!r:.200} here"
+        for key in {**here, **there}
+        if here.get(key) != there.get(key)
+    )
+
+
 TENSORS: Format[Any] = Format(".pt", _save_tensors, _load_tensors)
 """Tensors, numbers and text, in dictionaries and lists."""
 
@@ -301,13 +315,9 @@ class Checkpoint:
         theirs = saved["identity"]
         if not isinstance(theirs, dict):
             raise self.damaged("its identity is no mapping")
-        different = [key for key in self.identity | theirs if self.identity.get(key) != theirs.get(key)]
-        if different:
-            details = "; ".join(
-                f"{key}: {theirs.get(key)!r} there, {self.identity.get(key)!r} here" for key in different
-            )
+        if different := differences(theirs, self.identity):
             raise CheckpointError(
-                f"{self.path} belongs to another run ({details}); choose another checkpoint file"
+                f"{self.path} belongs to another run ({different}); choose another checkpoint file"
             )
         return saved["content"]
 

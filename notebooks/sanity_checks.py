@@ -79,7 +79,8 @@ NETWORKS = {
 def record_gradients(seed: int) -> tuple[np.ndarray, str]:
     """Scaled, limited gradients [steps, coordinates] of one run; the data's name."""
     torch.manual_seed(seed)
-    images, model = data.load(dataset), NETWORKS[network]().to(device)
+    images = data.load(dataset, part="report")
+    model = NETWORKS[network]().to(device)
     sgd = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     chosen = [torch.randperm(p.numel())[:per_tensor] for p in model.parameters()]
     history = []

@@ -94,6 +94,22 @@ def test_a_file_cut_short_is_named(root):
         data.load("cifar10", "test")
 
 
+@pytest.mark.parametrize("write", [write_webp, write_binary, write_pickle])
+def test_files_larger_than_any_of_the_data_set_are_not_read(root, write, monkeypatch):
+    write(root)
+    monkeypatch.setattr(data, "_LARGEST", 100)
+    with pytest.raises(DataError, match="it has more than 100 bytes"):
+        data.load("cifar10", "test")
+
+
+def test_a_strip_of_labels_of_any_size_is_not_read(root):
+    write_webp(root)
+    with (root / "CIFAR10" / "test_labels.npy").open("r+b") as file:
+        file.truncate(2**40)
+    with pytest.raises(DataError, match=r"test_labels\.npy: it has more than"):
+        data.load("cifar10", "test")
+
+
 def test_missing_data_says_where_it_looked_and_what_to_do(root, tmp_path):
     with pytest.raises(DataError, match="download=True") as error:
         data.load("cifar10")

@@ -6,10 +6,11 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 LIBRARY = Path(__file__).parents[1] / "l2o_core"
-GROUND = {"arguments", "errors", "processes", "processors", "storage"}
+GROUND = {"arguments", "errors", "plain_yaml", "processes", "processors", "storage"}
 BELOW = {  # the rooms that each room may import
     "errors": set(),
     "arguments": {"errors"},
+    "plain_yaml": {"errors", "storage"},
     "processes": set(),
     "processors": set(),
     "storage": {"errors"},
@@ -18,7 +19,7 @@ BELOW = {  # the rooms that each room may import
     "features": GROUND,
     "parts": {"errors"},
     "data": {*GROUND, "parts", "torchvision_ops"},
-    "optim": {"errors", "expressions", "features"},
+    "optim": {"errors", "expressions", "features", "plain_yaml"},
     "models": {*GROUND, "expressions", "features"},
     "tasks": {*GROUND, "data", "parts", "torchvision_ops"},
     "meta": {*GROUND, "expressions", "features", "models", "tasks"},

@@ -18,13 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
-import yaml
 
 import l2o_core
+from l2o_core import plain_yaml
 from l2o_core.errors import ConfigError, L2OError
 
 from . import claims, findings, plan, progress, record_pages, reproduce, runs, staging
-from .checkout import book_root
+from .checkout import book_root, repository
 from .runs import Run
 
 MATHJAX = ("es5/tex-chtml.js", "es5/output/chtml/fonts/woff-v2/*", "es5/input/tex/extensions/*.js", "LICENSE")
@@ -74,7 +74,7 @@ def say(line: str) -> None:
 
 def contents(root: Path) -> list[str]:
     """The pages of _toc.yml; ConfigError if one has no source, or a notebook is not among them."""
-    pages = plan.pages(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
+    pages = plan.pages(plain_yaml.read(root / "_toc.yml"))
     sources = {f"notebooks/{name}" for name in plan.notebooks(root)}
     for page in pages:
         if page not in sources and not (root / f"{page}.md").is_file():
@@ -97,16 +97,16 @@ def stage(root: Path, done: Sequence[Run], site: Path) -> None:
             shutil.copy(root / "book" / name, site / "book" / name)
     (site / "book" / "static").mkdir(exist_ok=True)
     copy_mathjax(site / "book" / "static" / "mathjax")
-    repository = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
+    home = repository(root)
     shown = {(claim.shown.experiment, claim.shown.profile) for claim in claims.load() if claim.shown}
     for run in done:
         executed = nbformat.read(run.path, as_version=4)
         shown |= staging.recorded(executed)
-    shown = {each for each in shown if record_pages.write(root, site, *each, repository)}
+    shown = {each for each in shown if record_pages.write(root, site, *each, home)}
     for run in done:
         executed = nbformat.read(run.path, as_version=4)
         found = findings.box(f"notebooks/{run.name}")
-        page = staging.page(executed, site / "notebooks" / "figures", repository, shown, found)
+        page = staging.page(executed, site / "notebooks" / "figures", home, shown, found)
         nbformat.write(page, site / "notebooks" / f"{run.name}.ipynb")
 
 

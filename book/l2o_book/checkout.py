@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+from l2o_core import plain_yaml
 from l2o_core.errors import ConfigError
 
 ROOT, RECORD_DIR = "L2O_BOOK_ROOT", "L2O_RECORD_DIR"
@@ -23,6 +25,16 @@ def book_root() -> Path:
         f"no book found from {here} upward (a folder with _toc.yml and notebooks/); "
         "run this inside the checkout, or set L2O_BOOK_ROOT to it"
     )
+
+
+def repository(root: Path) -> dict[str, Any]:
+    """Where the book lives: `url` and `branch`, from `_config.yml`. ConfigError where it does not say so."""
+    config = plain_yaml.read(root / "_config.yml")
+    if plain_yaml.fits(config, {"repository": {"url": str, "branch": str}}):
+        found = config.get("repository", {})
+        if {"url", "branch"} <= found.keys():
+            return found
+    raise ConfigError(f"{root / '_config.yml'} must name the book's repository: its url and its branch")
 
 
 def cache_dir(folder: str, profile: str) -> Path | None:

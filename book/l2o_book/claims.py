@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from l2o_core import plain_yaml
 from l2o_core.errors import ConfigError
 
 from . import evidence, records, verdicts
@@ -27,6 +28,12 @@ EVERY_BUILD = "every build"
 PROFILE = "standard"  # whose committed records decide
 WHOLE = {"reading_equations": "distillation", "equations_at_work": "interpretability"}
 """Experiments that were part of another when the committed record was made."""
+SHAPE = {
+    "claims": [{str: str, "published": (str, [str]), "tests": [str]}],
+    "scales": {str: str},
+    "faults": {str: {"commit": str, "notes": [str]}},
+}
+"""Of the file."""
 ANCHOR = re.compile(r'\bname=(f?)"((?:fig|tab|eq)-[^"]+)"|:(?:name|label):\s*(\S+)')
 
 
@@ -86,7 +93,7 @@ def load(root: Path | None = None) -> tuple[Claim, ...]:
     content, places = _read(root), anchors(root)
     names = {*Claim.__dataclass_fields__}
     found = []
-    for line in content["claims"]:
+    for line in content.get("claims", []):
         if stray := {*line} - names:
             raise _wrong(line.get("id"), f"no field {min(stray)!r}")
         if lacking := {"id", "paper", "where", "claim", "published"} - {*line}:
@@ -114,12 +121,12 @@ def faults(record: Record | None, root: Path | None = None) -> list[str]:
     if record is None:
         return []
     known = _read(root or book_root()).get("faults", {}).get(record.experiment, {})
-    return list(known["notes"]) if known and known["commit"] == record.sha else []
+    return known.get("notes", []) if known.get("commit", "") == record.sha else []
 
 
 def scale(claim: Claim) -> str:
     """How far the measurement is from the paper's."""
-    return claim.scale or _read(book_root())["scales"].get(claim.record, "")
+    return claim.scale or _read(book_root()).get("scales", {}).get(claim.record, "")
 
 
 def anchors(root: Path) -> dict[str, str]:
@@ -143,9 +150,11 @@ def published(claim: Claim) -> str:
 
 @cache
 def _read(root: Path) -> dict[str, Any]:
-    import yaml
-
-    return yaml.safe_load((root / "book" / "claims.yml").read_text(encoding="utf-8"))
+    path = root / "book" / "claims.yml"
+    content = plain_yaml.read(path)
+    if not plain_yaml.fits(content, SHAPE):
+        raise ConfigError(f"{path} is not of the form that its head describes; mend it")
+    return content
 
 
 def _page_of(claim: Claim, places: Mapping[str, str]) -> str:

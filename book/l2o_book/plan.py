@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import l2o_core
+from l2o_core import plain_yaml
 from l2o_core.errors import ConfigError, did_you_mean
 from l2o_core.storage import is_draft
 
-from . import plain_yaml, profiles
+from . import profiles
 from .checkout import book_root
 from .jobs import Job
 

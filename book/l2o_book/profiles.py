@@ -10,9 +10,8 @@ from typing import Any
 
 import yaml
 
+from l2o_core import plain_yaml
 from l2o_core.errors import ConfigError, did_you_mean
-
-from . import plain_yaml
 
 RESOURCES = "resources"
 """The key of a profile that is no parameter: what a worker must offer, such as `{GPU: 1}`."""

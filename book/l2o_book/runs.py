@@ -42,6 +42,7 @@ def store(root: Path, job: Job, outcome: Outcome, path: Path) -> Run:
             records[name] = plan.digest(text)
     notebook = json.loads(outcome.notebook or _not_run(job))
     notebook["metadata"]["l2o"] = {
+        "digest": _content(notebook),
         "key": job.key,
         "seconds": outcome.seconds,
         "profile": job.profile,
@@ -67,16 +68,18 @@ def store(root: Path, job: Job, outcome: Outcome, path: Path) -> Run:
 
 
 def earlier(root: Path, job: Job, path: Path) -> Run | None:
-    """The last successful run, if it was of the very same job and its records have not been written since."""
+    """The last successful run, if it was of the very same job and what it left is as it was left."""
     try:
-        left = json.loads(path.read_text(encoding="utf-8"))["metadata"]["l2o"]
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        left = notebook["metadata"].pop("l2o")
         folder = plan.record_folder(root, job)
         records = {name: plan.digest((folder / name).read_bytes()) for name in left["records"]}
+        same = left["key"] == job.key and not left["failure"] and left["records"] == records
+        same &= left["digest"] == _content(notebook)
+        seconds = float(left["seconds"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    if left["key"] != job.key or left["failure"] or left["records"] != records:
-        return None
-    return Run(job.name, path, left["seconds"], cached=True, label=job.label, changes=job.changes)
+    return Run(job.name, path, seconds, cached=True, label=job.label, changes=job.changes) if same else None
 
 
 def summary(runs: Sequence[Run]) -> str:
@@ -96,6 +99,10 @@ def summary(runs: Sequence[Run]) -> str:
         f"{len(runs) - len(failed)} of {len(runs)} notebooks are fine" if failed else "all notebooks are fine"
     )
     return "\n".join(lines)
+
+
+def _content(notebook: Mapping[str, Any]) -> str:
+    return plan.digest(json.dumps(notebook, sort_keys=True))
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,20 +13,30 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-import yaml
 
-from .checkout import book_root
+from l2o_core.errors import ConfigError, L2OError
+from l2o_core.storage import read_text
+
+from .checkout import book_root, repository
 from .first_cell import first_cell, is_first_cell
 
 
 def main() -> int:
     """Write or check all pairs."""
+    try:
+        return _main()
+    except L2OError as error:
+        print(f"sync: {error}", file=sys.stderr)
+        return 2
+
+
+def _main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a pair is out of step")
     check = parser.parse_args().check
-    folder = book_root() / "notebooks"
-    repository = yaml.safe_load((folder.parent / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    texts = {path: paired(path, repository) for path in sorted(folder.glob("*.py"))}
+    root = book_root()
+    folder, home = root / "notebooks", repository(root)
+    texts = {path: paired(path, home) for path in sorted(folder.glob("*.py"))}
     stale = [path for path, text in texts.items() if text != _text(path.with_suffix(".ipynb"))]
     orphans = [path for path in sorted(folder.glob("*.ipynb")) if not path.with_suffix(".py").is_file()]
     for path in orphans:
@@ -43,7 +53,14 @@ def main() -> int:
 
 def paired(source: Path, repository: Mapping[str, str]) -> str:
     """The text of the .ipynb that belongs to a .py: its cells, with the one that installs."""
-    notebook = jupytext.read(source)
+    try:
+        return _paired(read_text(source), repository)
+    except Exception as error:  # jupytext and nbformat raise whatever goes wrong inside
+        raise ConfigError(f"{source} is no notebook in py:percent format: {error!r:.200}; mend it") from error
+
+
+def _paired(text: str, repository: Mapping[str, str]) -> str:
+    notebook = jupytext.reads(text, fmt="py:percent")
     cells = [cell for cell in notebook.cells if not is_first_cell(cell)]
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"
@@ -57,7 +74,10 @@ def paired(source: Path, repository: Mapping[str, str]) -> str:
 
 
 def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    try:
+        return read_text(path)
+    except (OSError, UnicodeDecodeError):  # it is missing, or no text: it is written anew
+        return None
 
 
 if __name__ == "__main__":

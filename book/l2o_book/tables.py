@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from l2o_core import plain_yaml
 from l2o_core.errors import ConfigError, did_you_mean
 
 from .checkout import book_root
@@ -35,7 +36,7 @@ class Published:
         tables = _read(book_root() / "book" / "published.yml")
         if name not in tables:
             raise ConfigError(f"no table {name!r} in book/published.yml; {did_you_mean(name, tables)}")
-        self.rows: dict[str, dict[str, str]] = tables[name]["rows"]
+        self.rows: dict[str, dict[str, str]] = tables[name]
 
     def cell(self, row: str, column: str) -> str | None:
         """The text of a cell as printed; None where the paper has no such row or column."""
@@ -89,10 +90,12 @@ def listed(names: Sequence[str]) -> str:
 
 
 @cache
-def _read(path: Path) -> dict:
-    import yaml
-
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # text stays as printed
+def _read(path: Path) -> dict[str, dict[str, dict[str, str]]]:
+    """The rows of every table: cells by row and column, as printed."""
+    tables = plain_yaml.read(path, as_text=True)
+    if not plain_yaml.fits(tables, {str: {"rows": {str: {str: str}}}}):
+        raise ConfigError(f"{path} must hold tables, each with `rows` of cells by name; mend it")
+    return {name: table.get("rows", {}) for name, table in tables.items()}
 
 
 def _number(text: str) -> dict[str, float]:

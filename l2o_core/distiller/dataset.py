@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import arguments
 from ..errors import ConfigError, DataError
 from ..features import Features
 from ..meta.rollout import Rollout
 from ..models.base import LearnedOptimizer, select
 from ..storage import replacing
-from . import arguments
 
 if TYPE_CHECKING:
     from ..tasks import Task

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ..arguments import positive
 from ..errors import DataError
 from ..expressions import Expression, Variable, const
 from . import tables
-from .arguments import positive
 from .dataset import Dataset
 from .rows import Rows
 

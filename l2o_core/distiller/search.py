@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from .. import arguments
 from ..errors import ConfigError, EngineError, ExpressionError, L2OError, optional_import
 from ..expressions import Expression, parse
 from ..expressions.canonical import canonical
 from ..storage import NO_CACHE, Cache, Format
-from . import arguments, engines
+from . import engines
 from .dataset import Dataset
 from .engines import hall_of_fame
 from .engines.hall_of_fame import Reading

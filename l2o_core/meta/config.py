@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from numbers import Integral
 from typing import Any
 
 import torch
 
-from ..arguments import check_types
+from ..arguments import check_types, whole
 from ..errors import ConfigError
 from .estimators import ESTIMATORS
 
@@ -62,7 +61,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_types(type(self), vars(self))
-        object.__setattr__(self, "steps", _whole(self.steps))
+        object.__setattr__(self, "steps", _horizons(self.steps))
         if self.state_dtype is not None and not isinstance(self.state_dtype, torch.dtype):
             raise ConfigError(
                 f"state_dtype must be a type such as torch.float16, not {self.state_dtype!r:.60}"
@@ -106,13 +105,10 @@ class TrainingConfig:
         return self.plain() | {"epochs": self.epochs if self.decay else None}
 
 
-def _whole(steps: Any) -> int | tuple[int, ...]:
+def _horizons(steps: Any) -> int | tuple[int, ...]:
     """The steps as integers, whatever integers and sequences they are."""
-    if isinstance(steps, Integral) and not isinstance(steps, bool):
-        return int(steps)
-    if isinstance(steps, str | bytes | Mapping) or not hasattr(steps, "__iter__"):
-        raise ConfigError(f"steps must be a whole number, or several, not {steps!r:.60}")
-    steps = tuple(steps)
-    if not all(isinstance(step, Integral) and not isinstance(step, bool) for step in steps):
-        raise ConfigError(f"steps must be a whole number, or several, not {steps!r:.60}")
-    return tuple(map(int, steps))
+    try:
+        several = None if isinstance(steps, str | bytes | Mapping) else tuple(steps)
+    except TypeError:
+        several = None
+    return whole("steps", steps) if several is None else tuple(whole("steps", step) for step in several)

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import models
 from ..errors import ConfigError, L2OError, optional_import
 from ..models.base import LearnedOptimizer
 from ..processes import deaf_children, end_with
@@ -72,9 +71,7 @@ def train_teachers(
     for error in errors:
         raise error
     return {
-        recipe.name: [
-            (models.load(recipe.path(folder, seed)), histories[recipe.name, seed]) for seed in seeds
-        ]
+        recipe.name: [(recipe.read(folder, seed), histories[recipe.name, seed]) for seed in seeds]
         for recipe in recipes
     }
 

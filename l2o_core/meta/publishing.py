@@ -30,11 +30,11 @@ def publish(name: str, seeds: Sequence[int], folder: str | Path, target: str | P
 
     Raises:
         ConfigError: Where a seed has not been trained.
-        CheckpointError: Where its file is damaged.
+        CheckpointError: Where its file is damaged, or of another recipe.
     """
     recipe = recipes.load(name)
-    paths = {seed: recipe.path(folder, seed) for seed in seeds}
-    trained = {seed: models.describe(path)["training"] for seed, path in paths.items()}
+    optimizers = {seed: recipe.read(folder, seed) for seed in seeds}
+    trained = {seed: models.describe(recipe.path(folder, seed))["training"] for seed in seeds}
     losses = {seed: training["history"]["best"][1] for seed, training in trained.items()}
     stages = {seed: len(training["history"]["stages"]) for seed, training in trained.items()}
     best = min(losses, key=lambda seed: (-stages[seed], losses[seed]))
@@ -44,6 +44,6 @@ def publish(name: str, seeds: Sequence[int], folder: str | Path, target: str | P
     for seed in seeds:
         record = trained[seed] | ({"candidates": losses} if seed == best else {})
         path = target / f"{name if seed == best else numbered(name, seed)}.safetensors"
-        models.save(path, models.load(paths[seed]), record)
+        models.save(path, optimizers[seed], record)
         path.with_suffix(".md").write_text(models.card(path), encoding="utf-8")
     return target / f"{name}.safetensors"

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
-from .. import models, tasks
-from ..errors import ConfigError, did_you_mean
+from .. import models, plain_yaml, tasks
+from ..errors import CheckpointError, ConfigError, did_you_mean
 from ..models.base import LearnedOptimizer
+from ..storage import differences
 from .config import TrainingConfig
 from .history import History
 from .training import train
@@ -72,17 +72,40 @@ class Recipe:
             DataError: Without the data set.
             L2OError: As `meta_train` does.
         """
-        config = replace(self.training, seed=seed, **changes)
+        chosen = replace(self, training=replace(self.training, seed=seed, **changes))
         torch.manual_seed(seed)
         optimizer = build(**self.model)
         task = tasks.load(**self.task, device=device)
         path = self.path(folder, seed) if folder else None
         checkpoint = path and path.with_suffix(".pt")
-        history = train(optimizer, task, config, checkpoint=checkpoint, progress=progress)
+        history = train(optimizer, task, chosen.training, checkpoint=checkpoint, progress=progress)
         if path:
-            record = {"recipe": self.name, "task": dict(self.task), "dataset": task.dataset, "device": device}
-            models.save(path, optimizer, record | config.plain() | {"history": history.summary()})
+            facts = {"dataset": task.dataset, "device": device, "history": history.summary()}
+            models.save(path, optimizer, chosen.record(seed) | facts)
         return optimizer, history
+
+    def read(self, folder: str | Path, seed: int) -> LearnedOptimizer:
+        """The optimizer that `train` left in a folder.
+
+        Raises:
+            ConfigError: Where there is none.
+            CheckpointError: For a damaged file, or one of another recipe, such as a shortened training; it
+                names the options that differ.
+        """
+        path = self.path(folder, seed)
+        described, model = models.describe(path), build(**self.model)
+        here = {"architecture": type(model).__name__, "options": model.options} | self.record(seed)
+        there = TrainingConfig().plain() | described["training"] | described
+        if different := differences({key: there.get(key) for key in here}, here):
+            raise CheckpointError(
+                f"{path} was trained by another recipe ({different}); choose another folder, or move the "
+                "file away to train it anew"
+            )
+        return models.load(path)
+
+    def record(self, seed: int) -> dict[str, Any]:
+        """What the file of a model says of its training, as far as the recipe decides it."""
+        return {"recipe": self.name, "task": dict(self.task)} | replace(self.training, seed=seed).plain()
 
     def path(self, folder: str | Path, seed: int) -> Path:
         """The file in which `train` leaves the weights."""
@@ -161,13 +184,15 @@ def teacher(name: str, seed: int | None = None, folder: str | Path | None = None
 
     Raises:
         ConfigError: Where there is no teacher of that seed; it names the command that trains it.
-        CheckpointError: For a damaged file.
+        CheckpointError: For a file that is damaged, or of another recipe.
 
     Example:
         >>> type(teacher("rp/p1")).__name__
         'RP'
     """
     found = source(name, seed, folder)
+    if isinstance(found, Path) and folder and seed is not None:
+        return load(name).read(folder, seed)
     if found is not None:
         return models.load(found)
     wanted = "no pretrained model" if seed is None else f"no teacher of seed {seed}"
@@ -202,4 +227,4 @@ def source(name: str, seed: int | None = None, folder: str | Path | None = None)
 
 @cache
 def _read() -> dict[str, dict[str, Any]]:
-    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return plain_yaml.read(FILE)

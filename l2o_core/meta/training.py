@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..errors import ConfigError, DivergenceError, optional_import
+from ..errors import CheckpointError, ConfigError, DivergenceError, optional_import
 from ..models.base import LearnedOptimizer
 from ..storage import Checkpoint, digest
 from ..tasks.base import Task
@@ -164,6 +164,11 @@ def _train(
     file = None if checkpoint is None else Checkpoint(checkpoint, identity)
     state = Progress(optimizer, meta_optimizer, file)
     history, horizons = state.history, config.horizons
+    if len(history.losses) > config.epochs:
+        raise CheckpointError(
+            f"{checkpoint} has {len(history.losses)} epochs of this training already, more than "
+            f"{config.epochs}; choose another checkpoint file"
+        )
     bar = tqdm(unit="step", disable=not progress or rank > 0, desc=f"{name} on {task.name}")
     writer = _writer(log) if rank == 0 else None
 

@@ -6,12 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
-from .. import features
+from .. import features, plain_yaml
 from ..errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:  # imported where equations are parsed: the zoo is read without PyTorch
@@ -106,5 +104,5 @@ def get(name: str) -> Rule:
 
 @cache
 def _load() -> dict[str, Rule]:
-    data = yaml.safe_load(resources.files(__package__).joinpath("zoo.yml").read_text(encoding="utf-8"))
+    data = plain_yaml.read(Path(__file__).with_suffix(".yml"))
     return {name: Rule(name, fields.pop("equation"), **fields) for name, fields in data.items()}

@@ -80,6 +80,24 @@ def test_a_line_without_evidence_is_refused(written, changes, words):
         written(**changes)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "claims: {a: 1}\n",
+        "claims: [1]\n",
+        "claims: [{id: [1]}]\n",
+        "scales: {a: 1}\n",
+        "faults: []\n",
+        "x: *a\n",
+    ],
+)
+def test_a_file_of_another_form_is_refused(written, text):
+    (claims.book_root() / "book" / "claims.yml").write_text(text)
+    with pytest.raises(ConfigError, match=r"claims\.yml"):
+        claims.load()
+
+
 def test_two_lines_have_two_names(written):
     other = {"id": "one", "paper": "SOL", "where": "x", "claim": "y", "published": "z"}
     with pytest.raises(ConfigError, match="same id"):

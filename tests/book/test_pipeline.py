@@ -61,8 +61,9 @@ class TestTeacher:
         assert digest(first.identity) == digest(again.identity) != digest(other.identity)
 
     def test_equal_teachers_of_two_seeds_are_refused(self, pipeline):
+        recipe = meta.recipes.load("dm/p1")
         for seed in (1, 2):
-            models.save(pipeline.folder / "dm" / f"p1-{seed}.safetensors", models.load("dm/p1"))
+            models.save(recipe.path(pipeline.folder, seed), models.load("dm/p1"), recipe.record(seed))
         sources.forget()
         pipeline.teacher("dm", "p1", 1)
         with pytest.raises(DataError, match="dm/p1, seed 2 and dm/p1, seed 1 are one model"):
@@ -74,10 +75,18 @@ class TestTeacher:
         assert all(torch.equal(a, b) for a, b in zip(theirs.parameters(), ours.parameters(), strict=True))
 
     def test_one_of_the_folder_goes_first(self, pipeline):
-        mine = models.RPSmallExtra()
-        models.save(pipeline.folder / "rp_small_extra" / "p1-7.safetensors", mine)
+        recipe = meta.recipes.load("rp_small_extra/p1")
+        mine = meta.recipes.build(**recipe.model)
+        models.save(recipe.path(pipeline.folder, 7), mine, recipe.record(7))
         found = pipeline.teacher("rp_small_extra", "p1", 7)
         assert all(torch.equal(a, b) for a, b in zip(mine.parameters(), found.parameters(), strict=True))
+
+    def test_a_shortened_one_of_the_folder_is_refused(self, pipeline):
+        recipe = meta.recipes.load("rp_small/p1")
+        short = recipe.record(7) | {"epochs": 15}
+        models.save(recipe.path(pipeline.folder, 7), meta.recipes.build(**recipe.model), short)
+        with pytest.raises(CheckpointError, match="epochs: 15 there, 300 here"):
+            pipeline.teacher("rp_small", "p1", 7)
 
 
 def test_teachers_and_rows_are_made_on_its_device(tmp_path):

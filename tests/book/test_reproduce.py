@@ -59,6 +59,16 @@ def test_a_record_is_only_replaced_by_the_same_run_and_missed_when_it_is_not(sma
     assert record(small_book) == {"number": 2}
 
 
+def test_an_executed_notebook_that_was_changed_or_damaged_is_run_again(small_book):
+    small_book("first")
+    (run,) = reproduce.execute([], "quick")
+    for damage in (lambda text: text[:-40], lambda text: text.replace("print", "pront"), lambda text: "[1]"):
+        whole = run.path.read_text()
+        run.path.write_text(damage(whole))
+        assert not reproduce.execute([], "quick")[0].cached
+    assert reproduce.execute([], "quick")[0].cached
+
+
 def test_a_failed_run_leaves_the_record_of_the_last_good_one(small_book):
     small_book("first", body=RECORD.format(title="first"))
     reproduce.execute(["first"], "quick")

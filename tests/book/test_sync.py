@@ -87,3 +87,27 @@ def test_in_a_checkout_the_packages_are_installed_from_it(run, tmp_path):
     (install,), where = run(tmp_path / "notebooks", set())
     assert f"{tmp_path}/book" in install
     assert where == tmp_path / "notebooks"
+
+
+@pytest.mark.parametrize(
+    "text", ["# ---\n# jupyter: [\n# ---\n", "# ---\n# jupyter:\n#   jupytext: 1\n# ---\n# %%\n1\n"]
+)
+def test_a_page_that_is_no_notebook_is_one_clear_line(tmp_path, monkeypatch, capsys, text):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "_config.yml").write_text("repository: {url: x, branch: y}\n")
+    (tmp_path / "notebooks" / "page.py").write_text(text)
+    monkeypatch.setenv("L2O_BOOK_ROOT", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["sync"])
+    assert sync.main() == 2
+    assert "page.py is no notebook in py:percent format" in capsys.readouterr().err
+
+
+def test_an_ipynb_that_is_no_text_is_written_anew(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "_config.yml").write_text("repository: {url: x, branch: y}\n")
+    (tmp_path / "notebooks" / "page.py").write_text(PAGE)
+    (tmp_path / "notebooks" / "page.ipynb").write_bytes(b"\xff\xfe")
+    monkeypatch.setenv("L2O_BOOK_ROOT", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["sync"])
+    assert sync.main() == 0
+    assert nbformat.read(tmp_path / "notebooks" / "page.ipynb", as_version=4).cells

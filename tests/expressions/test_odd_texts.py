@@ -18,6 +18,7 @@ def test_sympy_has_the_same_values():
 
 
 def test_text_is_never_executed():
+    PROGRAM["load_everything"]()
     events, listening = [], True
     sys.addaudithook(lambda event, arguments: events.append(event) if listening else None)
     compile("1", "", "eval")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from l2o_core import models
-from l2o_core.errors import ConfigError
+from l2o_core.errors import CheckpointError, ConfigError
 from l2o_core.meta import recipes
 from l2o_core.meta.publishing import publish
 from l2o_core.storage import digest
@@ -16,14 +16,10 @@ def trained(folder, seed, loss, stages=1):
     model = models.RPSmall()
     history = {"losses": [2.0, loss], "best": (2, loss), "seconds": 90.0, "diverged": [1], "validation": []}
     history["stages"] = [(0, 100)] * stages
-    training = {
-        "recipe": "rp_small/p2",
-        "seed": seed,
-        "task": {"name": "p2", "part": "train"},
-        "dataset": "MNIST",
-    }
-    training |= {"epochs": 2, "steps": [100, 200], "lr": 0.003, "history": history}
-    models.save(recipes.load("rp_small/p2").path(folder, seed), model, training)
+    recipe = recipes.load("rp_small/p2")
+    models.save(
+        recipe.path(folder, seed), model, recipe.record(seed) | {"dataset": "MNIST", "history": history}
+    )
     return model
 
 
@@ -36,7 +32,7 @@ def test_the_seed_with_the_lowest_validation_loss_is_published(tmp_path):
     )
     card = path.with_suffix(".md").read_text()
     assert "seed 0: 0.9, seed 1: 0.7, seed 2: 0.8" in card
-    assert "2 epochs of 100 → 200 steps with seed 1" in card
+    assert "200 epochs of 200 steps with seed 1" in card
     assert "1.5 minutes" in card
 
 
@@ -66,3 +62,12 @@ def test_a_seed_that_was_not_trained_is_named(tmp_path):
     trained(tmp_path, 0, 0.9)
     with pytest.raises(ConfigError, match="rp_small/p2-3"):
         publish("rp_small/p2", (0, 3), tmp_path, tmp_path / "pretrained")
+
+
+def test_a_shortened_training_is_not_published(tmp_path):
+    trained(tmp_path, 0, 0.9)
+    recipe = recipes.load("rp_small/p2")
+    short = recipe.record(1) | {"epochs": 10}
+    models.save(recipe.path(tmp_path, 1), models.RPSmall(), short)
+    with pytest.raises(CheckpointError, match="epochs: 10 there, 200 here"):
+        publish("rp_small/p2", (0, 1), tmp_path, tmp_path / "pretrained")

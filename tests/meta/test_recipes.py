@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from l2o_core import meta, models, tasks
-from l2o_core.errors import ConfigError, DivergenceError
-from l2o_core.meta import recipes
+from l2o_core.errors import CheckpointError, ConfigError, DivergenceError
+from l2o_core.meta import TrainingConfig, recipes
 from l2o_core.storage import digest
 
 SMALL = {"steps": 10, "unroll": 5, "instances": 4, "validation_instances": 4, "progress": False}
@@ -64,9 +64,40 @@ def test_an_unknown_teacher_is_named():
 def test_a_teacher_is_that_of_its_seed_where_it_was_trained(tmp_path):
     recipe = recipes.load("rp_small/p2")
     own = models.RPSmall()
-    models.save(recipe.path(tmp_path, 7), own)
+    models.save(recipe.path(tmp_path, 7), own, recipe.record(7))
     trained = recipes.teacher("rp_small/p2", 7, tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(trained.parameters(), own.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"training": TrainingConfig(epochs=10)}, "epochs: 10 there, 200 here"),
+        ({"task": {"name": "digits", "part": "train"}}, "task: {'name': 'digits', 'part': 'train'} there"),
+        ({"model": {"architecture": "RPSmall", "hidden": 9}}, "options: .*'hidden': 9"),
+        ({"model": {"architecture": "RPSmallExtra"}}, "architecture: 'RPSmallExtra' there, 'RPSmall' here"),
+    ],
+    ids=["shortened", "stand-in", "another width", "another network"],
+)
+def test_a_teacher_of_another_recipe_is_refused_by_what_differs(tmp_path, change, words):
+    recipe = recipes.load("rp_small/p2")
+    other = replace(recipe, **change)
+    models.save(recipe.path(tmp_path, 7), recipes.build(**other.model), other.record(7))
+    with pytest.raises(CheckpointError, match=words):
+        recipes.teacher("rp_small/p2", 7, tmp_path)
+
+
+def test_a_teacher_that_does_not_say_how_it_was_trained_is_refused(tmp_path):
+    models.save(recipes.load("rp_small/p2").path(tmp_path, 7), models.RPSmall())
+    with pytest.raises(CheckpointError, match="recipe: None there"):
+        recipes.teacher("rp_small/p2", 7, tmp_path)
+
+
+def test_a_longer_training_is_not_taken_for_a_shorter_one(tmp_path):
+    recipe = recipes.load("rp_small/p1")
+    recipe.train(1, tmp_path, epochs=2, decay=False, **SMALL)
+    with pytest.raises(CheckpointError, match="2 epochs of this training already, more than 1"):
+        recipe.train(1, tmp_path, epochs=1, decay=False, **SMALL)
 
 
 @pytest.mark.parametrize(("name", "seed"), [("rp_small/p2", 8), ("rp_small/p3", 0), ("rp_small/p3", None)])

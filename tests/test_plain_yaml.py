@@ -1,8 +1,9 @@
 """What a profile may say: JSON's values, and nothing that becomes code or fills the memory."""
 
 import pytest
-from l2o_book import plain_yaml, profiles
+from l2o_book import profiles
 
+from l2o_core import plain_yaml
 from l2o_core.errors import ConfigError
 
 BOMB = "a: &a [x,x]\n" + "".join(
@@ -61,3 +62,28 @@ def test_a_parameter_of_the_command_line_is_plain_too(text):
 def test_a_parameter_from_python_is_plain_too(value):
     with pytest.raises(ConfigError):
         plain_yaml.plain({"seed": value})
+
+
+def test_as_text_everything_stays_as_printed(tmp_path):
+    (tmp_path / "published.yml").write_text("a: {x: 1.0, y: 0.30 ± 0.1, z: 1e3, n: null}\n")
+    found = plain_yaml.read(tmp_path / "published.yml", as_text=True)
+    assert found == {"a": {"x": "1.0", "y": "0.30 ± 0.1", "z": "1e3", "n": "null"}}
+
+
+@pytest.mark.parametrize(
+    ("value", "shape", "fits"),
+    [
+        (1, int, True),
+        (True, int, False),
+        ([1, 2], [int], True),
+        ([1, "a"], [int], False),
+        ([1, "a"], [(int, str)], True),
+        ({"a": 1}, {str: int}, True),
+        ({"a": 1, "b": "x"}, {str: int, "b": str}, True),
+        ({"a": 1, "b": 2}, {str: int, "b": str}, False),
+        ({"other": [1]}, {"b": str}, True),
+        (None, {str: int}, False),
+    ],
+)
+def test_values_fit_a_shape(value, shape, fits):
+    assert plain_yaml.fits(value, shape) is fits
