@@ -211,9 +211,9 @@ TRUE = {
 
 
 def influence(text: str, windows: Dataset) -> list[float]:
-    """Influence of each lag of a rule, relative to that of the newest gradient."""
+    """Influence of each lag of a rule, relative to that of the newest gradient (nan if it has none)."""
     weights = metrics.sensitivities(expressions.parse(text), windows)["g"]
-    return [weight / weights[0] for weight in weights.values()]
+    return [weight / (weights[0] or np.nan) for weight in weights.values()]
 
 
 rows_of_first = windows[seeds[0]]
