@@ -90,7 +90,7 @@ def test_in_a_checkout_the_packages_are_installed_from_it(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["# ---\n# jupyter: [\n# ---\n", "# ---\n# jupyter:\n#   jupytext: 1\n# ---\n# %%\n1\n"]
+    "text", ["# ---\n# jupyter:\n#   a: \0\n# ---\n", "# ---\n# jupyter:\n#   jupytext: 1\n# ---\n# %%\n1\n"]
 )
 def test_a_page_that_is_no_notebook_is_one_clear_line(tmp_path, monkeypatch, capsys, text):
     (tmp_path / "notebooks").mkdir()
