@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import torch
+from l2o_book import provenance
 from torch import nn
 
 from l2o_core.optim import SymbolicOptimizer
@@ -152,7 +153,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--lines", nargs="+", default=[""], help="only those that contain one of these texts")
-    parser.add_argument("--json", type=Path, help="also write everything there")
+    parser.add_argument("--json", type=Path, help="also write everything there, with commit and hardware")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     found = []
@@ -168,7 +169,8 @@ def main() -> None:
         for name, line in result["lines"].items():
             print(f"{name:<24}" + "".join(f"{line[column]:>15.2f}" for column in COLUMNS))
     if options.json:
-        options.json.write_text(json.dumps({"torch": torch.__version__, "runs": found}, indent=1) + "\n")
+        facts = {"commit": provenance.commit(), "hardware": provenance.hardware(), "torch": torch.__version__}
+        options.json.write_text(json.dumps(facts | {"runs": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

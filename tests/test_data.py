@@ -110,6 +110,18 @@ def test_a_strip_of_labels_of_any_size_is_not_read(root):
         data.load("cifar10", "test")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"PK\x03\x04", b"", b"\x93NUMPY\x01\x00\x14\x00{'descr': ('<i8', \\n", pickle.dumps(LABELS)],
+    ids=["zip", "empty", "header cut short", "pickle"],
+)
+def test_labels_that_are_no_array_are_refused(root, content):
+    write_webp(root)
+    (root / "CIFAR10" / "test_labels.npy").write_bytes(content)
+    with pytest.raises(DataError, match=r"test_labels\.npy"):
+        data.load("cifar10", "test")
+
+
 def test_missing_data_says_where_it_looked_and_what_to_do(root, tmp_path):
     with pytest.raises(DataError, match="download=True") as error:
         data.load("cifar10")

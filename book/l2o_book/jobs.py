@@ -17,7 +17,7 @@ from typing import Any
 
 from l2o_core.errors import ConfigError
 
-from . import kernel
+from . import kernel, percent
 from .checkout import RECORD_DIR, ROOT
 
 ATTEMPTS = 2  # a kernel that dies, for want of memory perhaps, is given another chance
@@ -98,7 +98,7 @@ def _attempt(job: Job, root: Path, report: Report, group: str, attempt: int) -> 
     def tell(event: str, **facts: Any) -> None:
         report({"job": job.label, "event": event, **facts})
 
-    notebook = jupytext.reads(job.source, fmt="py:percent")
+    notebook = percent.reads(job.source)
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
     here, done = "", 0
 

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from l2o_core import plain_yaml
 from l2o_core.errors import ConfigError, did_you_mean
+
+from . import percent
 
 RESOURCES = "resources"
 """The key of a profile that is no parameter: what a worker must offer, such as `{GPU: 1}`."""
@@ -47,15 +47,7 @@ def parameters(root: Path, name: str) -> dict[str, Any]:
     source = root / "notebooks" / f"{name}.py"
     try:
         return defaults(source.read_text(encoding="utf-8"))
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        TypeError,
-        yaml.YAMLError,
-        RecursionError,
-        MemoryError,
-    ) as error:
+    except (OSError, SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise ConfigError(
             f"the parameters cell of {source} must hold plain assignments of literals: {error}"
         ) from None
@@ -63,9 +55,7 @@ def parameters(root: Path, name: str) -> dict[str, Any]:
 
 def defaults(source: str) -> dict[str, Any]:
     """A notebook's parameters and their defaults: the plain assignments of its tagged cell (`py:percent`)."""
-    import jupytext
-
-    for cell in jupytext.reads(source, fmt="py:percent").cells:
+    for cell in percent.reads(source).cells:
         if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", []):
             found = {}
             for statement in ast.parse(cell.source).body:

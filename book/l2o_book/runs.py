@@ -10,7 +10,7 @@ from typing import Any
 
 from l2o_core.storage import replacing
 
-from . import plan
+from . import percent, plan
 from .jobs import Job, Outcome
 
 
@@ -114,4 +114,4 @@ def _not_run(job: Job) -> str:
     """The notebook of a job that did not even begin, as JSON."""
     import jupytext
 
-    return jupytext.writes(jupytext.reads(job.source, fmt="py:percent"), fmt="ipynb")
+    return jupytext.writes(percent.reads(job.source), fmt="ipynb")

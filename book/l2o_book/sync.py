@@ -11,12 +11,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import jupytext
 import nbformat
 
 from l2o_core.errors import ConfigError, L2OError
 from l2o_core.storage import read_text
 
+from . import percent
 from .checkout import book_root, repository
 from .first_cell import first_cell, is_first_cell
 
@@ -54,13 +54,9 @@ def _main() -> int:
 def paired(source: Path, repository: Mapping[str, str]) -> str:
     """The text of the .ipynb that belongs to a .py: its cells, with the one that installs."""
     try:
-        return _paired(read_text(source), repository)
-    except Exception as error:  # jupytext and nbformat raise whatever goes wrong inside
-        raise ConfigError(f"{source} is no notebook in py:percent format: {error!r:.200}; mend it") from error
-
-
-def _paired(text: str, repository: Mapping[str, str]) -> str:
-    notebook = jupytext.reads(text, fmt="py:percent")
+        notebook = percent.reads(read_text(source))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{source} cannot be read: {error}; mend it") from error
     cells = [cell for cell in notebook.cells if not is_first_cell(cell)]
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,7 +81,12 @@ def _train(
     recipe: Recipe, seed: int, folder: str | Path, device: str, parent: int
 ) -> tuple[Job, History | L2OError]:
     if os.getpid() != parent:  # a single worker is this very process
+        from tqdm import tqdm
+
         end_with(parent)
+        tqdm.set_lock(
+            threading.RLock()
+        )  # its own lock is one of the system's, which outlives a killed process
     try:
         return (recipe.name, seed), recipe.train(seed, folder, progress=False, device=device)[1]
     except L2OError as error:

@@ -90,7 +90,7 @@ def test_in_a_checkout_the_packages_are_installed_from_it(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["# ---\n# jupyter: [\n# ---\n", "# ---\n# jupyter:\n#   jupytext: 1\n# ---\n# %%\n1\n"]
+    "text", ["# ---\n# jupyter:\n#   a: \0\n# ---\n", "# ---\n# jupyter:\n#   jupytext: 1\n# ---\n# %%\n1\n"]
 )
 def test_a_page_that_is_no_notebook_is_one_clear_line(tmp_path, monkeypatch, capsys, text):
     (tmp_path / "notebooks").mkdir()
@@ -99,7 +99,7 @@ def test_a_page_that_is_no_notebook_is_one_clear_line(tmp_path, monkeypatch, cap
     monkeypatch.setenv("L2O_BOOK_ROOT", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["sync"])
     assert sync.main() == 2
-    assert "page.py is no notebook in py:percent format" in capsys.readouterr().err
+    assert "page.py cannot be read: it is no notebook in py:percent format" in capsys.readouterr().err
 
 
 def test_an_ipynb_that_is_no_text_is_written_anew(tmp_path, monkeypatch):
