@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ..expressions import Expression
+from ..expressions import Expression, System
 from . import options
 from ._compile.plan import make_plan
 from ._compile.running_sums import ReplacedLags
@@ -28,7 +28,7 @@ class TrainedEquation(Protocol):
     features: HasHyperparameters
 
     @property
-    def equation(self) -> Expression: ...  # noqa: D102
+    def equation(self) -> Expression | System: ...  # noqa: D102
 
 
 class SymbolicOptimizer(torch.optim.Optimizer):
@@ -88,7 +88,7 @@ class SymbolicOptimizer(torch.optim.Optimizer):
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[dict[str, Any]],
-        rule: str | Expression,
+        rule: str | Expression | System,
         lr: float | None = None,
         *,
         betas: tuple[float, float] | None = None,
@@ -167,7 +167,7 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         )
 
     @property
-    def rule(self) -> Expression:
+    def rule(self) -> Expression | System:
         """The equation that is followed."""
         return options.equation(self.defaults["rule"])
 

@@ -15,7 +15,7 @@ from .. import features
 from ..errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:  # imported where equations are parsed: the zoo is read without PyTorch
-    from ..expressions import Expression
+    from ..expressions import Expression, System
 
 __all__ = [
     "HYPERPARAMETERS",
@@ -53,11 +53,11 @@ class Rule:
     defaults: Mapping[str, float | bool]
 
     @cached_property
-    def equation(self) -> Expression:
+    def equation(self) -> Expression | System:
         """The direction that is added, times lr, to the parameters."""
-        from ..expressions import parse
+        from ..expressions import parse_rule
 
-        return parse(self.text)
+        return parse_rule(self.text)
 
     @property
     def unpublished(self) -> tuple[str, ...]:
