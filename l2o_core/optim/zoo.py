@@ -68,7 +68,9 @@ class Rule:
             ('gamma', 'a0', 'a1')
         """
         found = dict.fromkeys(re.findall(r"\b[a-z]\w*\b(?!\()", self.text))
-        return tuple(name for name in found if name not in {*features.NAMES, *HYPERPARAMETERS})
+        states = re.findall(r"\b([a-z]\w*)\s*=", self.text)
+        known = {*features.NAMES, *HYPERPARAMETERS, "u", "theta", *states}
+        return tuple(name for name in found if name not in known)
 
 
 def names() -> tuple[str, ...]:

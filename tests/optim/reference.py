@@ -1,4 +1,7 @@
-"""The meaning of a rule, spelled out: the whole history is stored, the equation evaluated at every step."""
+"""The meaning of a rule, spelled out: the whole history is stored, the equation evaluated at every step.
+
+And optimizers that PyTorch does not ship, one parameter after the other, as their papers write them.
+"""
 
 import torch
 
@@ -47,3 +50,68 @@ RECURRENT = [
     "p = t; q = 0.1 + q[1]; -p * q * tanh(g[3])",
 ]
 """Rules with a memory of their own."""
+
+
+class Published(torch.optim.Optimizer):
+    """`step_of(p, g, s, t)` moves a parameter; `s` holds its tensors, which are 0 at first."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+        self.lr, self.t = lr, 0
+
+    @torch.no_grad()
+    def step(self):
+        self.t += 1
+        for p in self.param_groups[0]["params"]:
+            s = self.state[p]
+            if not s:
+                s |= {name: torch.zeros_like(p) for name in ("m", "m2", "v")}
+                s |= {name: p.clone() for name in ("x", "z")}
+            self.step_of(p, p.grad, s, self.t)
+
+
+class Lion(Published):
+    """Chen et al. 2023, Program 1; no weight decay."""
+
+    def step_of(self, p, g, s, t):
+        p -= self.lr * (0.9 * s["m"] + 0.1 * g).sign()
+        s["m"] = 0.99 * s["m"] + 0.01 * g
+
+
+class Signum(Published):
+    """Bernstein et al. 2018, Algorithm 2."""
+
+    def step_of(self, p, g, s, t):
+        s["m"] = 0.9 * s["m"] + 0.1 * g
+        p -= self.lr * s["m"].sign()
+
+
+class AdEMAMix(Published):
+    """Pagliardini et al. 2024, Algorithm 1, at alpha = 5 and beta3 = 0.9999."""
+
+    def step_of(self, p, g, s, t):
+        s["m"] = 0.9 * s["m"] + 0.1 * g
+        s["m2"] = 0.9999 * s["m2"] + (1 - 0.9999) * g
+        s["v"] = 0.999 * s["v"] + 0.001 * g * g
+        m_hat, v_hat = s["m"] / (1 - 0.9**t), s["v"] / (1 - 0.999**t)
+        p -= self.lr * ((m_hat + 5 * s["m2"]) / (v_hat.sqrt() + 1e-8) + 0.01 * p)
+
+
+class CautiousAdamW(Published):
+    """Liang et al. 2024, Algorithm 1 on AdamW, without the mask's normalisation."""
+
+    def step_of(self, p, g, s, t):
+        p -= self.lr * 0.01 * p
+        s["m"] = 0.9 * s["m"] + 0.1 * g
+        s["v"] = 0.999 * s["v"] + 0.001 * g * g
+        u = s["m"] / (1 - 0.9**t) / ((s["v"] / (1 - 0.999**t)).sqrt() + 1e-8)
+        p -= self.lr * u * (u * g > 0)
+
+
+class ScheduleFree(Published):
+    """Defazio et al. 2024, Eq. 3 to 5, gradients at y; beta = 0.9."""
+
+    def step_of(self, p, g, s, t):
+        s["z"] = s["z"] - self.lr * g
+        s["x"] = (1 - 1 / t) * s["x"] + s["z"] / t
+        p.copy_(0.1 * s["z"] + 0.9 * s["x"])
