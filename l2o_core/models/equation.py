@@ -24,9 +24,9 @@ class Equation(LearnedOptimizer):
 
     A name without a lag means now; before the first step, lags read 0. A rule may read its own updates,
     `u[k]`, and have states (see `expressions.parse_rule`): they are carried from step to step, and the
-    meta-gradient goes through them. With `n_hat`, the six numbers of that feature are parameters as well. Use
-    it where a rule is meta-trained or evaluated on tasks; `optim.SymbolicOptimizer` runs the same rule on the
-    parameters of any module.
+    meta-gradient goes through them. So is `theta`, which begins as `init_state` is given it. With `n_hat`,
+    the six numbers of that feature are parameters as well. Use it where a rule is meta-trained or evaluated
+    on tasks; `optim.SymbolicOptimizer` runs the same rule on the parameters of any module.
 
     Args:
         rule: The equation; its value is added to the parameters, sign and step size included.
@@ -39,8 +39,8 @@ class Equation(LearnedOptimizer):
         total_steps: Steps over which the features `ld` and `cd` decay.
 
     Raises:
-        ConfigError: For a name without a value, for `theta`, which only `optim.SymbolicOptimizer` knows, and
-            beside `n_hat` for other features than m_hat and g_hat or other options than beta1 and beta2.
+        ConfigError: For a name without a value, and beside `n_hat` for other features than m_hat and g_hat or
+            other options than beta1 and beta2.
 
     Example:
         >>> adam = Equation("-0.1 * m_hat", beta1=0.9, beta2=0.999, eps=1e-8)
@@ -72,12 +72,10 @@ class Equation(LearnedOptimizer):
         moments: dict[str, Any] = {"beta1": beta1, "beta2": beta2}
         others = {"eps": eps, "bias_correction": bias_correction, "total_steps": total_steps}
         given = dict(coefficients or {})
+        if taken := {PARAMETER, *(name for name, _ in rule.equations)} & given.keys():
+            raise ConfigError(f"{min(taken)} has its value from the rule: give the coefficient another name")
         named = dict.fromkeys(variable.name for variable in rule.variables)
-        if PARAMETER in named:
-            raise ConfigError(
-                "a trainable equation sees gradients, not theta; optim.SymbolicOptimizer can run this rule"
-            )
-        names = tuple(name for name in named if name not in given and name != UPDATE)
+        names = tuple(name for name in named if name not in (*given, UPDATE, PARAMETER))
         if "n_hat" in names and not {*names} <= {*ExtraFeatures.names}:
             raise ConfigError(
                 f"beside n_hat, a trainable equation can name {', '.join(ExtraFeatures.names)}, not {names}"
@@ -96,6 +94,7 @@ class Equation(LearnedOptimizer):
         values = torch.tensor([float(value) for value in given.values()])
         self.register_parameter("coefficients", nn.Parameter(values) if given else None)
         self._given, self._seen = tuple(given), tuple(seen)
+        self.reads_parameter = PARAMETER in named
         self._memory = rule.memory
         self._compiled = compile_equations(rule.equations)
 
@@ -121,10 +120,16 @@ class Equation(LearnedOptimizer):
             return rule
         return rule.substitute(dict(zip(self._given, self.coefficients.tolist(), strict=True)))
 
+    def init_state(self, like: Tensor, state_dtype: torch.dtype | None = None) -> State:
+        """See `LearnedOptimizer.init_state`; for a rule of `theta`, `like` holds the parameters."""
+        state = super().init_state(like, state_dtype)
+        return (*state[:-1], like.detach().clone()) if self.reads_parameter else state
+
     def init_memory(self, like: Tensor) -> State:
-        """The last `horizon` features, newest first, [N, F] each; then of each state its past, [N] each."""
+        """The last `horizon` features, newest first, [N, F] each; the states' past and theta, [N] each."""
         history = (like.new_zeros(*like.shape, len(self.features.names)) for _ in range(self.horizon))
-        return *history, *(torch.zeros_like(like) for _ in range(sum(self._memory.values())))
+        own = sum(self._memory.values()) + self.reads_parameter
+        return *history, *(torch.zeros_like(like) for _ in range(own))
 
     def update(self, inputs: Tensor, memory: State) -> tuple[Tensor, State]:
         """Features `[N, F]` and memory to the equation's value `[N]`; the history is not copied."""
@@ -133,12 +138,15 @@ class Equation(LearnedOptimizer):
         values = {str(v): window[v.lag or 0][..., column[v.name]] for v in self._seen}
         own = {name: [next(past) for _ in range(lags)] for name, lags in self._memory.items()}
         values |= {f"{name}[{lag}]": part for name, parts in own.items() for lag, part in enumerate(parts, 1)}
+        parameter = tuple(past)
+        values |= dict.fromkeys((PARAMETER, f"{PARAMETER}[0]"), *parameter) if parameter else {}
         if self.coefficients is not None:
             values |= dict(zip(self._given, self.coefficients.to(inputs.dtype), strict=True))
         now = self._compiled(values, self.constants.to(inputs.dtype))
         now = {name: value.expand(inputs.shape[:-1]) for name, value in now.items()}
         kept = [part for name, parts in own.items() for part in (now[name], *parts[:-1])]
-        return now[UPDATE], (*window[: self.horizon], *kept)
+        moved = (theta + now[UPDATE] for theta in parameter)
+        return now[UPDATE], (*window[: self.horizon], *kept, *moved)
 
     def advance(self, g: Tensor, state: State) -> tuple[Tensor, State]:
         """`forward` without a graph: the newest features overwrite the oldest, which become the first row."""
@@ -156,6 +164,6 @@ class Equation(LearnedOptimizer):
         super().overwrite(own, block, copies)
 
     def _split(self, state: State) -> tuple[State, State, State]:
-        """The parts of a state: of the features, their history, and of the rule's own values."""
+        """The parts of a state: of the features, their history, and the rule's own values with theta."""
         first = len(self.features.state_names)
         return state[:first], state[first : first + self.horizon], state[first + self.horizon :]

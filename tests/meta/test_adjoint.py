@@ -62,10 +62,13 @@ def optimizers():
             "0.5 * u[1] - c * p / sqrt(q + 0.1)",
             {"c": 0.02},
         ),
+        "theta": models.Equation(
+            "w = theta; 0.7 * (theta - w[1]) - 0.01 * tanh(g) - 0.02 * theta - 0.01 * u[1]"
+        ),
     }
 
 
-@pytest.mark.parametrize("name", ["dm", "rp", "extra", "equation", "own updates", "system"])
+@pytest.mark.parametrize("name", ["dm", "rp", "extra", "equation", "own updates", "system", "theta"])
 @pytest.mark.parametrize("block", [None, 7])
 def test_equals_naive_backpropagation_through_time(name, block, monkeypatch):
     if block:
@@ -79,7 +82,7 @@ def test_equals_naive_backpropagation_through_time(name, block, monkeypatch):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5 * scale.item())
 
 
-@pytest.mark.parametrize("name", ["own updates", "system"])
+@pytest.mark.parametrize("name", ["own updates", "system", "theta"])
 def test_equals_naive_backpropagation_through_a_memory_in_double_precision(name):
     optimizer, task = optimizers()[name].double(), InDouble()
     setting = {"seed": 3, "instances": 2, "steps": 12, "weights": torch.linspace(0.5, 1.5, 12).double()}
@@ -131,6 +134,18 @@ def test_random_scaling_is_the_same_problem_in_other_units():
     rollout.step(optimizer)
     plain.step(optimizer)
     torch.testing.assert_close(rollout.params - start, c**2 * (plain.params - start), rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("scaling", [0.0, 1.0])
+def test_a_rule_of_theta_sees_the_parameters(scaling):
+    optimizer, task = models.Equation("-0.001 * g - 0.01 * theta"), tasks.load("p1")
+    rollout = Rollout.start(optimizer, task, 0, 2, scaling=scaling)
+    scale = 1.0 if rollout.scale is None else rollout.scale
+    for _ in range(5):
+        before, gradient = rollout.params.clone(), rollout.gradient.view_as(rollout.params)
+        rollout.step(optimizer)
+        want = scale * (-0.001 * gradient - 0.01 * before / scale)
+        torch.testing.assert_close(rollout.params - before, want, rtol=1e-3, atol=1e-6)
 
 
 def test_suffix_sums_are_the_definition():

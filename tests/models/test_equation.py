@@ -130,6 +130,22 @@ def test_what_is_not_computed_yet_is_refused(rule):
         models.Equation(rule)
 
 
-def test_theta_is_refused():
-    with pytest.raises(ConfigError, match="sees gradients, not theta"):
-        models.Equation("-g - 0.01 * theta")
+@pytest.mark.parametrize("state_dtype", [None, torch.float16])
+def test_theta_begins_as_it_is_given_and_moves_with_the_updates(gradients, state_dtype):
+    model = models.Equation("w = theta; 0.9 * (theta - w[1]) - 0.1 * g[1] - 0.01 * theta").double()
+    theta, before = torch.ones(4, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
+    state, past = model.init_state(theta, state_dtype), torch.zeros(4, dtype=torch.float64)
+    for g in gradients:
+        want = 0.9 * (theta - before) - 0.1 * past - 0.01 * theta
+        update, state = model.advance(g, state)
+        torch.testing.assert_close(
+            update, want, rtol=1e-3 if state_dtype else 1e-6, atol=1e-3 if state_dtype else 1e-7
+        )
+        theta, before, past = theta + update, theta, g
+    assert torch.equal(state[-1], theta)
+
+
+@pytest.mark.parametrize("name", ["u", "theta", "p"])
+def test_a_coefficient_cannot_have_a_name_of_the_rule(name):
+    with pytest.raises(ConfigError, match=f"{name} has its value from the rule"):
+        models.Equation("p = 0.5 * p[1] + g; u[1] - p - theta", {name: 0.1})

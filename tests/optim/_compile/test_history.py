@@ -80,6 +80,7 @@ def updates_of(rule, gradients=GRADIENTS, **values) -> torch.Tensor:
         "-0.5",
         "b[0] + b[1] - s[3] * sm[1] + sg[0] * ag[2] * g2[1] * g3[0]",
         *RECURRENT,
+        " - ".join(f"0.0{9 - lag} * tanh(g[{lag}])" for lag in range(9)) + " - 0.1 * theta",  # in turns
     ],
 )
 def test_updates_are_those_of_the_whole_history(rule):
