@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from l2o_core.expressions import const, parse
+from l2o_core.expressions import Expression, System, const, parse, var
 from l2o_core.models import Equation
 from l2o_core.optim import zoo
 
@@ -74,9 +74,18 @@ def rule(name: str, lr: float, times: str = "1", **hyperparameters: float | bool
     """
     entry = zoo.get(name)
     values: dict[str, Any] = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, **entry.defaults, **hyperparameters}
-    equation = entry.equation.substitute({key: float(values[key]) for key in ("beta1", "beta2", "eps")})
+    numbers = {key: value for key, value in values.items() if isinstance(value, float)}
     options = {key: values[key] for key in FEATURE_OPTIONS if key in values}
-    return Equation((const(lr) * parse(times) * equation).simplify(), **options)
+    return Equation(_multiplied(entry.equation.substitute(numbers), const(lr) * parse(times)), **options)
+
+
+def _multiplied(equation: Expression | System, factor: Expression) -> Expression | System:
+    """A rule times a factor; its memory is of what it computes without."""
+    if isinstance(equation, Expression) and not equation.memory:
+        return (factor * equation).simplify()
+    past = {f"u[{lag}]": var("direction", lag) for lag in range(1, equation.memory.get("u", 0) + 1)}
+    *states, (_, update) = ((name, value.substitute(past)) for name, value in equation.equations)
+    return System((*states, ("direction", update)), factor * var("direction"))
 
 
 def tuned(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .tree import Expression
 
 Compiled = Callable[..., Tensor]
+CompiledRule = Callable[..., dict[str, Tensor]]
 
 
 class _Instruction(NamedTuple):
@@ -52,6 +53,24 @@ def compile_expression(expression: Expression, differentiable: bool = True) -> C
         else:
             raise ExpressionError(f"the equation has {count} constants, not {len(constants)}")
         return value if names else _shaped(value, inputs)
+
+    return function
+
+
+def compile_equations(equations: Sequence[tuple[str, Expression]]) -> CompiledRule:
+    """See `System.compile_all`: each equation may read those before it, with the lag 0 or without."""
+    parts = [(name, compile_expression(value), len(value.constants)) for name, value in equations]
+    count = sum(own for *_, own in parts)
+
+    def function(inputs: Mapping[str, Tensor], constants: Tensor | None = None) -> dict[str, Tensor]:
+        if constants is not None and len(constants) != count:
+            raise ExpressionError(f"the rule has {count} constants, not {len(constants)}")
+        inputs, values, first = dict(inputs), {}, 0
+        for name, value, own in parts:
+            free = None if constants is None else constants[first : first + own]
+            inputs[name] = inputs[f"{name}[0]"] = values[name] = value(inputs, free)
+            first += own
+        return values
 
     return function
 

@@ -7,6 +7,7 @@ numbers are done here, in floating point unless they are rational and short, and
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import sympy
@@ -14,8 +15,10 @@ import sympy
 from ..errors import ExpressionError
 from .operators import DENOMINATOR_CUT
 from .tensors import constant_value
+from .tree import var
 
 if TYPE_CHECKING:
+    from .system import System
     from .tree import Expression, Variable
 
 MAX_SIZE = 1_000
@@ -43,10 +46,7 @@ def to_sympy(expression: Expression) -> sympy.Expr:
 
     Raises ExpressionError for what is too large or nested too deeply, and for whatever SymPy fails at.
     """
-    names = [_name(variable) for variable in expression.variables]
-    repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
-    for name in repeated:
-        raise ExpressionError(f"two variables would share the SymPy symbol {name}: rename one of them")
+    _check_symbols(expression.variables)
     if expression.complexity > MAX_SIZE or expression.fold(lambda _: 0, lambda _: 0, _depth) > MAX_DEPTH:
         raise ExpressionError(
             f"SymPy takes up to {MAX_SIZE} nodes and {MAX_DEPTH} levels of nesting, not this"
@@ -61,6 +61,22 @@ def to_sympy(expression: Expression) -> sympy.Expr:
         Exception
     ) as error:  # of a library that others maintain: RecursionError, TypeError on infinity, ...
         raise ExpressionError(f"SymPy cannot hold this expression: {type(error).__name__}: {error}") from None
+
+
+def system_to_sympy(system: System) -> tuple[sympy.Eq, ...]:
+    """See `System.sympy`; raises ExpressionError as `to_sympy` does."""
+    now = {name: var(name, 0) for name, _ in system.states}
+    written = [(var(name, 0), value.substitute(now)) for name, value in system.equations]
+    _check_symbols(dict.fromkeys(v for pair in written for part in pair for v in part.variables))
+    return tuple(sympy.Eq(to_sympy(left), to_sympy(right), evaluate=False) for left, right in written)
+
+
+def _check_symbols(variables: Iterable[Variable]) -> None:
+    """Raise ExpressionError where two variables would have one symbol."""
+    names = [_name(variable) for variable in variables]
+    if len(set(names)) < len(names):
+        name = next(name for name in names if names.count(name) > 1)
+        raise ExpressionError(f"two variables would share the SymPy symbol {name}: rename one of them")
 
 
 def _depth(name: str, first: int, *others: int) -> int:

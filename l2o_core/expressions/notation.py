@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .system import System
 from .tree import Expression
 
 
@@ -32,7 +33,7 @@ _NEVER_NEGATIVE = {"square", "abs", "exp", "relu", "erfc"}
 _AS_ARGUMENTS = {"+", "*", "/", "min", "sqrt", "tanh", "asinh", "sinh", "sign"}
 
 
-def conventions(*expressions: Expression) -> tuple[Convention, ...]:
+def conventions(*expressions: Expression | System) -> tuple[Convention, ...]:
     """The conventions that a reader of these equations has to know.
 
     Args:
@@ -59,6 +60,6 @@ def conventions(*expressions: Expression) -> tuple[Convention, ...]:
             return nonnegative[0]
         return name in _NEVER_NEGATIVE or (name in _AS_ARGUMENTS and all(nonnegative))
 
-    for expression in expressions:
-        expression.fold(lambda variable: False, lambda value: value >= 0, operator)
+    for _, value in (equation for expression in expressions for equation in expression.equations):
+        value.fold(lambda variable: False, lambda value: value >= 0, operator)
     return tuple(convention for name, convention in CONVENTIONS.items() if name in found)

@@ -5,6 +5,7 @@
     unary    = "-" unary | power
     power    = atom (("^" | "**") unary)?
     atom     = number | name ("[" lag "]")? | function "(" sum ("," sum)* ")" | "(" sum ")"
+    rule     = (name "=" sum ";")* sum
 
 `x ^ 2` is `square(x)`; any other `x ^ y` is `pow(x, y) = sign(x)|x|^y`. A minus before a number belongs to
 the number unless a power follows: -2 * x holds the constant -2, and -2 ^ x is -(2 ^ x).
@@ -17,12 +18,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
 from ..errors import ExpressionError
 from .operators import FUNCTIONS, OPERATORS
+from .system import UPDATE, System, check_name, check_reading
 from .tree import MAX_NODES, Expression, Variable, const
 
 MAX_LENGTH = 500_000  # characters
@@ -41,6 +43,7 @@ _VALUE = re.compile(
     re.ASCII | re.VERBOSE,
 )
 _OPERATOR = re.compile(r"\s*+(?P<symbol>\*\*|[-+*/^]|[,)]|\Z)", re.ASCII)
+_NAMED = re.compile(r"\s*+(?:(?P<name>[A-Za-z_]\w*+)\s*+=)?", re.ASCII)
 _WORD = re.compile(r"\s*+(?P<word>\w{1,40}|.|\Z)", re.DOTALL | re.ASCII)
 
 _BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "^": 4}
@@ -68,11 +71,82 @@ def parse(text: str, foreign: Mapping[str, Foreign] | None = None) -> Expression
         Traceback (most recent call last):
         l2o_core.errors.ExpressionError: expected a number, a variable or a function, found the end ...
     """
+    _check_text(text)
+    return _Parser(text, foreign or {}).parse()
+
+
+def parse_rule(text: str) -> Expression | System:
+    """Read a rule from text: an expression, or states and then the update, with ";" between them.
+
+    The update may read its own past, `u[k]`; a state `p = ...` may read its own and that of any other,
+    `p[k]`, and the states above it as they are now, `p`. What was before the first step is 0. `theta` is the
+    parameter.
+
+    Args:
+        text: The rule, of at most `MAX_LENGTH` characters.
+
+    Returns:
+        A `System` if the rule has states, else an `Expression`.
+
+    Raises:
+        ExpressionError: If the text is no rule. It says what is wrong and where.
+
+    Example:
+        >>> parse_rule("0.9 * u[1] - 0.01 * g").memory
+        {'u': 1}
+        >>> parse_rule("p = 0.9 * p[1] + g; -0.01 * p").memory
+        {'p': 1}
+        >>> parse_rule("p = 0.9 * p + g; -0.01 * p")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        l2o_core.errors.ExpressionError: p is not computed yet; its value one step ago is p[1] ...
+    """
+    _check_text(text)
+    parts = list(_parts(text))
+    unknown = {UPDATE, *(name for name, _, _ in parts if name)}
+    states: list[tuple[str, Expression]] = []
+    for name, start, end in parts:
+        value = _Parser(text, {}, start, end, unknown).parse()
+        if name is None:
+            return System(tuple(states), value) if states else value
+        states.append((name, value))
+        unknown.remove(name)
+    raise AssertionError("the last part has no name")
+
+
+def _parts(text: str) -> Iterator[tuple[str | None, int, int]]:
+    """The parts between semicolons: the name of a state, where its value begins, and where that ends.
+
+    The last part, which is the update, has no name.
+    """
+    start, names = 0, set[str]()
+    while True:
+        named = _NAMED.match(text, start)
+        assert named, "it matches nothing too"
+        end = text.find(";", start)
+        name, at = named["name"], named.start("name") if named["name"] else named.end()
+        if name is None and end >= 0:
+            raise ExpressionError("expected a state, as in p = 0.9 * p[1] + g;", text=text, position=at)
+        if name is not None and end < 0:
+            message = f"the update must follow the states, as in {name} = ...; -{name}"
+            raise ExpressionError(message, text=text, position=len(text))
+        if name is None:
+            yield None, start, len(text)
+            return
+        try:
+            check_name(name, names)
+        except ExpressionError as error:
+            raise ExpressionError(str(error), text=text, position=at) from None
+        names.add(name)
+        yield name, named.end(), end
+        start = end + 1
+
+
+def _check_text(text: str) -> None:
+    """Raise ExpressionError for what is no text, or too much of it."""
     if not isinstance(text, str):
         raise ExpressionError(f"an expression is read from text, not from {type(text).__name__}", position=0)
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"text longer than {MAX_LENGTH} characters", text=text, position=MAX_LENGTH)
-    return _Parser(text, foreign or {}).parse()
 
 
 @dataclass
@@ -86,10 +160,19 @@ class _Pending:
 
 
 class _Parser:
-    def __init__(self, text: str, foreign: Mapping[str, Foreign]):
-        self.text = text
+    """Of the text from `start` to `end`; the names `unknown` have no value yet, only a past one."""
+
+    def __init__(
+        self,
+        text: str,
+        foreign: Mapping[str, Foreign],
+        start: int = 0,
+        end: int | None = None,
+        unknown: Collection[str] | None = None,
+    ):
+        self.text, self.position, self.end = text, start, len(text) if end is None else end
         self.functions = {name: (OPERATORS[name].arity, (name,)) for name in FUNCTIONS} | dict(foreign)
-        self.position = 0
+        self.unknown = unknown
         self.program: list[Variable | float | str] = []
         self.pending: list[_Pending] = []
 
@@ -172,15 +255,18 @@ class _Parser:
 
     def variable(self, name: str, lag: str | None, position: int) -> Variable:
         try:
-            return Variable(name, None if lag is None else int(lag))
+            variable = Variable(name, None if lag is None else int(lag))
+            if self.unknown is not None:
+                check_reading(variable, self.unknown)
+            return variable
         except ExpressionError as error:
             self.fail(str(error), position)
 
     def match(self, pattern: re.Pattern, expected: str) -> re.Match:
         """Take the next piece of text, or fail at it."""
-        match = pattern.match(self.text, self.position)
+        match = pattern.match(self.text, self.position, self.end)
         if match is None:
-            word = _WORD.match(self.text, self.position)
+            word = _WORD.match(self.text, self.position, self.end)
             assert word, "it matches anything"
             self.fail(f"{expected}, found {_describe(word['word'])}", word.start("word"))
         self.check_size()
@@ -200,6 +286,8 @@ def _describe(word: str) -> str:
         return "the end"
     if word == "[":
         return "'['; a lag is a whole number in brackets after a name, as in g[3]"
+    if word in ("=", ";"):
+        return f"{word!r}; a rule with states, p = ...; -p, is read by `parse_rule`"
     if not word.isascii():
         return f"{word!r} ({unicodedata.name(word, 'unnamed').lower()})"
     return repr(word)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from .system import System
     from .tree import Expression, Variable
 
 _SUM, _PRODUCT, _PREFIX, _POWER, _ATOM = range(1, 6)  # how tightly a piece of text holds together
@@ -52,6 +53,23 @@ def _text_operator(name: str, x: _Piece, y: _Piece = _NOTHING) -> _Piece:
     if name == "pow" and y.text != "2":
         return _Piece(f"{x.within(_ATOM)}^{y.within(_PREFIX)}", _POWER)
     return _Piece(f"{name}({f'{x.text}, {y.text}' if y.text else x.text})", _ATOM)
+
+
+def system_to_text(system: System) -> str:
+    """As `parse_rule` reads it."""
+    return "; ".join([*(f"{name} = {value}" for name, value in system.states), str(system.update)])
+
+
+def system_to_latex(system: System, digits: int) -> str:
+    """One equation below the other; states bear their time, as their past does."""
+    from .tree import var
+
+    now = {name: var(name, 0) for name, _ in system.states}
+    lines = (
+        rf"{_symbol(name, 0)} &= {to_latex(value.substitute(now), digits)}"
+        for name, value in system.equations
+    )
+    return r"\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}"
 
 
 def to_latex(expression: Expression, digits: int) -> str:

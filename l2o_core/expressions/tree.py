@@ -153,6 +153,18 @@ class Expression(_Hashed):
         """Every constant, in order of appearance; these are the free parameters of the rule."""
         return tuple(node for node in self.program if isinstance(node, float))
 
+    @property
+    def equations(self) -> tuple[tuple[str, Expression], ...]:
+        """The rule in the form of `System.equations`, where the update "u" is all there is to compute."""
+        return (("u", self),)
+
+    @property
+    def memory(self) -> dict[str, int]:
+        """How many steps back the rule reads its own updates `u[k]`, under "u"; empty if it does not."""
+        from .system import memory_of
+
+        return memory_of(self.equations)
+
     def fold(
         self,
         variable: Callable[[Variable], T],

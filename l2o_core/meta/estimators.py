@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
+from ..errors import ConfigError
 from ..models.base import LearnedOptimizer
 from ..models.equation import Equation
 from ..tasks.base import Task
@@ -77,6 +78,10 @@ class Imitation(Estimator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.optimizer, Equation) and self.optimizer.reads_parameter:
+            raise ConfigError(
+                "a rule of theta cannot imitate: the parameters are its teacher's; imitation=0 can"
+            )
         self.teacher = adam(0.01).to(next(self.optimizer.parameters()))
         self.rollout = self.start(self.teacher)
         self.chosen = self.sample(self.rollout)  # one for all unrolls: the student's state is of it

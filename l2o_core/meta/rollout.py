@@ -65,6 +65,7 @@ class Rollout:
             powers = scaling * (2 * torch.rand(params.shape, generator=generator) - 1)
             rollout.scale = powers.exp().to(params)
             rollout.gradient = rollout.gradient * rollout.scale.view(-1)
+            rollout.state = optimizer.init_state((params / rollout.scale).view(-1), state_dtype)
         return rollout
 
     @classmethod

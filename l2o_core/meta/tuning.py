@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ..expressions import Expression
+from ..expressions import Expression, System
 from ..models.equation import Equation
 from ..tasks.base import Task
 from .config import TrainingConfig
@@ -19,7 +19,7 @@ from .training import train
 
 
 def tune(
-    rule: str | Expression | Equation,
+    rule: str | Expression | System | Equation,
     task: Task,
     *,
     seed: int = 0,
@@ -48,7 +48,7 @@ def tune(
     activations of an unroll are never in memory together; the rule's history is, and `state_dtype` halves it.
 
     Args:
-        rule: The equation, as text, as an expression, or as a model with coefficients by name.
+        rule: The equation, as text, as an expression or system, or as a model with coefficients by name.
         task: The problem at hand.
         seed: See `meta_train`, as for all options that follow.
         epochs: Rollouts from fresh instances.

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from .. import expressions
 from ..arguments import check_types
 from ..errors import ConfigError
-from ..expressions import Expression
+from ..expressions import Expression, System
+from ..expressions.compilation import compile_equations
+from ..expressions.system import PARAMETER, UPDATE, check_order
 from ..features import Features, State
 from .base import LearnedOptimizer
 from .extra import ExtraFeatures
@@ -20,9 +22,11 @@ from .extra import ExtraFeatures
 class Equation(LearnedOptimizer):
     """The update is the value of an equation over features and their lags; its constants are parameters.
 
-    A name without a lag means now; before the first step, lags read 0. With `n_hat`, the six numbers of that
-    feature are parameters as well. Use it where a rule is meta-trained or evaluated on tasks;
-    `optim.SymbolicOptimizer` runs the same rule on the parameters of any module.
+    A name without a lag means now; before the first step, lags read 0. A rule may read its own updates,
+    `u[k]`, and have states (see `expressions.parse_rule`): they are carried from step to step, and the
+    meta-gradient goes through them. So is `theta`, which begins as `init_state` is given it. With `n_hat`,
+    the six numbers of that feature are parameters as well. Use it where a rule is meta-trained or evaluated
+    on tasks; `optim.SymbolicOptimizer` runs the same rule on the parameters of any module.
 
     Args:
         rule: The equation; its value is added to the parameters, sign and step size included.
@@ -48,7 +52,7 @@ class Equation(LearnedOptimizer):
 
     def __init__(
         self,
-        rule: str | Expression,
+        rule: str | Expression | System,
         coefficients: Mapping[str, float] | None = None,
         *,
         beta1: float = 0.95,
@@ -63,12 +67,15 @@ class Equation(LearnedOptimizer):
         for name, value in (coefficients or {}).items():
             if not isinstance(name, str) or isinstance(value, str | bool) or not hasattr(value, "__float__"):
                 raise ConfigError(f"coefficients must be numbers by name, not {name!r}: {value!r:.60}")
-        rule = expressions.parse(rule) if isinstance(rule, str) else rule
+        rule = expressions.parse_rule(rule) if isinstance(rule, str) else rule
+        check_order(rule.equations)
         moments: dict[str, Any] = {"beta1": beta1, "beta2": beta2}
         others = {"eps": eps, "bias_correction": bias_correction, "total_steps": total_steps}
         given = dict(coefficients or {})
-        named = tuple(dict.fromkeys(variable.name for variable in rule.variables))
-        names = tuple(name for name in named if name not in given)
+        if taken := {PARAMETER, *(name for name, _ in rule.equations)} & given.keys():
+            raise ConfigError(f"{min(taken)} has its value from the rule: give the coefficient another name")
+        named = dict.fromkeys(variable.name for variable in rule.variables)
+        names = tuple(name for name in named if name not in (*given, UPDATE, PARAMETER))
         if "n_hat" in names and not {*names} <= {*ExtraFeatures.names}:
             raise ConfigError(
                 f"beside n_hat, a trainable equation can name {', '.join(ExtraFeatures.names)}, not {names}"
@@ -87,12 +94,14 @@ class Equation(LearnedOptimizer):
         values = torch.tensor([float(value) for value in given.values()])
         self.register_parameter("coefficients", nn.Parameter(values) if given else None)
         self._given, self._seen = tuple(given), tuple(seen)
-        self._compiled = rule.compile()
+        self.reads_parameter = PARAMETER in named
+        self._memory = rule.memory
+        self._compiled = compile_equations(rule.equations)
 
     @classmethod
     def distilled(
         cls,
-        rule: str | Expression,
+        rule: str | Expression | System,
         teacher: LearnedOptimizer,
         coefficients: Mapping[str, float] | None = None,
     ) -> Equation:
@@ -104,37 +113,57 @@ class Equation(LearnedOptimizer):
         return equation
 
     @property
-    def equation(self) -> Expression:
+    def equation(self) -> Expression | System:
         """The rule with its constants as they are now."""
         rule = self.rule.with_constants(self.constants.tolist())
         if self.coefficients is None:
             return rule
         return rule.substitute(dict(zip(self._given, self.coefficients.tolist(), strict=True)))
 
+    def init_state(self, like: Tensor, state_dtype: torch.dtype | None = None) -> State:
+        """See `LearnedOptimizer.init_state`; for a rule of `theta`, `like` holds the parameters."""
+        state = super().init_state(like, state_dtype)
+        return (*state[:-1], like.detach().clone()) if self.reads_parameter else state
+
     def init_memory(self, like: Tensor) -> State:
-        """The last `horizon` features, newest first, [N, F] each."""
-        return tuple(like.new_zeros(*like.shape, len(self.features.names)) for _ in range(self.horizon))
+        """The last `horizon` features, newest first, [N, F] each; the states' past and theta, [N] each."""
+        history = (like.new_zeros(*like.shape, len(self.features.names)) for _ in range(self.horizon))
+        own = sum(self._memory.values()) + self.reads_parameter
+        return *history, *(torch.zeros_like(like) for _ in range(own))
 
     def update(self, inputs: Tensor, memory: State) -> tuple[Tensor, State]:
-        """Features `[N, F]` and their history to the equation's value `[N]`; the history is not copied."""
-        window = (inputs, *memory)
+        """Features `[N, F]` and memory to the equation's value `[N]`; the history is not copied."""
+        window, past = (inputs, *memory[: self.horizon]), iter(memory[self.horizon :])
         column = {name: index for index, name in enumerate(self.features.names)}
         values = {str(v): window[v.lag or 0][..., column[v.name]] for v in self._seen}
+        own = {name: [next(past) for _ in range(lags)] for name, lags in self._memory.items()}
+        values |= {f"{name}[{lag}]": part for name, parts in own.items() for lag, part in enumerate(parts, 1)}
+        parameter = tuple(past)
+        values |= dict.fromkeys((PARAMETER, f"{PARAMETER}[0]"), *parameter) if parameter else {}
         if self.coefficients is not None:
             values |= dict(zip(self._given, self.coefficients.to(inputs.dtype), strict=True))
-        update = self._compiled(values, self.constants.to(inputs.dtype))
-        return update.expand(inputs.shape[:-1]), window[: self.horizon]
+        now = self._compiled(values, self.constants.to(inputs.dtype))
+        now = {name: value.expand(inputs.shape[:-1]) for name, value in now.items()}
+        kept = [part for name, parts in own.items() for part in (now[name], *parts[:-1])]
+        moved = (theta + now[UPDATE] for theta in parameter)
+        return now[UPDATE], (*window[: self.horizon], *kept, *moved)
 
     def advance(self, g: Tensor, state: State) -> tuple[Tensor, State]:
         """`forward` without a graph: the newest features overwrite the oldest, which become the first row."""
         update, state = super().advance(g, state)
-        split = len(self.features.state_names)
-        seen, history = state[:split], state[split:]
-        return update, seen + history[-1:] + history[:-1]
+        seen, history, own = self._split(state)
+        return update, seen + history[-1:] + history[:-1] + own
 
     def overwrite(self, state: State, block: slice, new: State) -> None:
         """Put the next state of a block where its state was; of the history only what is new."""
-        split = len(self.features.state_names)
-        super().overwrite(state[:split], block, new[:split])
+        (seen, history, own), (new_seen, new_history, new_own) = self._split(state), self._split(new)
+        super().overwrite(seen, block, new_seen)
         if self.horizon:
-            state[-1][block] = new[split]
+            history[-1][block] = new_history[0]
+        copies = tuple(part.clone() for part in new_own)  # some are what others overwrite
+        super().overwrite(own, block, copies)
+
+    def _split(self, state: State) -> tuple[State, State, State]:
+        """The parts of a state: of the features, their history, and the rule's own values with theta."""
+        first = len(self.features.state_names)
+        return state[:first], state[first : first + self.horizon], state[first + self.horizon :]

@@ -9,7 +9,7 @@ import torch
 
 from .. import features
 from ..errors import ConfigError, did_you_mean
-from ..expressions import Expression, parse
+from ..expressions import Expression, System, parse_rule
 from . import zoo
 from ._compile.plan import names_of, number
 
@@ -34,14 +34,14 @@ HISTORY_TYPES = ("bfloat16", "float16", "float32", "float64")
 MOMENT_TYPES = ("bfloat16", "float32", "float64")
 
 
-def equation(rule: str | Expression) -> Expression:
+def equation(rule: str | Expression | System) -> Expression | System:
     """The equation of a name from the zoo, of text or of an `Expression`."""
-    if isinstance(rule, Expression):
+    if isinstance(rule, Expression | System):
         return rule
-    return zoo.get(rule).equation if rule in zoo.names() else parse(rule)
+    return zoo.get(rule).equation if rule in zoo.names() else parse_rule(rule)
 
 
-def completed(rule: str | Expression, *layers: Mapping[str, Any]) -> dict[str, Any]:
+def completed(rule: str | Expression | System, *layers: Mapping[str, Any]) -> dict[str, Any]:
     """All that a group says: what the last layer gives, else one before, else the zoo, else the defaults.
 
     Raises ConfigError for `betas` that contradict beta1 or beta2.
@@ -74,7 +74,7 @@ def _given(layer: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def refuse_unused(names: Iterable[str], rule: Expression) -> None:
+def refuse_unused(names: Iterable[str], rule: Expression | System) -> None:
     """Raise ConfigError for the first of some coefficients that has no use in a rule."""
     powers = features.POWERS if "n_hat" in {variable.name for variable in rule.variables} else ()
     allowed = sorted({*DEFAULTS, *powers, *names_of(rule)})

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ..expressions import Expression
+from ..expressions import Expression, System
 from . import options
 from ._compile.plan import make_plan
 from ._compile.running_sums import ReplacedLags
@@ -28,7 +28,7 @@ class TrainedEquation(Protocol):
     features: HasHyperparameters
 
     @property
-    def equation(self) -> Expression: ...  # noqa: D102
+    def equation(self) -> Expression | System: ...  # noqa: D102
 
 
 class SymbolicOptimizer(torch.optim.Optimizer):
@@ -40,16 +40,21 @@ class SymbolicOptimizer(torch.optim.Optimizer):
 
     A rule may name features (see `l2o_core.features`; without a lag they are current, before the first step
     they read 0), the hyper-parameters beta1, beta2, eps, weight_decay and total_steps, and coefficients,
-    which take their values by keyword. Options that are None have the zoo's value for the rule, else the
-    default. Parameter groups can have hyper-parameters and coefficients of their own, and all can be changed
-    at any time. Changing one does not rewrite stored history: tanh(g[3] / c) keeps the c of the step at which
-    that gradient arrived, and pre-computed sums may be a few steps older.
+    which take their values by keyword. It may also have a memory of its own (see `expressions.parse_rule`):
+    states, its past values `u[k]`, before lr, and the parameter before the step, `theta`. A rule that names
+    weight_decay does the decay by itself.
+
+    Options that are None have the zoo's value for the rule, else the default. Parameter groups can have
+    hyper-parameters and coefficients of their own, and all can be changed at any time. Changing one does not
+    rewrite stored history: tanh(g[3] / c) keeps the c of the step at which that gradient arrived, and
+    pre-computed sums may be a few steps older.
 
     Use it to optimize with a fixed rule. To train the constants of a rule, use `models.Equation`.
 
     Args:
         params: Parameters, or groups of them as dicts, as for every PyTorch optimizer.
-        rule: A name from the zoo ("adam"), text ("-g / (1 + abs(g[3]))") or an `Expression`.
+        rule: A name from the zoo ("adam"), text ("-g / (1 + abs(g[3]))"; "p = 0.9 * p[1] + g; -p"), an
+            `Expression` or a `System`.
         lr: Learning rate; default 0.001.
         betas: beta1 and beta2 together, as PyTorch's Adam takes them.
         beta1: Decay rate of the first moment; default 0.9.
@@ -65,10 +70,12 @@ class SymbolicOptimizer(torch.optim.Optimizer):
             hyper-parameters or coefficients need no other kernel.
         lag_tolerance: Replace lags by a few running sums wherever that changes the weighted sum over them by
             at most this fraction of its largest possible value (0.01 is 1 %); `replaced_lags` lists where.
-        history_dtype: Type that past values are stored in, such as `torch.bfloat16`; default that of the
-            parameters.
-        moment_dtype: Type that moments and running sums are stored in; default that of the parameters, but at
-            least float32. `torch.bfloat16` is refused where its rounding would add up to more than 10 %.
+            Rules with a memory of their own keep their lags.
+        history_dtype: Type that past values of features are stored in, such as `torch.bfloat16`; default that
+            of the parameters.
+        moment_dtype: Type that moments, running sums, states and past updates are stored in; default that of
+            the parameters, but at least float32. `torch.bfloat16` is refused where its rounding would add up
+            to more than 10 %.
         **coefficients: Values of other names in the rule; of a rule with `n_hat` also k1, k2, l1, l2, alpha1
             and alpha2.
 
@@ -88,7 +95,7 @@ class SymbolicOptimizer(torch.optim.Optimizer):
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[dict[str, Any]],
-        rule: str | Expression,
+        rule: str | Expression | System,
         lr: float | None = None,
         *,
         betas: tuple[float, float] | None = None,
@@ -167,7 +174,7 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         )
 
     @property
-    def rule(self) -> Expression:
+    def rule(self) -> Expression | System:
         """The equation that is followed."""
         return options.equation(self.defaults["rule"])
 

@@ -13,7 +13,7 @@ from .. import features, plain_yaml
 from ..errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:  # imported where equations are parsed: the zoo is read without PyTorch
-    from ..expressions import Expression
+    from ..expressions import Expression, System
 
 __all__ = [
     "HYPERPARAMETERS",
@@ -51,11 +51,11 @@ class Rule:
     defaults: Mapping[str, float | bool]
 
     @cached_property
-    def equation(self) -> Expression:
+    def equation(self) -> Expression | System:
         """The direction that is added, times lr, to the parameters."""
-        from ..expressions import parse
+        from ..expressions import parse_rule
 
-        return parse(self.text)
+        return parse_rule(self.text)
 
     @property
     def unpublished(self) -> tuple[str, ...]:
@@ -66,7 +66,9 @@ class Rule:
             ('gamma', 'a0', 'a1')
         """
         found = dict.fromkeys(re.findall(r"\b[a-z]\w*\b(?!\()", self.text))
-        return tuple(name for name in found if name not in {*features.NAMES, *HYPERPARAMETERS})
+        states = re.findall(r"\b([a-z]\w*)\s*=", self.text)
+        known = {*features.NAMES, *HYPERPARAMETERS, "u", "theta", *states}
+        return tuple(name for name in found if name not in known)
 
 
 def names() -> tuple[str, ...]:

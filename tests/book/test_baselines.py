@@ -17,6 +17,14 @@ TEXTS = {
     "adam": ("-0.05 * m / (sqrt(v) + 1e-8)", {"beta1": 0.9, "beta2": 0.999}),
     "lion": ("-0.05 * sign(0.9 * m[1] + 0.1 * g)", {"beta1": 0.99, "bias_correction": False}),
     "signsgd": ("-0.05 * sg", {}),
+    "rmsprop_momentum": (
+        "0.9 * u[1] - 0.05 * g / (sqrt(v) + 1e-8)",
+        {"beta2": 0.99, "bias_correction": False},
+    ),
+    "cautious_adamw": (
+        "d = m / (sqrt(v) + 1e-8); -0.05 * d * relu(sign(d * g))",
+        {"beta1": 0.9, "beta2": 0.999},
+    ),
 }
 
 
@@ -33,6 +41,14 @@ def test_a_learning_rate_falls_along_the_run():
     task, run = tasks.load("p1"), {"steps": 30, "instances": 3, "seed": 0}
     falling = models.Equation("-0.05 * ld * g", total_steps=30)
     found = meta.evaluate(baselines.rule("sgd", 0.05, times="ld", total_steps=30), task, **run)
+    torch.testing.assert_close(found, meta.evaluate(falling, task, **run), rtol=1e-4, atol=1e-4)
+
+
+def test_the_memory_of_a_rule_is_of_what_it_computes_before_its_rate():
+    task, run = tasks.load("p1"), {"steps": 30, "instances": 3, "seed": 0}
+    options = {"beta2": 0.99, "bias_correction": False, "total_steps": 30}
+    falling = models.Equation("d = 0.9 * d[1] - g / (sqrt(v) + 1e-8); 0.05 * ld * d", **options)
+    found = meta.evaluate(baselines.rule("rmsprop_momentum", 0.05, times="ld", total_steps=30), task, **run)
     torch.testing.assert_close(found, meta.evaluate(falling, task, **run), rtol=1e-4, atol=1e-4)
 
 

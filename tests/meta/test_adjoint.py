@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._pytree import tree_map
 
 from l2o_core import models, tasks
 from l2o_core.meta import adjoint
@@ -35,6 +36,17 @@ def adjoint_meta_gradient(optimizer, task, *, seed, instances, steps, weights, s
     return [p.grad.clone() for p in optimizer.parameters()]
 
 
+class InDouble(type(tasks.load("p1"))):
+    """P1 in double precision."""
+
+    def init(self, generator, instances):
+        return super().init(generator, instances).double()
+
+    def batches(self, generator, instances):
+        for batch in super().batches(generator, instances):
+            yield tree_map(lambda part: part.double(), batch)
+
+
 def optimizers():
     torch.manual_seed(0)
     return {
@@ -42,10 +54,21 @@ def optimizers():
         "rp": models.RPSmall(scale=0.1),
         "extra": models.RPSmallExtra(scale=0.1),
         "equation": models.Equation("-0.02 * m_hat[0] - 0.01 * tanh(0.3 * g[2]) + 0.001 * g_hat"),
+        "own updates": models.Equation(
+            "0.8 * u[1] - 0.1 * u[2] - 0.01 * tanh(0.3 * m_hat) - 0.001 * g_hat[1]"
+        ),
+        "system": models.Equation(
+            "p = 0.8 * p[1] + 0.2 * tanh(0.1 * g); q = 0.9 * q[1] + 0.1 * g[1]^2 + 0.01 * p[2]; "
+            "0.5 * u[1] - c * p / sqrt(q + 0.1)",
+            {"c": 0.02},
+        ),
+        "theta": models.Equation(
+            "w = theta; 0.7 * (theta - w[1]) - 0.01 * tanh(g) - 0.02 * theta - 0.01 * u[1]"
+        ),
     }
 
 
-@pytest.mark.parametrize("name", ["dm", "rp", "extra", "equation"])
+@pytest.mark.parametrize("name", ["dm", "rp", "extra", "equation", "own updates", "system", "theta"])
 @pytest.mark.parametrize("block", [None, 7])
 def test_equals_naive_backpropagation_through_time(name, block, monkeypatch):
     if block:
@@ -57,6 +80,17 @@ def test_equals_naive_backpropagation_through_time(name, block, monkeypatch):
     scale = max(g.abs().max() for g in naive)
     for a, b in zip(ours, naive, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5 * scale.item())
+
+
+@pytest.mark.parametrize("name", ["own updates", "system", "theta"])
+def test_equals_naive_backpropagation_through_a_memory_in_double_precision(name):
+    optimizer, task = optimizers()[name].double(), InDouble()
+    setting = {"seed": 3, "instances": 2, "steps": 12, "weights": torch.linspace(0.5, 1.5, 12).double()}
+    naive = naive_meta_gradient(optimizer, task, **setting)
+    ours = adjoint_meta_gradient(optimizer, task, **setting)
+    assert all(g.abs().min() > 0 for g in naive)
+    for a, b in zip(ours, naive, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12)
 
 
 def test_the_last_update_gets_a_gradient():
@@ -100,6 +134,18 @@ def test_random_scaling_is_the_same_problem_in_other_units():
     rollout.step(optimizer)
     plain.step(optimizer)
     torch.testing.assert_close(rollout.params - start, c**2 * (plain.params - start), rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("scaling", [0.0, 1.0])
+def test_a_rule_of_theta_sees_the_parameters(scaling):
+    optimizer, task = models.Equation("-0.001 * g - 0.01 * theta"), tasks.load("p1")
+    rollout = Rollout.start(optimizer, task, 0, 2, scaling=scaling)
+    scale = 1.0 if rollout.scale is None else rollout.scale
+    for _ in range(5):
+        before, gradient = rollout.params.clone(), rollout.gradient.view_as(rollout.params)
+        rollout.step(optimizer)
+        want = scale * (-0.001 * gradient - 0.01 * before / scale)
+        torch.testing.assert_close(rollout.params - before, want, rtol=1e-3, atol=1e-6)
 
 
 def test_suffix_sums_are_the_definition():

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from l2o_core import models, tasks
+from l2o_core.errors import ConfigError
 from l2o_core.meta import estimators, evaluate
 from l2o_core.meta.estimators import PES, Imitation
 
@@ -74,3 +75,8 @@ def test_pes_leaves_the_weights_where_they_were():
     before = [p.detach().clone() for p in model.parameters()]
     gradients(PES(model, P1, seed=0), 2)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def test_a_rule_of_theta_cannot_imitate():
+    with pytest.raises(ConfigError, match="a rule of theta cannot imitate"):
+        Imitation(models.Equation("-g - theta"), P1, 0)

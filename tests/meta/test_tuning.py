@@ -25,6 +25,18 @@ def test_a_rule_gets_better_and_the_given_one_stays():
     assert {*tuned.state_dict()} == {"constants"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["0.5 * u[1] - 0.001 * g", "p = 0.5 * p[1] + g; q = 0.9 * q[1] + 0.1 * g^2; -0.003 * p / sqrt(q + 1)"],
+)
+def test_a_rule_with_a_memory_gets_better(text):
+    rule = Equation(text)
+    tuned, _ = meta.tune(rule, P1, lr=0.1, **FEW)
+    assert loss(tuned) < loss(rule)
+    assert tuned.equation.memory == rule.equation.memory
+    assert not torch.isclose(tuned.constants, rule.constants).any()
+
+
 def test_text_can_be_tuned():
     tuned, _ = meta.tune("-0.003 * g", P1, **FEW)
     assert tuned.equation.variables == Equation("-g").equation.variables

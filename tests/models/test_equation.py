@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from l2o_core import models
-from l2o_core.errors import ConfigError
+from l2o_core.errors import ConfigError, ExpressionError
+from l2o_core.expressions import parse, var
 from tests.models.running import run
 
 
@@ -63,7 +64,15 @@ def test_an_equation_of_n_hat_computes_it_as_its_teacher_does(tmp_path):
     assert torch.equal(again.features.alpha, teacher.features.alpha)
 
 
-@pytest.mark.parametrize("rule", ["-0.1 * g", "-0.1 * g - 0.2 * tanh(m[2]) * m[1]"])
+RECURRENT = [
+    "0.9 * u[1] - 0.2 * u[3] - 0.1 * m_hat[1]",
+    "p = 0.9 * p[1] + 0.1 * g; q = max(q[1], g^2); -0.1 * p / (sqrt(q) + 1e-8)",
+    "p = q[1]; q = p[1] + g[2]; r = p + q[2] + u[1]; -0.1 * tanh(r) + 0.1 * r[2]",
+    "p = t; q = 0.1 + q[1]; -p * q",
+]
+
+
+@pytest.mark.parametrize("rule", ["-0.1 * g", "-0.1 * g - 0.2 * tanh(m[2]) * m[1]", *RECURRENT])
 @pytest.mark.parametrize("state_dtype", [None, torch.float16])
 def test_advancing_in_place_is_the_same(rule, state_dtype):
     model = models.Equation(rule)
@@ -75,3 +84,68 @@ def test_advancing_in_place_is_the_same(rule, state_dtype):
         update, state = model.advance(now, state)
         torch.testing.assert_close(update, before, atol=2e-4 if state_dtype else 1e-7, rtol=1e-6)
     assert {part.data_ptr() for part in state if part.dim()} == buffers
+
+
+@pytest.mark.parametrize("rule", RECURRENT)
+def test_a_rule_with_a_memory_computes_each_value_in_turn(rule, gradients):
+    """The whole past of features and of the rule's own values is kept, and read."""
+    model = models.Equation(rule).double()
+    features, equations = model.features, model.equation.equations
+    state, past, want = features.init(gradients[0]), [], []
+    for g in gradients:
+        now, state = features.step_dict(g, state)
+        for name, value in equations:
+            inputs = now | {
+                str(v): past[-v.lag][v.name] if v.lag <= len(past) else torch.zeros_like(g)
+                for v in value.variables
+                if v.lag
+            }
+            now[name] = value.evaluate(inputs | {"": g})
+        past.append(now)
+        want.append(now["u"].expand_as(g))
+    torch.testing.assert_close(run(model, gradients), torch.stack(want), rtol=1e-7, atol=1e-9)
+
+
+def test_momentum_is_a_rule_that_reads_its_own_update(gradients):
+    x = torch.zeros(4, dtype=torch.float64, requires_grad=True)
+    momentum = torch.optim.SGD([x], lr=0.1, momentum=0.9)
+    updates = run(models.Equation("0.9 * u[1] - 0.1 * g").double(), gradients)
+    for g, update in zip(gradients, updates, strict=True):
+        before, x.grad = x.detach().clone(), g
+        momentum.step()
+        torch.testing.assert_close(x.detach() - before, update, rtol=1e-6, atol=1e-7)
+
+
+def test_trained_constants_of_a_system_are_read_back(tmp_path):
+    model = models.Equation("p = c * p[1] + 0.5 * g; -0.25 * p", {"c": 0.75})
+    model.constants.data.copy_(torch.tensor([1.5, -0.125]))
+    assert str(model.equation) == "p = 0.75 * p[1] + 1.5 * g; -0.125 * p"
+    again = models.load(models.save(tmp_path / "rule.safetensors", model))
+    assert again.equation == model.equation
+
+
+@pytest.mark.parametrize("rule", ["0.9 * u", "p = p + g; p", parse("u[0]"), var("u")])
+def test_what_is_not_computed_yet_is_refused(rule):
+    with pytest.raises(ExpressionError, match="one step ago"):
+        models.Equation(rule)
+
+
+@pytest.mark.parametrize("state_dtype", [None, torch.float16])
+def test_theta_begins_as_it_is_given_and_moves_with_the_updates(gradients, state_dtype):
+    model = models.Equation("w = theta; 0.9 * (theta - w[1]) - 0.1 * g[1] - 0.01 * theta").double()
+    theta, before = torch.ones(4, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
+    state, past = model.init_state(theta, state_dtype), torch.zeros(4, dtype=torch.float64)
+    for g in gradients:
+        want = 0.9 * (theta - before) - 0.1 * past - 0.01 * theta
+        update, state = model.advance(g, state)
+        torch.testing.assert_close(
+            update, want, rtol=1e-3 if state_dtype else 1e-6, atol=1e-3 if state_dtype else 1e-7
+        )
+        theta, before, past = theta + update, theta, g
+    assert torch.equal(state[-1], theta)
+
+
+@pytest.mark.parametrize("name", ["u", "theta", "p"])
+def test_a_coefficient_cannot_have_a_name_of_the_rule(name):
+    with pytest.raises(ConfigError, match=f"{name} has its value from the rule"):
+        models.Equation("p = 0.5 * p[1] + g; u[1] - p - theta", {name: 0.1})

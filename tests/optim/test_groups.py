@@ -122,6 +122,27 @@ def test_a_refused_state_changes_nothing(damage):
     assert optimizer.state[p]["step"] == 4
 
 
+DAMAGES_OF_A_SYSTEM = {
+    "no state": lambda s: s["state"][0].pop("p.0"),
+    "a state of another shape": lambda s: s["state"][0].update({"u.0": torch.ones(5)}),
+    "another system": lambda s: s["param_groups"][0].update(rule="p = 0.8 * p[1] + g; 0.5 * u[1] - p"),
+    "no system": lambda s: s["param_groups"][0].update(rule="p = p + g; -p"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES_OF_A_SYSTEM)
+def test_a_refused_state_of_a_system_changes_nothing(damage):
+    rule = "p = 0.9 * p[1] + g; 0.5 * u[1] - p"
+    (p, optimizer), (q, other) = made(rule=rule), made(rule=rule)
+    state = copy.deepcopy(other.state_dict())
+    DAMAGES_OF_A_SYSTEM[damage](state)
+    with pytest.raises(CheckpointError):
+        optimizer.load_state_dict(state)
+    optimizer.step()
+    other.step()
+    assert torch.equal(p, q)
+
+
 def test_a_state_from_before_an_option_was_there_resumes():
     (p, optimizer), (q, other) = made(), made()
     state = copy.deepcopy(other.state_dict())

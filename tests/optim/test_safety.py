@@ -19,6 +19,8 @@ compiled = pytest.fixture(params=[False, pytest.param(True, marks=has_compiler)]
 )
 size = pytest.mark.parametrize("n", [6, 5000], ids=["small", "large"])
 RULE = "-m - 0.5 * tanh(g[2])"
+SYSTEM = "p = 0.9 * p[1] + q[2]; q = tanh(g[2]) - 0.1 * theta; 0.5 * u[1] - p - 0.1 * m"
+rules = pytest.mark.parametrize("rule", [RULE, SYSTEM], ids=["features", "system"])
 
 
 def parameter(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> nn.Parameter:
@@ -43,10 +45,11 @@ def as_loaded(params: list, optimizer: SymbolicOptimizer) -> tuple[list, Symboli
 
 
 class TestTheStateIsTheTruth:
+    @rules
     @pytest.mark.parametrize("how", ["clear", "replace"])
-    def test_a_state_that_was_emptied_starts_afresh(self, compiled, how):
+    def test_a_state_that_was_emptied_starts_afresh(self, compiled, how, rule):
         params = [parameter(3), parameter(100, 100)]
-        optimizer = SymbolicOptimizer(params, "adam", compile=compiled)
+        optimizer = SymbolicOptimizer(params, rule, compile=compiled)
         stepped(params, optimizer)
         if how == "clear":
             optimizer.state.clear()
@@ -54,7 +57,7 @@ class TestTheStateIsTheTruth:
             optimizer.state = defaultdict(dict)
         own = [p.detach().clone().requires_grad_() for p in params]
         stepped(params, optimizer, 2)
-        stepped(own, SymbolicOptimizer(own, "adam", compile=compiled), 2)
+        stepped(own, SymbolicOptimizer(own, rule, compile=compiled), 2)
         assert all(map(torch.equal, params, own))
         assert [optimizer.state[p]["step"] for p in params] == [2, 2]
 
@@ -68,10 +71,11 @@ class TestTheStateIsTheTruth:
         assert [optimizer.state[p]["step"] for p in params] == [2, 12, 5]
 
     @size
+    @rules
     @pytest.mark.parametrize("how", ["clone", "wider", "data"])
-    def test_tensors_of_the_state_may_be_replaced(self, compiled, n, how):
+    def test_tensors_of_the_state_may_be_replaced(self, compiled, n, how, rule):
         params = [parameter(n)]
-        optimizer = SymbolicOptimizer(params, RULE, compile=compiled)
+        optimizer = SymbolicOptimizer(params, rule, compile=compiled)
         stepped(params, optimizer)
         for name, value in optimizer.state[params[0]].items():
             if how == "data" and torch.is_tensor(value):
@@ -150,12 +154,13 @@ class TestMemory:
             assert torch.equal(p, -1.0 * g), name
 
     @size
-    @pytest.mark.parametrize("what", ["parameter", "gradient", "state"])
+    @pytest.mark.parametrize("what", ["parameter", "gradient", "b", "w.0", "u.0"])
     def test_memory_that_was_freed_is_not_touched(self, compiled, n, what):
         p = parameter(n)
-        optimizer = SymbolicOptimizer([p], "momentum", compile=compiled)
+        rule = "momentum" if what == "b" else "w = 0.9 * w[1] + g; u[1] - w"
+        optimizer = SymbolicOptimizer([p], rule, compile=compiled)
         stepped([p], optimizer)
-        tensor = {"parameter": p, "gradient": p.grad, "state": optimizer.state[p]["b"]}[what]
+        tensor = {"parameter": p, "gradient": p.grad, **optimizer.state[p]}[what]
         tensor.untyped_storage().resize_(0)
         with pytest.raises(ConfigError, match="was freed or resized: 0 of"):
             optimizer.step()
@@ -219,7 +224,9 @@ class TestPrecision:
         expected = 0.99**380 * (1 - 0.99**20) + small * (1 - 0.99**380)
         assert optimizer.state[p]["v"][0].item() == pytest.approx(expected, rel=1e-4)
 
-    @pytest.mark.parametrize("rule", ["adam", "adagrad"])
+    @pytest.mark.parametrize(
+        "rule", ["adam", "adagrad", "p = beta2 * p[1] + g; -p", "g - 1.1 * u[1]", "p = g + p[1] - 1; -p"]
+    )
     def test_where_rounding_would_stop_it_a_type_is_refused(self, compiled, rule):
         p = parameter(4)
         optimizer = SymbolicOptimizer([p], rule, moment_dtype=torch.bfloat16, compile=compiled)
@@ -235,16 +242,25 @@ class TestPrecision:
         assert optimizer.state[halves[0]]["m"].dtype == torch.bfloat16
         torch.testing.assert_close(*params, *halves, rtol=0, atol=2e-5)
 
+    def test_states_may_be_in_half_precision_where_nothing_adds_up(self, compiled):
+        p = parameter(50)
+        rule = "p = max(p[1], g); q = 0.9 * q[1] + 0.1 * g; 0.5 * u[1] - q / (abs(p) + 1)"
+        optimizer = SymbolicOptimizer([p], rule, moment_dtype=torch.bfloat16, compile=compiled)
+        stepped([p], optimizer)
+        types = {name: value.dtype for name, value in optimizer.state[p].items() if name != "step"}
+        assert types == dict.fromkeys(("p.0", "q.0", "u.0"), torch.bfloat16)
+
+    @rules
     @pytest.mark.parametrize("moment", [None, torch.float32])
-    def test_types_survive_a_resume(self, compiled, moment):
+    def test_types_survive_a_resume(self, compiled, moment, rule):
         p = parameter(50, dtype=torch.bfloat16)
         options = {"history_dtype": torch.float32, "moment_dtype": moment, "compile": compiled}
-        optimizer, file = SymbolicOptimizer([p], RULE, **options), io.BytesIO()
+        optimizer, file = SymbolicOptimizer([p], rule, **options), io.BytesIO()
         stepped([p], optimizer)
         torch.save(optimizer.state_dict(), file)
         file.seek(0)
         q = nn.Parameter(p.detach().clone())
-        twin = SymbolicOptimizer([q], RULE, **options)
+        twin = SymbolicOptimizer([q], rule, **options)
         twin.load_state_dict(torch.load(file, weights_only=True))
         for name, value in optimizer.state[p].items():
             if name != "step":
@@ -254,7 +270,7 @@ class TestPrecision:
         stepped([q], twin, seed=1)
         assert torch.equal(p, q)
 
-    @pytest.mark.parametrize("rule", ["-sm", "-sg[1]", "-sign(m)"])
+    @pytest.mark.parametrize("rule", ["-sm", "-sg[1]", "-sign(m)", "p = sign(g); -sign(p[1])"])
     def test_a_lost_gradient_shows(self, compiled, rule):
         p = parameter(2)
         optimizer = SymbolicOptimizer([p], rule, compile=compiled)
@@ -275,12 +291,13 @@ class TestPrecision:
         assert p[1].item() < 0
 
 
-def test_threads_with_optimizers_of_their_own(compiled):
+@rules
+def test_threads_with_optimizers_of_their_own(compiled, rule):
     ends = []
 
     def work() -> None:
         params = [parameter(100, 100), parameter(7)]
-        stepped(params, SymbolicOptimizer(params, RULE, compile=compiled), 10)
+        stepped(params, SymbolicOptimizer(params, rule, compile=compiled), 10)
         ends.append(torch.cat([p.detach().reshape(-1) for p in params]))
 
     threads = [threading.Thread(target=work) for _ in range(3)]

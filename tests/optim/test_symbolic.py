@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from l2o_core.errors import CheckpointError, ConfigError, ExpressionError
-from l2o_core.expressions import parse, var
+from l2o_core.expressions import parse, parse_rule, var
 from l2o_core.optim import SymbolicOptimizer
 
 GRADIENTS = torch.randn(12, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -31,7 +31,10 @@ def follow(rule, gradients=GRADIENTS, **options) -> list[torch.Tensor]:
     return updates
 
 
-@pytest.mark.parametrize("rule", ["-0.5 * g", "-0.5 * g[0]", parse("-0.5 * g"), -0.5 * var("g")])
+@pytest.mark.parametrize(
+    "rule",
+    ["-0.5 * g", "-0.5 * g[0]", parse("-0.5 * g"), -0.5 * var("g"), parse_rule("p = 0.5 * g; -p")],
+)
 def test_text_and_expressions_are_rules(rule):
     torch.testing.assert_close(torch.stack(follow(rule)), -0.5 * GRADIENTS)
 
@@ -221,6 +224,11 @@ def test_parameters_can_be_added_later():
         ("-m", {"beta1": 1.0}, "beta1 must lie"),
         ("-ld * g", {}, "total_steps"),
         ("-g / total_steps", {}, "names total_steps"),
+        ("p = c * p[1] + g; -p", {}, r"names c, which has no value.*c=\.\.\."),
+        ("p = 0.9 * p[1] + g; -p", {"p": 0.9}, "p has no use"),
+        ("-theta", {"theta": 0.9}, "theta has no use"),
+        ("-g - r[1]", {}, "unknown feature 'r'"),
+        ("stream0 = g[2]; -stream0", {}, "a state cannot be named stream0 here"),
     ],
 )
 def test_bad_choices_are_refused(rule, options, message):
@@ -228,9 +236,40 @@ def test_bad_choices_are_refused(rule, options, message):
         SymbolicOptimizer([parameter(1)], rule, **options)
 
 
-def test_bad_text_is_pointed_at():
-    with pytest.raises(ExpressionError, match="position 4"):
-        SymbolicOptimizer([parameter(1)], "-g +")
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("-g +", "position 4"),
+        ("p = g; p +", "position 10"),
+        ("m = 0.9 * m[1] + g; -m", "m is a feature.*position 0"),
+        (-var("u", 0), "about to compute"),
+        (var("theta", 1), "theta is the parameter now"),
+    ],
+)
+def test_bad_text_is_pointed_at(rule, message):
+    with pytest.raises(ExpressionError, match=message):
+        SymbolicOptimizer([parameter(1)], rule)
+
+
+def test_weight_decay_is_left_to_a_rule_that_names_it():
+    ends = []
+    for rule in ("-g", "-g - weight_decay * theta"):
+        p = nn.Parameter(torch.tensor([2.0]))
+        optimizer = SymbolicOptimizer([p], rule, lr=0.5, weight_decay=0.1)
+        p.grad = torch.tensor([1.0])
+        optimizer.step()
+        ends.append(p.item())
+    assert ends == [pytest.approx(2.0 * (1 - 0.05) - 0.5)] * 2
+
+
+def test_states_are_stored_under_their_names_and_only_what_is_read():
+    p = parameter(3, 2)
+    optimizer = SymbolicOptimizer([p], "a = g; q = a + q[2]; r = q; m - q * r[1] - u[1]")
+    p.grad = torch.ones(3, 2, dtype=torch.float64)
+    optimizer.step()
+    stored = [name for name in optimizer.state[p] if name != "step"]
+    assert stored == ["m", "q.0", "q.1", "r.0", "u.0"]
+    assert all(optimizer.state[p][name].shape == p.shape for name in stored)
 
 
 def test_sparse_gradients_are_refused():

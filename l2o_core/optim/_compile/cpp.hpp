@@ -58,6 +58,7 @@ template <class W> W sub(W x, W y) { return x - y; }
 template <class W> W mul(W x, W y) { return x * y; }
 template <class W> W truediv(W x, W y) { return x / y; }
 template <class W> W neg(W x) { return -x; }
+template <class W> W clone(W x) { return x; }
 template <class W> W zeros_like(W) { return W(0); }
 template <class W> W square(W x) { return x * x; }
 template <class W> bool lt(W x, W y) { return x < y; }

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, fx
 
 from ...errors import ConfigError
-from ...expressions.compilation import compile_expression
+from ...expressions import Expression, Variable
+from ...expressions.compilation import Compiled, compile_expression
+from ...expressions.system import PARAMETER, UPDATE
 from .blocks import Blocks
 from .cpp import Loop
 from .plan import Plan, compute_dtype
@@ -26,7 +28,7 @@ Kernel = Callable[[Sequence[Operands], Sequence[float]], None]
 
 
 class Types(NamedTuple):
-    """The types of parameters, gradients, moments and running sums, and past values."""
+    """The types of parameters, gradients, moments (also running sums and states), and past values."""
 
     parameter: torch.dtype
     gradient: torch.dtype
@@ -35,7 +37,7 @@ class Types(NamedTuple):
 
     def of(self, plan: Plan, operand: str) -> torch.dtype:
         """The type of one of `Plan.operands`, or of a slot."""
-        if plan.is_past(operand) or operand in plan.history:
+        if plan.is_history(operand):
             return self.history
         return {"p": self.parameter, "g": self.gradient}.get(operand, self.moment)
 
@@ -60,9 +62,16 @@ def step_function(
     """
     features, at = plan.features, plan.phases[phase]
     function = partial(compile_expression, differentiable=False)
+
+    def own(value: Expression) -> Compiled:
+        """What computes one of the rule's own values; never a past one itself, which is about to change."""
+        compiled, is_past = function(value), isinstance(value.root, Variable) and value.root.lag
+        return (lambda inputs: compiled(inputs).clone()) if is_past else compiled
+
+    states = {name: own(state) for name, state in plan.states.items()}
     streams = {name: function(stream) for name, stream in plan.streams.items()}
     prepared = {name: function(ahead) for name, ahead in at.prepared.items()}
-    rule = function(at.rule)
+    rule = own(at.rule) if plan.history_length.get(UPDATE) else function(at.rule)
 
     def step(operands: Mapping[str, Tensor], scalars: Mapping[str, Any]) -> None:
         old = {name: operands[name].to(dtype) for name in plan.moments}
@@ -70,12 +79,16 @@ def step_function(
         inputs = {f"{name}[0]": value for name, value in now.items()} | dict(scalars)
         newest = {name: stream(inputs) for name, stream in streams.items()}
         inputs |= {f"{name}[0]": value for name, value in newest.items()}
-        inputs |= {name: operands[name].to(dtype) for name in at.reads}
+        inputs |= {name: operands[name].to(dtype) for name in plan.reads(phase)}
+        if plan.reads_parameter:
+            inputs[f"{PARAMETER}[0]"] = operands["p"].to(dtype)
+        for name, state in states.items():
+            newest[name] = inputs[f"{name}[0]"] = state(inputs)
         for name, (stream, decay) in plan.sums.items():
             total = decay * operands[name].to(dtype) + newest[stream]
             lost = total - total != 0  # infinite or undefined: as lags would, the sum forgets it
             new[name] = inputs[name] = torch.where(lost, newest[stream], total)
-        update = rule(inputs)
+        newest[UPDATE] = update = rule(inputs)
         new |= {name: ahead(inputs) for name, ahead in prepared.items()}
         new |= {f"{name}[{count}]": newest[name] for name, count in plan.history_length.items() if count}
         new["p"] = scalars["decay"] * operands["p"].to(dtype) + scalars["lr"] * update

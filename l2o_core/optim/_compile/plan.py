@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,13 +15,15 @@ import torch
 
 from ... import features
 from ...errors import ConfigError, did_you_mean
-from ...expressions import Expression, Variable, var
+from ...expressions import Expression, System, Variable, var
+from ...expressions.system import PARAMETER, UPDATE, check_order
 from ...features import Features
 from .. import zoo
 from .history import find_history
 from .numbers import Number, Numbers
 from .partial_sums import Phase, split_into_phases
 from .running_sums import ReplacedLags, RunningSums, use_running_sums
+from .weighted_sums import Value, find_sums
 
 FEATURE_NUMBERS = ("beta1", "beta2", "eps")
 """What features are computed with, besides `powers` for n_hat: arguments of a kernel, as `lr` is."""
@@ -31,10 +34,12 @@ class Plan:
     """A rule as arithmetic on flat tensors [N], which depends on no number.
 
     `phases`: the kinds of steps, which take turns; each computes the update from current features, the
-    streams' values (`stream0[k]`, k steps ago), running sums and `numbers`. `history_length`: the number of
-    past values stored of each stream. `sums`: the stream and the decay of each running sum; `replaced`: the
-    lags that running sums stand for. `names`: the hyper-parameters and coefficients that numbers come from.
-    `kernels`: what has been compiled so far.
+    streams' values (`stream0[k]`, k steps ago), running sums, the rule's states (`p[k]`) and past updates
+    (`u[k]`), the parameter (`theta[0]`) and `numbers`. `states`: what computes them, by name, in order.
+    `history_length`: the number of past values stored of each stream, state and of the update. `decays`: the
+    factor of a state's last value in its next. `sums`: the stream and the decay of each running sum;
+    `replaced`: the lags that running sums stand for. `names`: the hyper-parameters and coefficients that
+    numbers come from. `kernels`: what has been compiled so far.
     """
 
     features: Features
@@ -42,7 +47,9 @@ class Plan:
     numbers: Numbers
     phases: Sequence[Phase]
     streams: Mapping[str, Expression]
+    states: Mapping[str, Expression]
     history_length: Mapping[str, int]
+    decays: Mapping[str, Number]
     sums: Mapping[str, tuple[str, float]]
     replaced: Sequence[ReplacedLags]
     kernels: dict[Hashable, Any] = field(default_factory=dict)
@@ -54,7 +61,7 @@ class Plan:
 
     @cached_property
     def history(self) -> Mapping[str, str]:
-        """The slots that past values are stored in ("stream0.3"), and the stream of each."""
+        """The slots that past values are stored in ("stream0.3", "p.0"), and the stream or state of each."""
         return {
             f"{name}.{slot}": name for name, count in self.history_length.items() for slot in range(count)
         }
@@ -67,10 +74,20 @@ class Plan:
     @cached_property
     def used(self) -> tuple[Number, ...]:
         """The numbers that kernels take, in order."""
-        written = [expression for at in self.phases for expression in (at.rule, *at.prepared.values())]
-        variables = (v for expression in (*written, *self.streams.values()) for v in expression.variables)
-        found = dict.fromkeys(number for v in variables if (number := Numbers.read(v)) is not None)
+        found = dict.fromkeys(number for v in self._variables if (number := Numbers.read(v)) is not None)
         return tuple(found)
+
+    @cached_property
+    def reads_parameter(self) -> bool:
+        """Whether the rule names `theta`."""
+        return any(variable.name == PARAMETER for variable in self._variables)
+
+    @cached_property
+    def _variables(self) -> tuple[Variable, ...]:
+        """All that is read anywhere."""
+        written = [expression for at in self.phases for expression in (at.rule, *at.prepared.values())]
+        written += [*self.streams.values(), *self.states.values()]
+        return tuple(dict.fromkeys(variable for expression in written for variable in expression.variables))
 
     @cached_property
     def scalars(self) -> tuple[str, ...]:
@@ -88,11 +105,19 @@ class Plan:
         """By phase, what a step reads or writes: "p", "g", moments, sums, past values ("stream0[3]")."""
         always = ("p", "g", *self.moments, *self.sums)
         newest = [f"{name}[{count}]" for name, count in self.history_length.items() if count]
-        return [(*always, *dict.fromkeys((*phase.reads, *phase.prepared, *newest))) for phase in self.phases]
+        return [
+            (*always, *dict.fromkeys((*self.reads(index), *phase.prepared, *newest)))
+            for index, phase in enumerate(self.phases)
+        ]
 
-    def is_past(self, operand: str) -> bool:
-        """Whether an operand is a past value."""
-        return operand in self._lags
+    def reads(self, phase: int) -> tuple[str, ...]:
+        """The past values that a phase reads."""
+        states = (variable for state in self.states.values() for variable in state.variables)
+        return (*self.phases[phase].reads, *(str(variable) for variable in states if variable.lag))
+
+    def is_history(self, operand: str) -> bool:
+        """Whether an operand, or a slot, is a past value of a stream."""
+        return re.split(r"[.\[]", operand)[0] in self.streams
 
     def slots(self, step: int) -> list[str]:
         """The stored tensors that a step reads or writes; the newest past value overwrites the oldest."""
@@ -117,26 +142,35 @@ class Plan:
         chosen = _features(self.features.names, group)
         constants = [getattr(chosen, name) for name in FEATURE_NUMBERS]
         constants += map(float, chosen.powers) if "n_hat" in chosen.names else ()
-        return Bound(self, chosen, (*constants, *self.numbers.values(self.used, given)))
+        decays = dict(zip(self.decays, self.numbers.values(self.decays.values(), given), strict=True))
+        return Bound(self, chosen, (*constants, *self.numbers.values(self.used, given)), decays)
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A plan with numbers: `constants` are those that do not change from step to step."""
+    """A plan with numbers: `constants` do not change from step to step; `decays` as those of the plan."""
 
     plan: Plan
     features: Features
     constants: tuple[float, ...]
+    decays: Mapping[str, float]
 
     def scalars(self, step: int, lr: float, weight_decay: float) -> list[float]:
-        """Numbers of a step that all coordinates share, in the order of `Plan.scalars`."""
+        """Numbers of a step that all coordinates share, in the order of `Plan.scalars`.
+
+        A rule that names weight_decay decays weights by itself.
+        """
+        decay = 1.0 if "weight_decay" in self.plan.names else 1 - lr * weight_decay
         # in Python's floats: 1 - beta^t loses four digits in float32, and bfloat16 cannot count past 256
         own = map(float, self.features.step_scalars(float(step)).values())
-        return [lr, 1 - lr * weight_decay, *own, *self.constants]
+        return [lr, decay, *own, *self.constants]
 
     @cached_property
     def initial_state(self) -> dict[str, float]:
-        """The stored tensors by name, with their values before the first step, where all features are 0."""
+        """The stored tensors by name, with their values before the first step.
+
+        All features are 0 then, and so are states and updates.
+        """
         plan = self.plan
         names = dict(zip(plan.scalars[-len(self.constants) :], self.constants, strict=True))
         at = {name: torch.tensor(value, dtype=torch.float64) for name, value in names.items()}
@@ -144,7 +178,7 @@ class Bound:
         start = {name: float(stream.evaluate(at)) for name, stream in plan.streams.items()}
         values = dict.fromkeys(plan.moments, 0.0)
         values |= {name: start[stream] / (1 - decay) for name, (stream, decay) in plan.sums.items()}
-        return values | {name: start[stream] for name, stream in plan.history.items()}
+        return values | {name: start.get(stream, 0.0) for name, stream in plan.history.items()}
 
     def check_moments(self, dtype: torch.dtype) -> None:
         """Raise ConfigError where an average over many steps would be lost in the rounding of `dtype`."""
@@ -156,8 +190,9 @@ class Bound:
         found = {name: (getattr(self.features, name), of) for name, of in averages.items()}
         found |= {f"the decay of {name}": (decay, name) for name, (_, decay) in self.plan.sums.items()}
         found |= {"the decay of s": (1.0, "s")} if "s" in self.plan.moments else {}
+        found |= {f"the decay of {name}": (decay, name) for name, decay in self.decays.items()}
         for name, (decay, of) in found.items():
-            if decay > longest:
+            if abs(decay) > longest:
                 raise ConfigError(
                     f"in {str(dtype).removeprefix('torch.')}, {of} cannot follow its gradients: {name} is "
                     f"{decay:g}, where at most {longest:.4g} leaves an error below 10 %; "
@@ -169,12 +204,13 @@ _plans: WeakValueDictionary[Hashable, Plan] = WeakValueDictionary()
 _planning = Lock()
 
 
-def make_plan(rule: Expression, group: Mapping[str, Any]) -> Plan:
+def make_plan(rule: Expression | System, group: Mapping[str, Any]) -> Plan:
     """The plan for a parameter group; the same object for all groups with that rule, as long as one uses it.
 
     With `lag_tolerance` it also depends on the numbers in the rule. Raises ConfigError where a name in the
-    rule has no value.
+    rule has no value, and ExpressionError where the rule reads what it has not computed yet.
     """
+    check_order(rule.equations)
     names = names_of(rule)
     for name in names:
         if group.get(name) is None or name == "lr":
@@ -190,9 +226,10 @@ def make_plan(rule: Expression, group: Mapping[str, Any]) -> Plan:
     return plan
 
 
-def names_of(rule: Expression) -> tuple[str, ...]:
+def names_of(rule: Expression | System) -> tuple[str, ...]:
     """The hyper-parameters and coefficients that a rule names."""
-    return tuple(dict.fromkeys(variable.name for variable in rule.variables if not _is_feature(variable)))
+    named = (v.name for v in rule.variables if not _is_feature(v) and v.name != PARAMETER)
+    return tuple(dict.fromkeys(named))
 
 
 def number(name: str, value: Any) -> float:
@@ -219,26 +256,56 @@ def _features(names: Sequence[str], group: Mapping[str, Any]) -> Features:
 
 
 def _planned(
-    rule: Expression,
+    rule: Expression | System,
     names: tuple[str, ...],
     group: Mapping[str, Any],
     tolerance: float | None,
     given: Mapping[str, float],
 ) -> Plan:
-    now = {name: var(name, 0) for name in features.NAMES}
-    rule = rule.substitute(now)
-    read = tuple(dict.fromkeys(v.name for v in rule.variables if v.lag is not None))
+    own = {PARAMETER, *(name for name, _ in rule.equations)}
+    now = {name: var(name, 0) for name in (*features.NAMES, *own)}
+    equations = {name: value.substitute(now) for name, value in rule.equations}
+    lagged = (v.name for value in equations.values() for v in value.variables if v.lag is not None)
+    read = tuple(dict.fromkeys(name for name in lagged if name not in own))
     chosen, numbers = _features(read, group), Numbers()
-    history = find_history(numbers.lift(rule, _is_feature))
+    states = {name: numbers.lift(value, _is_feature) for name, value in equations.items()}
+    history = find_history(states.pop(UPDATE), states)
+    if taken := states.keys() & history.streams.keys():
+        raise ConfigError(f"a state cannot be named {min(taken)} here: give it another name")
+    lengths = history.lengths | rule.memory
+    decays = {
+        name: decay
+        for name, value in (*history.states.items(), (UPDATE, history.rule))
+        if name in rule.memory and (decay := _decay(name, value, numbers)) is not None
+    }
+    if states or rule.memory:  # ways to sum over lags are for rules that are nothing but such sums
+        phases: Sequence[Phase] = [Phase(history.rule, {})]
+        return Plan(chosen, names, numbers, phases, history.streams, history.states, lengths, decays, {}, ())
     short = RunningSums(history, {}, ())
     if tolerance is not None:
         short = use_running_sums(history, numbers, tolerance, given)
     history = short.history
     phases = split_into_phases(history, numbers)
-    return Plan(chosen, names, numbers, phases, history.streams, history.lengths, short.sums, short.replaced)
+    return Plan(
+        chosen, names, numbers, phases, history.streams, {}, history.lengths, {}, short.sums, short.replaced
+    )
 
 
-def _no_value(rule: Expression, name: str) -> str:
+def _decay(name: str, value: Expression, numbers: Numbers) -> Number | None:
+    """The factor of `name[1]` in a value that is linear in it, else None."""
+    sums = find_sums(value, {name}, numbers)
+    totals = {f"total{index}": weights for index, weights in enumerate(sums.weights)}
+    pending = [sums.rule]
+    while pending:
+        part = pending.pop()
+        pending += part.arguments if part.root == "+" else ()
+        weights = totals.get(str(part.root), {})
+        if Value(name, 1) in weights:
+            return weights[Value(name, 1)]
+    return None
+
+
+def _no_value(rule: Expression | System, name: str) -> str:
     hint = did_you_mean(name, (*features.NAMES, *zoo.HYPERPARAMETERS, *zoo.names()), "")
     return (
         f"the rule names {name}, which has no value{'; ' + hint if hint else '.'} "

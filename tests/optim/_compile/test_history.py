@@ -6,7 +6,7 @@ import torch
 from l2o_core.expressions import parse
 from l2o_core.optim import SymbolicOptimizer, zoo
 from l2o_core.optim._compile.history import find_history
-from tests.optim.reference import updates
+from tests.optim.reference import RECURRENT, updates
 from tests.optim.test_zoo import options
 
 GRADIENTS = torch.randn(15, 6, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -41,6 +41,14 @@ def test_the_past_is_stored_as_it_is_read(rule, streamed, streams):
     assert stored == {name: (parse(text), depth) for name, (text, depth) in streams.items()}
 
 
+def test_what_a_rule_computes_is_in_no_stream():
+    states = {"p": parse("0.9 * p[1] + tanh(2 * g[3])")}
+    found = find_history(parse("tanh(p[0] + g[1]) - tanh(u[1]) * theta[0] - tanh(2 * g[0])"), states)
+    assert found.rule == parse("tanh(p[0] + stream0[1]) - tanh(u[1]) * theta[0] - tanh(2 * stream0[0])")
+    assert found.states == {"p": parse("0.9 * p[1] + tanh(2 * stream0[3])")}
+    assert found.lengths == {"stream0": 3}
+
+
 def test_depth_costs_nothing():
     """As deep as expressions may be, and all on one side."""
     rule = " + ".join(f"0.01 * tanh(g[{lag}])" for lag in range(1500))
@@ -71,6 +79,8 @@ def updates_of(rule, gradients=GRADIENTS, **values) -> torch.Tensor:
         "n_hat[0] - 0.5 * tanh(n_hat[1]) + 0.1 * n_hat[7]",
         "-0.5",
         "b[0] + b[1] - s[3] * sm[1] + sg[0] * ag[2] * g2[1] * g3[0]",
+        *RECURRENT,
+        " - ".join(f"0.0{9 - lag} * tanh(g[{lag}])" for lag in range(9)) + " - 0.1 * theta",  # in turns
     ],
 )
 def test_updates_are_those_of_the_whole_history(rule):

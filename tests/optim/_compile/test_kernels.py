@@ -22,9 +22,11 @@ from l2o_core.optim._compile import build
 from l2o_core.optim._compile.kernels import BACKENDS
 from l2o_core.optim._compile.plan import make_plan
 from l2o_core.optim._compile.stepping import WORTH_COMPILING
+from tests.optim.reference import RECURRENT
 from tests.optim.test_zoo import batches, model, options, train
 
 RULE = "-m_hat[0] - 0.5 * tanh(g[1]) - 0.3 * tanh(g[3]) - 0.1 * n_hat[2]"
+SYSTEM = "p = q[1]; q = 0.5 * p[1] + tanh(g[2]); 0.5 * u[1] - p - q[2] - 0.1 * theta"
 has_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
 
 
@@ -81,6 +83,16 @@ class TestCompiled:
         features = " - ".join(f"0.{number + 1} * {name}" for number, name in enumerate(NAMES))
         same_steps(f"-0.01 * ({features} + g2[2])", 5, lr=0.1, total_steps=9)
 
+    @has_compiler
+    @pytest.mark.parametrize("rule", RECURRENT)
+    def test_rules_with_a_memory_take_the_same_steps(self, rule):
+        same_steps(rule, 6, lr=0.1, weight_decay=0.1)
+
+    @pytest.mark.parametrize("rule", RECURRENT)
+    def test_rules_with_a_memory_as_on_a_gpu(self, rule, fused):
+        same_steps(f"{rule} - 1.25e-3 * g", 5, lr=0.1)
+        assert len(fused) == 1
+
     @pytest.mark.parametrize("name", ["adam", "syml2o_eq2", "syml2o_eq6", "powsign_cd"])
     def test_and_as_on_a_gpu(self, name, fused):
         same_steps(name, 8, **fresh_rule(name))
@@ -130,8 +142,8 @@ class TestCompiled:
     @has_compiler
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
     @pytest.mark.parametrize("history", [None, torch.float16, torch.bfloat16, torch.float64])
-    @pytest.mark.parametrize("threads", [1, 2])
-    def test_types_and_threads(self, dtype, history, threads):
+    @pytest.mark.parametrize(("threads", "rule"), [(1, RULE), (2, RULE), (2, SYSTEM)])
+    def test_types_and_threads(self, dtype, history, threads, rule):
         torch.manual_seed(0)
         shapes = [(bucket.LARGE["cpu"] + 3,), (17, 5), (40,)]
         starts = [torch.randn(shape).to(dtype) for shape in shapes]
@@ -141,7 +153,7 @@ class TestCompiled:
         for compiled in (False, True):
             params = [nn.Parameter(start.clone()) for start in starts]
             optimizer = SymbolicOptimizer(
-                params, RULE, lr=0.01, weight_decay=0.1, compile=compiled, history_dtype=history
+                params, rule, lr=0.01, weight_decay=0.1, compile=compiled, history_dtype=history
             )
             for step in gradients:
                 for p, g in zip(params, step, strict=True):
@@ -270,18 +282,20 @@ class TestLayout:
             optimizer.step()
         return nn.utils.parameters_to_vector([p.reshape(-1) for p in params]).detach()
 
-    def test_alone_or_together_is_the_same(self, monkeypatch):
-        together = self.path()
+    @pytest.mark.parametrize("rule", [RULE, SYSTEM])
+    def test_alone_or_together_is_the_same(self, monkeypatch, rule):
+        together = self.path(rule)
         monkeypatch.setitem(bucket.LARGE, "cpu", 1)
-        torch.testing.assert_close(self.path(), together, rtol=0, atol=0)
+        torch.testing.assert_close(self.path(rule), together, rtol=0, atol=0)
 
-    def test_a_state_moves_between_layouts(self, monkeypatch):
+    @pytest.mark.parametrize("rule", [RULE, SYSTEM])
+    def test_a_state_moves_between_layouts(self, monkeypatch, rule):
         p, q = (nn.Parameter(torch.zeros(2, 3, 4, 4)) for _ in range(2))
         generator = torch.Generator().manual_seed(0)
         gradients = torch.randn(6, *p.shape, generator=generator)
         monkeypatch.setitem(bucket.LARGE, "cpu", 1)
         q.data = q.data.to(memory_format=torch.channels_last)
-        one, two = SymbolicOptimizer([p], RULE), SymbolicOptimizer([q], RULE)
+        one, two = SymbolicOptimizer([p], rule), SymbolicOptimizer([q], rule)
         for g in gradients[:3]:
             p.grad = g.clone()
             one.step()

@@ -98,3 +98,11 @@ def test_a_compacted_rule_resumes_and_copies():
         optimizer.step()
         resumed.step()
     assert torch.equal(p, again)
+
+
+@pytest.mark.parametrize("own", ["u[1]", "theta"])
+def test_rules_with_a_memory_of_their_own_keep_their_lags(own):
+    rule = "-" + " - ".join(f"{0.8**k:.6g} * g[{k}]" for k in range(12))
+    p = torch.nn.Parameter(torch.zeros(2))
+    optimizer = SymbolicOptimizer([p], f"{rule} - 0.1 * {own}", lag_tolerance=0.3)
+    assert bool(optimizer.replaced_lags) == (own == "theta")
