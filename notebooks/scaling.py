@@ -76,7 +76,9 @@ from l2o_core import data, distiller, meta, models, optim, tasks
 from l2o_core.tasks import vision
 
 page = Page("scaling", globals())
-pipeline = Pipeline(page.cache, time_limit=time_limit, max_complexity=200)
+pipeline = Pipeline(
+    page.cache, time_limit=time_limit, max_complexity=200, device=device
+)
 
 # %% [markdown]
 # ## The task

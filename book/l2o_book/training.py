@@ -98,7 +98,8 @@ def fit(
     loop = _Loop(network, optimizer, scheduler, generator, device, autocast, compile)
     splits = [_Split(part, device) for part in (train, validation, test)]
     key = {"seed": seed, "batch": batch, "schedule": schedule, "augment": augment, "epochs": epochs}
-    key |= {"optimizer": _describe(optimizer), "autocast": autocast, "start": network.state_dict()}
+    key |= {"optimizer": _describe(optimizer), "start": network.state_dict()}
+    key |= {"device": loop.kind, "autocast": autocast}
     result, checkpoint = Fit(), None
     if cache.folder is not None:
         key |= {"network": repr(network), "first loss": loop.first_loss(splits[0])}

@@ -14,6 +14,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     _shared(train, "where checkpoints and weights go (checkpoints)")
     train.add_argument("--workers", type=int, default=2, metavar="N", help="trainings side by side (2)")
+    train.add_argument("--device", default="cpu", help="where optimizees live: cpu, cuda (cpu)")
     train.set_defaults(run=run_train)
     publish = commands.add_parser(
         "publish",
@@ -29,7 +30,7 @@ def run_train(options: argparse.Namespace) -> int:
     from ..meta import recipes, train_teachers
 
     wanted = [recipes.load(name) for name in options.names]
-    trained = train_teachers(wanted, options.seeds, options.folder, options.workers)
+    trained = train_teachers(wanted, options.seeds, options.folder, options.workers, device=options.device)
     for name, runs in trained.items():
         for seed, (_, history) in zip(options.seeds, runs, strict=True):
             epoch, loss = history.best
