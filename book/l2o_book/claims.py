@@ -189,12 +189,13 @@ def _wrong(name: Any, what: str) -> ConfigError:
 
 def _cells(reference: str) -> str:
     """The cells of "SymL2O Table 7 / RP", or the one of ".../ P1", with the names of row and column."""
-    table, row, *column = reference.split(" / ")
+    table, _, rest = reference.partition(" / ")
+    row, _, column = rest.partition(" / ")
     cells = Published(table).rows.get(row, {})
-    if not cells or (column and column[0] not in cells):
+    if not cells or (column and column not in cells):
         raise ConfigError(f"book/claims.yml: no {reference!r} in book/published.yml")
     if column:
-        return f"{row}: {cells[column[0]]}"
+        return f"{row}: {cells[column]}"
     return f"{row}: " + ", ".join(
         f"{name} {text}" if len(cells) > 1 else text for name, text in cells.items()
     )

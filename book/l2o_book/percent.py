@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from l2o_core import plain_yaml
 from l2o_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ def reads(source: str) -> NotebookNode:
     import jupytext
 
     try:
-        return jupytext.reads(source, fmt="py:percent")
+        notebook = jupytext.reads(source, fmt="py:percent")
+        for part in (notebook, *notebook.cells):
+            plain_yaml.plain(part.metadata)  # else it could not be written as JSON
+        return notebook
     except Exception as error:  # of YAML's, nbformat's and its own parts, whatever goes wrong in its head
         raise ConfigError(f"it is no notebook in py:percent format: {error!r:.200}") from error

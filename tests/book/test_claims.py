@@ -66,6 +66,8 @@ def test_a_line_with_its_evidence_is_good(written):
         ({"tests": ["Table 4: it wins"]}, "give tests"),
         ({"tests": ["a: b"], "verdict": None, "record": "nothing"}, "has no function"),
         ({"published": ["SOL Table 1 / Nobody"]}, "published.yml"),
+        ({"published": ["SOL Table 1 / A / y"]}, "published.yml"),
+        ({"published": ["SOL Table 1"]}, "published.yml"),
         ({"paper": "Another"}, "no paper 'Another'"),
         ({"claim": None}, "it lacks claim"),
         ({"colour": "red"}, "no field 'colour'"),

@@ -89,8 +89,12 @@ def test_in_a_checkout_the_packages_are_installed_from_it(run, tmp_path):
     assert where == tmp_path / "notebooks"
 
 
+HEAD = "# ---\n# jupyter:\n#   {}\n# ---\n# %%\n1\n"
+
+
 @pytest.mark.parametrize(
-    "text", ["# ---\n# jupyter:\n#   a: \0\n# ---\n", "# ---\n# jupyter:\n#   jupytext: 1\n# ---\n# %%\n1\n"]
+    "text",
+    [HEAD.format("a: \0"), HEAD.format("jupytext: 1"), HEAD.format("null: 1"), HEAD.format("a: 2020-01-01")],
 )
 def test_a_page_that_is_no_notebook_is_one_clear_line(tmp_path, monkeypatch, capsys, text):
     (tmp_path / "notebooks").mkdir()
