@@ -39,6 +39,7 @@ tuning_inits = 3  # initialisations of each trial, and of every other choice
 
 # %%
 import math
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -138,6 +139,7 @@ NETWORKS = {
 }
 
 
+@cache
 def mnistnet(name: str = "MNISTNET", part: str = "train") -> tasks.MLP:
     """One of the paper's four perceptrons, on one part of the training images."""
     hidden, activation = NETWORKS[name]
