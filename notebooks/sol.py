@@ -18,7 +18,7 @@
 # that it has not seen: the counterpart of SOL's Figure 5. [What we found](#what-we-found) follows the computation.
 #
 # **Cost:** in `quick`, about a minute on one CPU core, with scikit-learn's digits in place of MNIST and one training
-# seed. In `standard`, by an estimate an hour on one core, with five. In `paper`, by an estimate, a quarter of an
+# seed. In `standard`, an hour on one core, with five. In `paper`, by an estimate, a quarter of an
 # hour of a GPU.
 
 # %% tags=["parameters"]

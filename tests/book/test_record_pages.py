@@ -26,7 +26,8 @@ def test_a_page_names_seeds_commit_hardware_and_its_known_faults(written, monkey
     monkeypatch.setattr(provenance, "source_at", lambda sha, path: f"# {path} at {sha}\n")
     folder, record = written(), records.load("sol", "standard")
     page = (folder / "standard-sol.md").read_text()
-    for fact in ("0, 1, 2", record.sha, record.hardware["cpu"], record.dataset, "## Code", "## Settings"):
+    seeds = ", ".join(map(str, record.seeds))
+    for fact in (seeds, record.sha, record.hardware["cpu"], record.dataset, "## Code", "## Settings"):
         assert fact in page
     assert f"https://example.org/book/tree/{record.sha}" in page
     assert json.loads((folder / "standard-sol.json").read_text())["experiment"] == "sol"
