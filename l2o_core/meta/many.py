@@ -84,9 +84,8 @@ def _train(
         from tqdm import tqdm
 
         end_with(parent)
-        tqdm.set_lock(
-            threading.RLock()
-        )  # its own lock is one of the system's, which outlives a killed process
+        # its own lock is one of the system's, which outlives a killed process
+        tqdm.set_lock(threading.RLock())
     try:
         return (recipe.name, seed), recipe.train(seed, folder, progress=False, device=device)[1]
     except L2OError as error:

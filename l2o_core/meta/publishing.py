@@ -8,7 +8,6 @@ from pathlib import Path
 from .. import models
 from ..models.store import PRETRAINED
 from . import recipes
-from .recipes import numbered
 
 
 def publish(name: str, seeds: Sequence[int], folder: str | Path, target: str | Path = PRETRAINED) -> Path:
@@ -43,7 +42,7 @@ def publish(name: str, seeds: Sequence[int], folder: str | Path, target: str | P
         old.unlink()
     for seed in seeds:
         record = trained[seed] | ({"candidates": losses} if seed == best else {})
-        path = target / f"{name if seed == best else numbered(name, seed)}.safetensors"
+        path = target / f"{name if seed == best else recipes.numbered(name, seed)}.safetensors"
         models.save(path, optimizers[seed], record)
         path.with_suffix(".md").write_text(models.card(path), encoding="utf-8")
     return target / f"{name}.safetensors"
