@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import DataError, EngineError, optional_import
-from ..expressions import Expression
+from ..expressions import Expression, System
 from ..storage import read_text, replacing
 from . import rendering
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+Rule = TypeVar("Rule", bound=Expression | System)
 GAIN = 1e-3
 """A more complex equation stays on the front only if it lowers the loss by this fraction."""
 KNEE_RATIO, KNEE_FRACTION = 1.5, 1e-3
@@ -36,12 +37,14 @@ class Entry:
         r2: Coefficient of determination on held-out rows, which neither the search nor the choice has seen;
             NaN where their targets do not vary.
         r2_select: The same on the rows that equations are chosen by; None where it is not known.
+        closed_loop: R2 of a rule that feeds itself along held-out trajectories; None for equations of rows.
     """
 
-    equation: Expression
+    equation: Expression | System
     loss: float
     r2: float
     r2_select: float | None = None
+    closed_loop: float | None = None
 
     @property
     def complexity(self) -> int:
@@ -115,7 +118,7 @@ class ParetoFront:
         fronts = list(fronts)
         if len({front.data for front in fronts}) != 1:
             raise DataError("fronts of different data or splits cannot be merged: distil with one split_seed")
-        best: dict[Expression, Entry] = {}
+        best: dict[Expression | System, Entry] = {}
         for entry in sorted(chain(*fronts), key=lambda entry: -entry.loss):
             best[skeleton(entry.equation)] = entry
         engines = " and ".join(dict.fromkeys(front.engine for front in fronts))
@@ -212,6 +215,7 @@ class ParetoFront:
                 "r2": _defined(e.r2),
                 "r2_select": _defined(e.r2_select),
             }
+            | ({} if e.closed_loop is None else {"closed_loop": _defined(e.closed_loop)})
             for e in self.entries
         ]
         content = {"engine": self.engine, "seconds": self.seconds, "notes": self.notes, "data": self.data}
@@ -235,10 +239,11 @@ class ParetoFront:
             content = json.loads(read_text(path))
             entries = tuple(
                 Entry(
-                    Expression.from_json(e["equation"]),
+                    System.from_json(e["equation"]),
                     float(e["loss"]),
                     math.nan if e["r2"] is None else float(e["r2"]),
-                    None if e.get("r2_select") is None else float(e["r2_select"]),
+                    _number(e.get("r2_select")),
+                    _number(e.get("closed_loop")),
                 )
                 for e in content["entries"]
             )
@@ -271,7 +276,11 @@ def _defined(fit: float | None) -> float | None:
     return None if fit is None or math.isnan(fit) else fit
 
 
-def skeleton(equation: Expression) -> Expression:
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def skeleton(equation: Rule) -> Rule:
     """The equation with every constant replaced by 1: equal for equations that differ in constants only.
 
     Args:
@@ -282,4 +291,5 @@ def skeleton(equation: Expression) -> Expression:
         >>> skeleton(parse("2 * x + 0.5")) == skeleton(parse("3 * x + 7"))
         True
     """
-    return equation.with_constants([1.0] * len(equation.constants))
+    shape: Any = equation.with_constants([1.0] * len(equation.constants))
+    return shape

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ..errors import optional_import
-from ..expressions import Convention, Expression, conventions
+from ..expressions import Convention, Expression, System, conventions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +66,7 @@ def plot(front: ParetoFront, ax: Axes | None, color: str | None, linestyle: str,
     return ax
 
 
-def shorten(equation: Expression, width: int) -> str:
+def shorten(equation: Expression | System, width: int) -> str:
     """The equation with constants of 4 digits, cut to `width` characters: for reading, not for use."""
     text = str(equation.rounded(4))
     return text if len(text) <= width else text[: width - 1] + "…"

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import arguments
 from ..errors import ConfigError, EngineError, ExpressionError, L2OError, optional_import
-from ..expressions import Expression, parse
+from ..expressions import Expression, System, parse
 from ..expressions.canonical import canonical
 from ..storage import NO_CACHE, Cache, Format
 from . import engines
@@ -218,12 +218,14 @@ def _equations(start: Any) -> list[Expression]:
     """The equations to start with, from any of the forms they may have."""
     start = [start] if isinstance(start, str | Expression | Entry) else start
     try:
-        return [
-            e.equation if isinstance(e, Entry) else e if isinstance(e, Expression) else parse(e)
-            for e in start
-        ]
+        plain = (e.equation if isinstance(e, Entry) else e for e in start)
+        known = [e if isinstance(e, Expression | System) else parse(e) for e in plain]
     except (TypeError, ExpressionError) as error:
         raise ConfigError(f"start must be equations, or a front: {error}") from None
+    systems = [str(rule) for rule in known if isinstance(rule, System)]
+    if systems:
+        raise ConfigError(f"a search of rows begins with equations without states, not {systems[0]:.60}")
+    return [rule for rule in known if isinstance(rule, Expression)]
 
 
 def _warm(
@@ -301,7 +303,7 @@ def measure(
     Its entries are in the units of the data, simplified, with their loss, and R2 on two parts of the rows.
     """
     select, test = problem.unscaled("select"), problem.unscaled("test")
-    candidates: dict[Expression, Entry] = {}
+    candidates: dict[Expression | System, Entry] = {}
     stopped = None
     try:
         for equation in found:
@@ -319,6 +321,7 @@ def measure(
     entries = []
     for entry in ParetoFront.of(candidates.values(), "the engine", 0.0):
         equation = entry.equation
+        assert isinstance(equation, Expression)  # systems are no candidates of a search of rows
         try:
             equation = equation if stopped else round_constants(equation, select, tolerance)
         except KeyboardInterrupt:
