@@ -320,12 +320,12 @@ def measure(
     tolerance = 1e-12 * (problem.y_scale / problem.unit) ** 2
     entries = []
     for entry in ParetoFront.of(candidates.values(), "the engine", 0.0):
-        equation = entry.equation
-        assert isinstance(equation, Expression)  # systems are no candidates of a search of rows
+        whole = entry.equation
+        assert isinstance(whole, Expression)  # systems are no candidates of a search of rows
         try:
-            equation = equation if stopped else round_constants(equation, select, tolerance)
+            equation = whole if stopped else round_constants(whole, select, tolerance)
         except KeyboardInterrupt:
-            stopped = "stopped by hand before every constant was rounded"
+            equation, stopped = whole, "stopped by hand before every constant was rounded"
         error = max(loss(equation, select), 1e-6 * tolerance)  # below it is only rounding
         fits = (r2(rows.y / rows.unit, equation.evaluate(rows.inputs) / rows.unit) for rows in (test, select))
         entries.append(Entry(equation, error, *fits))
