@@ -178,7 +178,7 @@ def collect(
     seed = arguments.seed("seed", seed)
     optimizer, generator = optimizer.on(task.device), task.generator(seed)
     params = task.init(generator, instances).clone()
-    recorded, layers = _coordinates(task, instances, per_layer, generator)
+    recorded, layers = choose_coordinates(task, instances, per_layer, generator)
     rollout = Rollout.start_at(params, optimizer, task, task.batches(generator, instances))
     own, split = features is None, len(optimizer.features.state_names)
     shown = features or optimizer.features
@@ -286,7 +286,7 @@ def _check_windows(lags: int, steps: int) -> None:
         raise DataError(f"windows of {lags} lags need {lags} steps or more, the trajectory has {steps}")
 
 
-def _coordinates(
+def choose_coordinates(
     task: Task, instances: int, per_layer: int, generator: torch.Generator
 ) -> tuple[Tensor, np.ndarray]:
     """Coordinates to record, out of I * n, others in every instance, and the layers they are from."""

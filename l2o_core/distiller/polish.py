@@ -1,27 +1,37 @@
-"""Fitting the constants of an equation, and pruning those that hardly matter."""
+"""Fitting the constants of a rule, and pruning those that hardly matter: on rows, or along trajectories."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from ..errors import ExpressionError
-from ..expressions import Expression
+from ..expressions import Expression, System
 from ..expressions.canonical import canonical
 from .rows import Rows, loss
 
+Rule = TypeVar("Rule", bound=Expression | System)
 
-def polish(equation: Expression, rows: Rows, steps: int = 30) -> Expression:
-    """The equation with its constants at a least-squares optimum, by Levenberg-Marquardt.
+
+class Fit(Protocol):
+    """What a rule is fitted to: `Rows`, or a `ClosedLoop`."""
+
+    def linearise(self, equation: Any, constants: Tensor, /) -> tuple[Tensor, Tensor, Tensor]:
+        """Residuals [n], their derivatives by the constants [K, n], and the cost."""
+
+
+def polish(equation: Rule, rows: Fit, steps: int = 30) -> Rule:
+    """The rule with its constants at a least-squares optimum, by Levenberg-Marquardt.
 
     Never worse on `rows` than before; returned as it is if it has no constants or no finite value. Fits as
     well as `scipy.optimize.least_squares` with the same derivatives, in about two thirds of the time.
     """
     constants = torch.tensor(equation.constants, dtype=torch.float64)
-    residual, jacobian, error = _linearise(equation, constants, rows)
+    residual, jacobian, error = rows.linearise(equation, constants)
     if not len(constants) or not residual.isfinite().all():
         return equation
     damping = 1e-3
@@ -33,7 +43,7 @@ def polish(equation: Expression, rows: Rows, steps: int = 30) -> Expression:
             step, failed = torch.linalg.solve_ex(curvature + damping * scale.diag(), slope)
             trial = constants - step
             if not failed and trial.isfinite().all():
-                residual, trial_jacobian, trial_error = _linearise(equation, trial, rows)
+                residual, trial_jacobian, trial_error = rows.linearise(equation, trial)
                 improved = bool(trial_error < error)
             damping = damping / 10 if improved else damping * 10
         if not improved:
@@ -42,7 +52,8 @@ def polish(equation: Expression, rows: Rows, steps: int = 30) -> Expression:
         constants, error, jacobian = trial, trial_error, trial_jacobian
         if gain < 1e-6 or error < 1e-28:
             break
-    return equation.with_constants(constants.tolist())
+    fitted: Any = equation.with_constants(constants.tolist())
+    return fitted
 
 
 def without_abs(equation: Expression, rows: Rows) -> Expression:
@@ -58,7 +69,7 @@ def without_abs(equation: Expression, rows: Rows) -> Expression:
     return equation
 
 
-def prune(equation: Expression, rows: Rows, deadline: float) -> Iterator[Expression]:
+def prune(equation: Rule, rows: Fit, deadline: float) -> Iterator[Expression | System]:
     """Ever smaller equations: at each turn the least important constant is set to 0, the rest is refitted.
 
     Importance is the "saliency" of optimal brain surgeon (Hassibi & Stork 1993): the loss added by removing a
@@ -66,7 +77,7 @@ def prune(equation: Expression, rows: Rows, deadline: float) -> Iterator[Express
     """
     while equation.constants and time.monotonic() < deadline:
         constants = torch.tensor(equation.constants, dtype=torch.float64)
-        _, jacobian, _ = _linearise(equation, constants, rows)
+        _, jacobian, _ = rows.linearise(equation, constants)
         if not jacobian.isfinite().all():
             return
         curvature = jacobian @ jacobian.T
@@ -83,26 +94,25 @@ def prune(equation: Expression, rows: Rows, deadline: float) -> Iterator[Express
         yield equation
 
 
-def _without(equation: Expression, k: int) -> Expression | None:
-    """The equation with its k-th constant 0, if that makes it smaller; max(0, x) is not."""
+def tidy(rule: Expression | System) -> Expression | System:
+    """The rule in canonical form, without the states that the update no longer depends on."""
+    if isinstance(rule, Expression):
+        return canonical(rule)
+    parts = {name: canonical(value) for name, value in rule.equations}
+    needed, found = {"u"}, {"u"}
+    while found:
+        read = {v.name for name in found for v in parts[name].variables}
+        found = (read & parts.keys()) - needed
+        needed |= found
+    states = tuple((name, value) for name, value in parts.items() if name in needed and name != "u")
+    return System(states, parts["u"]) if states else parts["u"]
+
+
+def _without(equation: Expression | System, k: int) -> Expression | System | None:
+    """The rule with its k-th constant 0, if that makes it smaller; max(0, x) is not."""
+    constants = [*equation.constants[:k], 0.0, *equation.constants[k + 1 :]]
     try:
-        smaller = canonical(
-            equation.with_constants([*equation.constants[:k], 0.0, *equation.constants[k + 1 :]])
-        )
+        smaller = tidy(equation.with_constants(constants))
     except ExpressionError:  # another constant overflowed
         return None
     return smaller if smaller.complexity < equation.complexity else None
-
-
-def _linearise(equation: Expression, constants: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
-    """Weighted residuals [n], their derivatives by the constants [K, n], and the loss.
-
-    Every row gets constants of its own, so one backward pass gives the whole Jacobian.
-    """
-    own = constants[:, None].expand(-1, len(rows.y)).clone().requires_grad_()
-    with torch.enable_grad():
-        prediction = equation.compile()(rows.inputs, own).expand_as(rows.y)
-        (jacobian,) = torch.autograd.grad(prediction.sum(), own) if len(constants) else (own,)
-    residual = prediction.detach() - rows.y
-    root = rows.weights(residual) ** 0.5
-    return root * residual, root * jacobian, rows.cost(residual)

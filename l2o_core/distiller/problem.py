@@ -176,7 +176,7 @@ def prepare(
         variables=variables,
         scales=scales,
         y_scale=y_scale,
-        parts=_split(split_by, seed),
+        parts=split_groups(split_by, seed),
         notes=tuple(notes),
         huber=math.inf if huber is None else huber,
         given=table.variables,
@@ -221,7 +221,7 @@ def _deviation(values: np.ndarray) -> float:
     return float(largest * (robust if robust > 1e-9 * plain else plain))
 
 
-def _split(groups: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+def split_groups(groups: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Row numbers of each part, in `PARTS`' proportions, whole groups together.
 
     The proportions are those of rows, also where groups are uneven; scikit-learn's GroupShuffleSplit counts

@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..errors import DataError, optional_import
@@ -35,6 +36,19 @@ class Rows(NamedTuple):
     def weights(self, error: Tensor) -> Tensor | float:
         """Weights [n] that give squared errors the slope of `cost`, for least squares."""
         return 1.0 if math.isinf(self.huber) else (self.huber / error.abs()).clamp_max(1)
+
+    def linearise(self, equation: Expression, constants: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Weighted residuals [n], their derivatives by the constants [K, n], and the cost.
+
+        Every row gets constants of its own, so one backward pass gives the whole Jacobian.
+        """
+        own = constants[:, None].expand(-1, len(self.y)).clone().requires_grad_()
+        with torch.enable_grad():
+            prediction = equation.compile()(self.inputs, own).expand_as(self.y)
+            (jacobian,) = torch.autograd.grad(prediction.sum(), own) if len(constants) else (own,)
+        residual = prediction.detach() - self.y
+        root = self.weights(residual) ** 0.5
+        return root * residual, root * jacobian, self.cost(residual)
 
 
 def loss(equation: Expression, rows: Rows) -> float:

@@ -116,6 +116,7 @@ class RP(Recurrent):
         self.projection = nn.Linear(len(features.names), projection)
         self.options = {"hidden": hidden, "layers": layers, "projection": projection}
         self.options |= {"beta1": beta1, "beta2": beta2, "scale": scale}
+        self.bound = scale
 
     @staticmethod
     def make_features(beta1: float, beta2: float) -> Features | ExtraFeatures:

@@ -1,0 +1,399 @@
+"""Distillation of a recurrent optimizer into a recurrent rule.
+
+A rule with a memory of its own needs no window of lags: a few inputs now, and what it kept. The search has
+three sources. *One step ahead*, an engine finds equations that read features, the optimizer's past updates
+`u[1]`, `u[2]` and running averages; *cells* (see `cells`) start with random constants. All constants are then
+fitted in closed loop (see `closed_loop`), and the best rules are pruned. What counts is the closed loop on
+rollouts that played no part in the fit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import arguments
+from ..errors import ConfigError, DataError, ExpressionError, optional_import
+from ..expressions import Expression, System, const, parse_rule, var
+from ..storage import NO_CACHE, Cache, digest
+from . import engines
+from .cells import NAMES, random_rule
+from .closed_loop import LIMIT, ClosedLoop
+from .front import Entry, ParetoFront, skeleton
+from .polish import polish, prune, tidy
+from .problem import split_groups
+from .search import FRONT, distill
+from .trajectories import Trajectories
+
+Rule = Expression | System
+
+SHORT, MIDDLE = 10, 30
+"""A rule is fitted to so many first steps before it is fitted to all: errors that feed themselves grow."""
+COORDINATES = 200
+"""Coordinates that constants are fitted on; all of them decide."""
+SHARES = {"ahead": 0.25, "cells": 0.45}
+"""Of the time, for the search one step ahead and for the cells; the rest is for pruning."""
+FULL_FITS = 4
+"""Rules of each number of cells that are fitted to all steps."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a rule may remember.
+
+    Args:
+        updates: So many past updates `u[k]` are offered to the engine.
+        lags: Steps of each feature that are offered, the present one among them.
+        averages: Decay rates of running averages of each feature that are offered; they are only where a fit
+            begins.
+        cells: The largest number of cells, 0 to 3.
+
+    Raises:
+        ConfigError: For numbers out of range.
+    """
+
+    updates: int = 2
+    lags: int = 2
+    averages: tuple[float, ...] = (0.5, 0.9)
+    cells: int = 3
+
+    def __post_init__(self) -> None:
+        arguments.check_types(Memory, vars(self))
+        if self.updates < 1 or self.lags < 1 or not 0 <= self.cells <= len(NAMES):
+            raise ConfigError(
+                f"a memory has updates and lags of at least 1 and 0 to {len(NAMES)} cells, "
+                f"not {self.updates}, {self.lags}, {self.cells}"
+            )
+        if not all(0 < decay < 1 for decay in self.averages):
+            raise ConfigError(f"decay rates of averages lie between 0 and 1, not {self.averages}")
+
+
+@dataclass
+class _Search:
+    """The rollouts of a search by part, and the rules found so far with their constants fitted."""
+
+    way: Trajectories
+    seed: int
+    split_seed: int
+    max_complexity: int
+    bound: float | None
+    rules: list[Rule] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        parts = split_groups(self.way.groups, self.split_seed)
+        self.parts = {name: self.way.select(rows) for name, rows in parts.items()}
+        self.rng = np.random.default_rng(self.seed)
+        whole = self.parts["fit"]
+        few = self.rng.permutation(whole.coordinates)[:COORDINATES]
+        self.sample = whole.select(np.sort(few))
+        self.select = ClosedLoop(self.parts["select"])
+
+    def fit(self, rule: Rule, horizon: int | None = None, steps: int = 30) -> Rule:
+        """The rule with its constants fitted in closed loop to the first steps, then to `horizon`."""
+        for first, budget in ((SHORT, 8), (MIDDLE, 8), (horizon, steps)):
+            if first is None or first < (horizon or self.way.steps):
+                rule = polish(rule, ClosedLoop(self.first_steps(first)), budget)
+            elif first == horizon:
+                rule = polish(rule, ClosedLoop(self.first_steps(first)), budget)
+        return rule
+
+    def first_steps(self, horizon: int | None) -> Trajectories:
+        """The rows of the fit, cut short; fewer coordinates do for few steps."""
+        few = self.sample.coordinates if horizon is None else self.sample.coordinates // 2
+        return self.sample.select(np.arange(max(few, 1)), horizon)
+
+
+def distill_recurrent(
+    way: Trajectories,
+    memory: Memory = Memory(),  # noqa: B008 - frozen
+    *,
+    engine: str | engines.Engine = "operon",
+    max_complexity: int = 60,
+    time_limit: float = 120.0,
+    seed: int = 0,
+    split_seed: int | None = None,
+    start: Iterable[Rule | Entry | str] = (),
+    cache: Cache = NO_CACHE,
+    progress: bool = False,
+) -> ParetoFront:
+    """Find rules with a memory of their own that do, on their own, what an optimizer did.
+
+    Rules that grow without bound, when they run five times as long, are left out, with a note. A search
+    stopped by hand (Ctrl-C) returns what it has found.
+
+    Args:
+        way: Trajectories of the optimizer, see `record`; of five rollouts or more.
+        memory: What rules may remember.
+        engine: Finds equations one step ahead, see `distill`.
+        max_complexity: Nodes of the largest rule.
+        time_limit: Seconds, all included.
+        seed: Seed of the search.
+        split_seed: Seed of the choice of held-out rollouts; default `seed`.
+        start: Rules, or their texts, or a front, to begin with.
+        cache: Where fronts are stored.
+        progress: Show a progress bar.
+
+    Returns:
+        The front. `loss` is the mean squared error in closed loop on rollouts that rules are chosen by, and
+        `r2_select` its R2; on rollouts that played no part, `closed_loop` is the R2 in closed loop, and `r2`
+        that one step ahead.
+
+    Raises:
+        DataError: For trajectories of too few rollouts, or updates that are all equal.
+        ConfigError: For options that make no sense.
+        EngineError: For an unknown engine, or one that is not installed, or if nothing is found.
+
+    Example:
+        >>> from l2o_core import models, tasks
+        >>> from l2o_core.distiller import record
+        >>> teacher = models.Equation("0.8 * u[1] - 0.01 * g")
+        >>> way = record(teacher, tasks.load("p1"), steps=20, per_layer=4)
+        >>> front = distill_recurrent(way, Memory(updates=1, lags=1, averages=(), cells=0), engine="linear")
+        >>> print(front.best.equation)
+        0.8 * u[1] - 0.01 * g
+    """
+    begun = time.monotonic()
+    chosen = engines.get(engine)
+    time_limit = arguments.positive("time_limit", time_limit, "seconds")
+    max_complexity = arguments.whole("max_complexity", max_complexity, 1)
+    seed = arguments.seed("seed", seed)
+    split_seed = seed if split_seed is None else arguments.seed("split_seed", split_seed)
+    known = _rules(start)
+    settings: dict[str, Any] = {
+        "engine": repr(chosen),
+        "max_complexity": max_complexity,
+        "time_limit": time_limit,
+        "seed": seed,
+        "memory": asdict(memory) | {"averages": list(memory.averages)},
+        "start": [*map(str, known)],
+    }
+    fingerprint = digest(
+        [dict(way.features), way.updates, way.groups.tolist(), dict(way.options), way.bound, split_seed]
+    )
+    slot = cache.slot("fronts", {"data": fingerprint, "settings": settings}, FRONT)
+    if cached := slot.load():
+        return cached
+    search = _Search(way, seed, split_seed, max_complexity, way.bound)
+    stages = _stages(search, memory, chosen, known, begun, time_limit)
+    stopped = _until_stopped(search, stages, begun, time_limit, progress)
+    entries = measure(search, time.monotonic() + 0.2 * time_limit)
+    notes = (*search.notes, *([stopped] if stopped else []))
+    seconds = time.monotonic() - begun
+    front = ParetoFront.of(entries, f"{chosen.name}, closed loop", seconds, notes, fingerprint, settings)
+    if not stopped:
+        slot.save(front)
+    return front
+
+
+def _rules(start: Any) -> list[Rule]:
+    start = [start] if isinstance(start, str | Expression | System | Entry) else start
+    try:
+        plain = (rule.equation if isinstance(rule, Entry) else rule for rule in start)
+        return [rule if isinstance(rule, Expression | System) else parse_rule(rule) for rule in plain]
+    except (TypeError, ExpressionError) as error:
+        raise ConfigError(f"start must be rules, or a front: {error}") from None
+
+
+def _until_stopped(
+    search: _Search, stages: Iterator[list[Rule]], begun: float, time_limit: float, progress: bool
+) -> str | None:
+    """Gather the rules of all stages; a note if that was stopped by hand."""
+    with optional_import("distillation", extra="distill"):
+        from tqdm.auto import tqdm
+
+    form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s{postfix}"
+    with tqdm(total=time_limit, desc="closed loop", bar_format=form, disable=not progress) as bar:
+        try:
+            for rules in stages:
+                search.rules += rules
+                bar.set_postfix_str(f"{len(search.rules)} rules", refresh=False)
+                bar.update(min(time.monotonic() - begun, time_limit) - bar.n)
+        except KeyboardInterrupt:
+            if not search.rules:
+                raise
+            return f"stopped by hand after {time.monotonic() - begun:.0f} s of {time_limit:.0f}"
+    return None
+
+
+def _stages(
+    search: _Search,
+    memory: Memory,
+    engine: engines.Engine,
+    known: Sequence[Rule],
+    begun: float,
+    time_limit: float,
+) -> Iterator[list[Rule]]:
+    """Rules, stage by stage: given ones, those found one step ahead, cells, and all that pruning leaves."""
+    ahead = begun + SHARES["ahead"] * time_limit
+    cells = ahead + SHARES["cells"] * time_limit * (memory.cells > 0)
+    for rule in known:
+        yield [search.fit(tidy(rule))]
+    for rule in _one_step_ahead(search, memory, engine, 0.6 * SHARES["ahead"] * time_limit):
+        if time.monotonic() > ahead and search.rules:
+            break
+        yield [search.fit(rule, steps=15)]
+    for count in range(1, memory.cells + 1):
+        left = cells - time.monotonic()
+        yield from _fitted_cells(search, count, time.monotonic() + left * count / _sum(count, memory.cells))
+    yield from _pruned(search, begun + 0.95 * time_limit)
+
+
+def _sum(first: int, last: int) -> int:
+    """The shares of the cells that are still to come: more of them need more time."""
+    return sum(range(first, last + 1))
+
+
+def _one_step_ahead(
+    search: _Search, memory: Memory, engine: engines.Engine, seconds: float
+) -> list[Rule]:
+    """Rules from equations that an engine finds for the next update, from accurate to short."""
+    both = Trajectories.concatenate([search.parts["fit"], search.parts["select"]])
+    offers = [False, True] if memory.averages else [False]
+    found: dict[Rule, Rule] = {}
+    for averaged in offers:
+        table, states = _columns(both, memory, averaged)
+        rows = search.rng.permutation(len(both.updates.flatten()))[:5000]
+        X = np.column_stack([column.flatten()[rows].numpy() for column in table.values()])
+        y = both.updates.flatten()[rows].numpy()
+        groups = np.broadcast_to(both.groups, both.updates.shape).flatten()[rows]
+        front = distill(
+            X,
+            y,
+            [*table],
+            groups=groups,
+            engine=engine,
+            max_complexity=min(search.max_complexity, 40),
+            time_limit=max(seconds / len(offers), 1.0),
+            seed=search.seed,
+        )
+        search.notes += [note for note in front.notes if note not in search.notes]
+        for entry in front:
+            rule = _with_states(entry.equation, states)
+            if rule.complexity <= search.max_complexity:
+                found[skeleton(rule)] = rule
+    return sorted(found.values(), key=lambda rule: -rule.complexity)
+
+
+def _columns(
+    way: Trajectories, memory: Memory, averaged: bool
+) -> tuple[dict[str, torch.Tensor], dict[str, Expression]]:
+    """Columns `[T, N]` by name that an engine may use, and the recurrences of those that are averages."""
+
+    def delayed(values: torch.Tensor, lag: int) -> torch.Tensor:
+        return torch.cat([torch.zeros_like(values[:lag]), values[: len(values) - lag]])
+
+    lags = 1 if averaged else memory.lags
+    columns = {f"{f}[{k}]": delayed(x, k) for f, x in way.features.items() for k in range(lags)}
+    columns |= {f"u[{k}]": delayed(way.updates, k) for k in range(1, memory.updates + 1)}
+    states: dict[str, Expression] = {}
+    for name, values in way.features.items() if averaged else ():
+        for decay in memory.averages:
+            state, mean, means = f"p{len(states) + 1}", torch.zeros_like(values[0]), []
+            for now in values:
+                mean = decay * mean + (1 - decay) * now
+                means.append(mean)
+            columns[state] = torch.stack(means)
+            states[state] = const(decay) * var(state, 1) + const(1 - decay) * var(name)
+    return columns, states
+
+
+def _with_states(equation: Rule, states: dict[str, Expression]) -> Rule:
+    """The rule that computes the running averages it reads."""
+    read = {variable.name for variable in equation.variables}
+    used = tuple((name, value) for name, value in states.items() if name in read)
+    assert isinstance(equation, Expression)
+    now = {str(v): Expression((replace(v, lag=None),)) for v in equation.variables if v.lag == 0}
+    equation = equation.substitute(now)
+    return System(used, equation) if used else equation
+
+
+def _fitted_cells(search: _Search, count: int, deadline: float) -> Iterator[list[Rule]]:
+    """Rules of so many cells: many random ones fitted to a few steps, the best of them to all."""
+    features, scale = [*search.way.features], search.way.updates.std().item()
+    tried: list[tuple[float, int, Rule]] = []
+    halfway = time.monotonic() + 0.5 * (deadline - time.monotonic())
+    horizon = min(MIDDLE, search.way.steps)
+    loop = ClosedLoop(search.first_steps(horizon))
+    while time.monotonic() < halfway or len(tried) < FULL_FITS:
+        rule = search.fit(random_rule(features, count, scale, search.rng, bound=search.bound), horizon, 10)
+        tried.append((loop.loss(rule), len(tried), rule))
+    for _, _, rule in sorted(tried)[: 3 * FULL_FITS]:
+        yield [polish(rule, ClosedLoop(search.first_steps(None)), 30)]
+        if time.monotonic() > deadline:
+            break
+
+
+def _pruned(search: _Search, deadline: float) -> Iterator[list[Rule]]:
+    """Every rule on the way from the best ones of each kind to nothing."""
+    ranked = sorted(search.rules, key=search.select.loss)
+    chosen: list[Rule] = []
+    for rule in ranked:
+        kind = _kind(rule)
+        if sum(_kind(other) == kind for other in chosen) < 2:
+            chosen.append(rule)
+    loop = ClosedLoop(search.sample)
+    for turn, rule in enumerate(chosen):
+        now = time.monotonic()
+        if now > deadline:
+            break
+        until = now + (deadline - now) / min(len(chosen) - turn, 3)
+        for smaller in prune(tidy(rule), loop, until):
+            yield [smaller]
+
+
+def _kind(rule: Rule) -> int:
+    return len(rule.states) if isinstance(rule, System) else 0
+
+
+def measure(search: _Search, deadline: float) -> list[Entry]:
+    """Entries of a front for the rules of a search, constants rounded; those that grow are left out."""
+    candidates: dict[Rule, Entry] = {}
+    variance = search.select.unit**2
+    for rule in search.rules:
+        if rule.complexity <= search.max_complexity:
+            loss = search.select.loss(rule)
+            known = candidates.get(skeleton(rule))
+            if math.isfinite(loss) and (known is None or loss < known.loss):
+                candidates[skeleton(rule)] = Entry(rule, loss, math.nan)
+    entries, growing = [], 0
+    loop, ahead = ClosedLoop(search.parts["test"]), ClosedLoop(search.parts["test"], forced=True)
+    remaining = list(candidates.values())
+    while remaining and (front := [*ParetoFront.of(remaining, "the search", 0.0)]):
+        grow = [entry for entry in front if grows(entry.equation, search.sample)]
+        if not grow or time.monotonic() > deadline:
+            break
+        growing += len(grow)
+        remaining = [entry for entry in remaining if entry not in grow]
+    for entry in front if remaining else ():
+        rule = _rounded(entry.equation, search.select)
+        fits = {"r2": ahead.r2(rule), "r2_select": search.select.r2(rule), "closed_loop": loop.r2(rule)}
+        entries.append(Entry(rule, variance * search.select.loss(rule), **fits))
+    if growing:
+        search.notes.append(f"left out {growing} rules that grow without bound when they run longer")
+    return entries
+
+
+def grows(rule: Rule, way: Trajectories, times: int = 5) -> bool:
+    """Whether a rule's updates leave all bounds when the recorded steps come so many times in a row."""
+    few = np.arange(min(way.coordinates, 50))
+    long = way.select(few)
+    features = {name: values.repeat(times, 1) for name, values in long.features.items()}
+    longer = Trajectories(features, long.updates.repeat(times, 1), long.groups)
+    largest = ClosedLoop(longer).predict(rule).abs().max()
+    return bool(largest >= LIMIT * long.updates.abs().max())
+
+
+def _rounded(rule: Rule, loop: ClosedLoop) -> Rule:
+    """The rule with the fewest digits that raise its loss by at most 0.1 %."""
+    allowed = 1.001 * loop.loss(rule) + 1e-12
+    for digits in range(1, 10):
+        if loop.loss(shorter := tidy(rule.rounded(digits))) <= allowed:
+            return shorter
+    return rule
