@@ -6,6 +6,7 @@ from .evaluation import evaluate
 from .history import History
 from .many import train_teachers
 from .population import evaluate_rules
+from .simplex import tune_without_gradients
 from .training import meta_train
 from .tuning import tune
 
@@ -18,4 +19,5 @@ __all__ = [
     "recipes",
     "train_teachers",
     "tune",
+    "tune_without_gradients",
 ]

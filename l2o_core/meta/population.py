@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -105,6 +105,7 @@ class Population:
             first += len(rows)
         self._rows = torch.tensor(order, dtype=torch.long)  # positions in the list of rules, by form
         self._losses: list[Tensor] = []
+        self._gradient = torch.empty(0)
         self._evaluate()
 
     @property
@@ -156,11 +157,12 @@ class Population:
 
 
 class _Group:
-    """Rules of one form, with constants `[k, C]`, and their state, on coordinates like those of `like` [k, M]."""
+    """Rules of one form with constants `[k, C]`, and their state, on coordinates as in `like` `[k, M]`."""
 
     def __init__(self, form: Rule, constants: Tensor, like: Tensor, features: Features):
         self.constants = constants.T.unsqueeze(-1)  # [C, k, 1]
-        self.features, self.state = features, features.init(like)
+        self.features = features
+        self.state: State = features.init(like)
         seen = [variable for variable in form.variables if variable.name in features.names]
         self.seen = {str(variable): (variable.name, variable.steps_ago) for variable in seen}
         longest = max((lag for _, lag in self.seen.values()), default=0)
@@ -195,7 +197,7 @@ class _Group:
         def chosen(value: Tensor) -> Tensor:
             return value[kept.to(value.device)] if value.dim() == 2 and len(value) == count else value
 
-        self.state: State = tuple(chosen(part) for part in self.state)
+        self.state = tuple(chosen(part) for part in self.state)
         for past in self.own.values():
             past.extendleft([chosen(value) for value in reversed([*past])])
         ages = [{name: chosen(value) for name, value in age.items()} for age in self.history]
