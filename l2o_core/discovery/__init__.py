@@ -1,0 +1,5 @@
+"""Discovery: small rules with a memory, searched directly on the losses of the runs that they lead."""
+
+from .grammar import Grammar
+
+__all__ = ["Grammar"]
