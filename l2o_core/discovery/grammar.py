@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..errors import ExpressionError
 from ..expressions import OPERATORS, Expression, System, Variable, const, parse, var
+from ..expressions.canonical import canonical
 from ..expressions.system import UPDATE, check_order
 from ..meta.simplex import from_logarithm, to_logarithm
 
@@ -22,6 +23,7 @@ RATES = (0.5, 0.9, 0.95, 0.99, 0.999)
 UNARY = ("square", "sqrt", "abs", "sign", "tanh", "relu", "exp", "log", "asinh", "neg")
 BINARY = ("+", "-", "*", "/", "min", "max")
 TRIES = 20
+DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Grammar:
     def tidy(self, equations: Sequence[tuple[str, Expression]]) -> Rule | None:
         """The rule of these equations in the form of this grammar; None where there is no valid one."""
         try:
-            parts = [(name, value.simplify()) for name, value in equations]
+            parts = [(name, canonical(value).rounded(DIGITS)) for name, value in equations]
             names, read = {name for name, _ in parts}, {UPDATE}
             while more := {v.name for n, value in parts if n in read for v in value.variables} & names - read:
                 read |= more
@@ -314,5 +316,3 @@ def _renamed(value: Expression, names: dict[str, str]) -> Expression:
 def _rounded(value: float) -> float:
     """Enough digits for any rule, and few enough to be read."""
     return float(f"{value:.4g}")
-
-

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
+from ..distiller.front import skeleton
 from ..expressions import System, parse_rule, var
+from ..expressions.canonical import canonical
 from ..optim import zoo
 from .grammar import Grammar, Rule, explicit
 
@@ -33,22 +35,17 @@ def directions(grammar: Grammar) -> list[Rule]:
     return distinct(grammar.tidy(rule.equations) for rule in texts)
 
 
-def with_rates(rule: Rule, rates: Sequence[float] = RATES) -> list[Rule]:
-    """A direction times each of some learning rates; its own past updates are then shorter too."""
-    return [scaled(rule, rate) for rate in rates]
-
-
 def scaled(rule: Rule, factor: float) -> Rule:
     """The rule whose every update is `factor` times as long.
 
     Example:
         >>> print(scaled(parse_rule("0.5 * u[1] - g"), 0.1))
-        0.1 * (5 * u[1] - g)
+        -0.1 * g + 0.5 * u[1]
     """
     past = {str(v): var("u", v.lag) / factor for v in rule.variables if v.name == "u"}
     *states, (_, update) = ((name, value.substitute(past)) for name, value in rule.equations)
-    larger = (factor * update).simplify()
-    return System(tuple((name, value.simplify()) for name, value in states), larger) if states else larger
+    larger = canonical(factor * update)
+    return System(tuple((name, canonical(value)) for name, value in states), larger) if states else larger
 
 
 def distinct(rules: Iterable[Rule | None]) -> list[Rule]:
@@ -56,5 +53,5 @@ def distinct(rules: Iterable[Rule | None]) -> list[Rule]:
     found: dict[Rule, Rule] = {}
     for rule in rules:
         if rule is not None:
-            found.setdefault(rule.with_constants([1.0] * len(rule.constants)), rule)
+            found.setdefault(skeleton(rule), rule)
     return list(found.values())

@@ -11,11 +11,13 @@ DIVERGED = 20.0
 """The logarithm that stands for a run that diverged: worse than all others, and a number."""
 END = 0.1
 """The end of a run: its last tenth."""
+RESOLUTION = 0.01
+"""What hardly counts, as a fraction of the loss before any step: of two tiny losses neither is far ahead."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A reference run: mean loss and end loss above a floor, which is 0 unless the loss falls below it.
+    """A reference run: mean loss and end loss above a floor, a little below 0 or the lowest loss.
 
     Args:
         mean: Mean loss over instances and steps.
@@ -26,7 +28,7 @@ class Reference:
         >>> import torch
         >>> reference = Reference.of(torch.tensor([[4.0, 2.0, 1.0]]))
         >>> reference.compare(torch.tensor([[[4.0, 2.0, 1.0]], [[4.0, 1.0, 0.5]]])).exp()
-        tensor([1.0000, 0.5000])
+        tensor([1.0000, 0.5161])
     """
 
     mean: float
@@ -38,7 +40,7 @@ class Reference:
         """Of the losses `[I, T + 1]` of I instances; of those before any step if the run diverged."""
         losses = losses if losses.isfinite().all() else losses[:, :1].expand_as(losses)
         lowest, first = losses.min().item(), losses[:, 0].mean().item()
-        floor = 0.0 if lowest > 0 else lowest - 0.1 * abs(first - lowest) - 1e-6
+        floor = min(lowest, 0.0) - RESOLUTION * (abs(first - min(lowest, 0.0)) + 1e-6)
         mean, end = mean_and_end(losses)
         return cls(mean.item() - floor, end.item() - floor, floor)
 

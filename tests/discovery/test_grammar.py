@@ -53,11 +53,11 @@ def test_the_same_numbers_make_the_same_children():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("w = 2 * 3 * g; x = 0.5 * x[1] + g; -x", "p = 0.5 * p[1] + g; -p"),
+        ("w = 2 * 3 * g; x = 0.5 * x[1] + g; -x", "p = g + 0.5 * p[1]; -p"),
         ("w = g; -0.5 * 2 * w", "p = g; -p"),
-        ("w = x[1]; x = 0.5 * w + g; -x", "p = q[1]; q = 0.5 * p + g; -q"),
+        ("w = x[1]; x = 0.5 * w + g; -x", "p = q[1]; q = g + 0.5 * p; -q"),
         ("0.1 * t", None),
-        ("g + g + g + g + g + g", None),
+        ("g * (t + 1) * (t + 2) * (t + 3)", None),
     ],
 )
 def test_tidy(text, expected):
