@@ -36,8 +36,8 @@ BRED, TUNED = 0.62, 0.9
 """When breeding ends and when tuning does, as fractions of the time; the rest is for the choice."""
 FEW = 5
 """The best rules of any length that are also tuned, and judged on the choice."""
-TRIALS = 60
-"""Points that the constants of a rule are tuned with, at most."""
+TRIALS, ROUNDS = 60, 3
+"""Points that the constants of a rule are tuned with in a round, and rounds, if time allows them."""
 
 
 def discover(
@@ -111,9 +111,8 @@ def discover(
     deadline = began + TUNED * time_limit if candidates is None else math.inf
     search = _Search(arena, grammar, random.Random(seed), deadline)
     given = [grammar.tidy(explicit(parse_rule(r) if isinstance(r, str) else r).equations) for r in start]
-    notes = (
-        [f"{sum(rule is None for rule in given)} given rules do not fit the grammar"] if None in given else []
-    )
+    unfit = sum(rule is None for rule in given)
+    notes = [f"{unfit} of the given rules do not fit the grammar and were left out"] if unfit else []
     try:
         with _watched(search, time_limit, progress):
             search.begin([rule for rule in given if rule is not None], directions(grammar))
@@ -191,7 +190,7 @@ class _Search:
         best = sorted(self.found.items(), key=lambda item: item[1][0] + LENGTH * item[0].complexity)
         front = {skeleton(rule) for rule in self.front()}
         chosen = [rule for key, (_, rule) in best if key in front][: 2 * FEW]
-        for round_, rule in itertools.product(range(3), chosen):
+        for round_, rule in itertools.product(range(ROUNDS), chosen):
             left = self.deadline - time.monotonic()
             if left <= 0 or (math.isinf(self.deadline) and round_):
                 return
