@@ -16,7 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import distiller, expressions, features, meta, metrics, models, optim, tasks
+    from . import discovery, distiller, expressions, features, meta, metrics, models, optim, tasks
+    from .discovery import discover
     from .distiller import collect, distill
     from .errors import L2OError
     from .expressions import Expression, parse
@@ -28,6 +29,8 @@ __all__ = [
     "L2OError",
     "SymbolicOptimizer",
     "collect",
+    "discover",
+    "discovery",
     "distill",
     "distiller",
     "evaluate",
@@ -48,6 +51,7 @@ _HOMES = {
     "L2OError": "errors",
     "SymbolicOptimizer": "optim",
     "collect": "distiller",
+    "discover": "discovery",
     "distill": "distiller",
     "evaluate": "meta",
     "meta_train": "meta",

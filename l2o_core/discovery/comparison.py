@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError
-from ..expressions import parse_rule
+from ..expressions import Expression, System, parse_rule
 from ..meta.population import evaluate_rules
 from ..meta.reference import END
 from ..meta.simplex import tune_without_gradients
 from ..models.equation import Equation
 from ..tasks.base import Task
-from .grammar import Rule
 
 ADAM = (
     "p = beta1 * p[1] + (1 - beta1) * g; q = beta2 * q[1] + (1 - beta2) * g^2; "
@@ -28,9 +27,15 @@ LEVEL = 0.95
 
 
 class Difference(NamedTuple):
-    """A mean difference over starts, paired by start, and its 95 % interval: below 0 where the first is lower.
+    """A mean difference over starts, paired by start, and its 95 % interval.
 
-    `verdict` is "lower" or "higher" where the interval lies below or above 0, else "undecided".
+    `verdict` is "lower" or "higher" where the interval lies below or above 0: the first side is so. Else it
+    is "undecided".
+
+    Args:
+        mean: First side less second, the mean over starts.
+        low: Lower end of the interval.
+        high: Upper end.
     """
 
     mean: float
@@ -48,7 +53,7 @@ class Difference(NamedTuple):
 
 def tuned_adam(
     tasks: Task | Sequence[Task], *, trials: int = 180, steps: int = 100, instances: int = 2, seed: int = 0
-) -> tuple[Rule, dict[str, float]]:
+) -> tuple[Expression | System, dict[str, float]]:
     """Adam with the learning rate and betas that serve tasks best, of so many trials.
 
     Args:
@@ -68,11 +73,17 @@ def tuned_adam(
 
 
 def evaluate_fresh(
-    rules: Mapping[str, str | Rule], task: Task, *, steps: int = 100, starts: int = 20, seed: int = 0
+    rules: Mapping[str, str | Expression | System],
+    task: Task,
+    *,
+    steps: int = 100,
+    starts: int = 20,
+    seed: int = 0,
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Mean and end loss of each rule, from the same starts, with the same batches.
 
-    A run that diverged counts as the worst number of any rule, or as the loss before any step if that is worse.
+    A run that diverged counts as the worst number of any rule, or as the loss before any step where that is
+    worse.
 
     Args:
         rules: By label.
@@ -89,9 +100,7 @@ def evaluate_fresh(
     after = losses[..., 1:]
     parts = [after.mean(-1), after[..., -max(1, math.ceil(END * steps)) :].mean(-1)]
     worst = [torch.cat([part[part.isfinite()], losses[..., 0].flatten()]).max().item() for part in parts]
-    mean, end = (
-        part.nan_to_num(bad, bad, bad).clamp_max(bad) for part, bad in zip(parts, worst, strict=True)
-    )
+    mean, end = (part.nan_to_num(bad, bad, bad) for part, bad in zip(parts, worst, strict=True))
     return {label: (mean[k], end[k]) for k, label in enumerate(rules)}
 
 

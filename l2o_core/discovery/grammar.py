@@ -54,8 +54,12 @@ class Grammar:
     binary: tuple[str, ...] = BINARY
     max_states: int = 4
 
-    def tidy(self, equations: Sequence[tuple[str, Expression]]) -> Rule | None:
-        """The rule of these equations in the form of this grammar; None where there is no valid one."""
+    def tidy(self, equations: Sequence[tuple[str, Expression]]) -> Expression | System | None:
+        """The rule of these equations in the form of this grammar; None where there is no valid one.
+
+        Args:
+            equations: Names and right-hand sides in order, the update "u" last.
+        """
         try:
             parts = [(name, canonical(value).rounded(DIGITS)) for name, value in equations]
             names, read = {name for name, _ in parts}, {UPDATE}
@@ -71,7 +75,9 @@ class Grammar:
         reads = {variable.name for variable in rule.variables}
         return rule if "g" in reads and rule.complexity <= self.max_complexity else None
 
-    def mutate(self, rule: Rule, draw: random.Random, other: Rule | None = None) -> Rule | None:
+    def mutate(
+        self, rule: Expression | System, draw: random.Random, other: Expression | System | None = None
+    ) -> Expression | System | None:
         """A rule that differs from the given one by a step or two; None where none is found in a few tries.
 
         Args:
@@ -193,7 +199,12 @@ def explicit(rule: Rule, beta1: float = 0.95, beta2: float = 0.95) -> Rule:
         >>> print(explicit(parse("-0.01 * m_hat"), beta1=0.9, beta2=0.99))
         p = 0.9 * p[1] + 0.1 * g; q = 0.99 * q[1] + 0.01 * g^2; -0.01 * (p / sqrt(q))
     """
-    inside = {"m": ("first",), "v": ("second",), "b": ("heavy",), "s": ("summed",)}
+    inside: dict[str, tuple[str, ...]] = {
+        "m": ("first",),
+        "v": ("second",),
+        "b": ("heavy",),
+        "s": ("summed",),
+    }
     inside |= {"m_hat": ("first", "second"), "g_hat": ("past", "second")}
     inside |= {"ad": inside["m_hat"], "rs": inside["g_hat"]}
     meanings = {

@@ -16,7 +16,7 @@ from ..arguments import check_types
 from ..distiller import Entry, ParetoFront
 from ..distiller.front import skeleton
 from ..errors import ConfigError, L2OError, optional_import
-from ..expressions import parse_rule
+from ..expressions import Expression, System, parse_rule
 from ..meta.reference import DIVERGED
 from ..meta.simplex import from_logarithm, minimise, to_logarithm
 from ..tasks.base import Task
@@ -44,7 +44,7 @@ def discover(
     tasks: Task | Sequence[Task],
     *,
     choice: Task | Sequence[Task] | None = None,
-    start: Iterable[str | Rule] = (),
+    start: Iterable[str | Expression | System] = (),
     max_complexity: int = 30,
     time_limit: float = 240.0,
     candidates: int | None = None,

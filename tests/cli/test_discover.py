@@ -38,7 +38,7 @@ def test_a_front_and_a_comparison(tmp_path, capsys):
         (["p1", "--out", "front.csv"], "front.csv: the name must end in one of .json"),
         (
             ["p1", "--out", "nowhere/front.json"],
-            "nowhere/front.json: there is no folder nowhere; make it first",
+            "nowhere/front.json: there is no folder",
         ),
     ],
 )
