@@ -105,7 +105,11 @@ def evaluate_fresh(
 
 
 def difference(ours: Tensor, theirs: Tensor) -> Difference:
-    """The difference of two sides paired by start, `[starts]` each, with its interval by Student's t.
+    """The difference of two sides paired by start, with its interval by Student's t.
+
+    Args:
+        ours: One number for each start, `[starts]`.
+        theirs: The same of the other side.
 
     Raises:
         ConfigError: If the sides differ in length, or have fewer than two starts.
