@@ -14,7 +14,7 @@ from l2o_core.errors import ConfigError
 from l2o_core.expressions import parse_rule
 
 P1 = tasks.load("p1", dim=5)
-SMALL = {"steps": 20, "max_complexity": 14, "instances": 4, "candidates": 300}
+SMALL = {"steps": 20, "max_complexity": 14, "instances": 2, "candidates": 150}
 
 
 @pytest.fixture(scope="module")
