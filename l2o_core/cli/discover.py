@@ -99,7 +99,7 @@ def table(front: ParetoFront) -> str:
     lines += ["nodes    loss  rule (loss on the choice, as a fraction of Adam's at a learning rate of 0.01)"]
     for entry in front:
         numbers = f"{entry.complexity:5d}  {entry.loss:6.3f}  "
-        text = str(entry.equation.rounded(3))
+        text = str(entry.equation.rounded(4))
         space = WIDTH - len(numbers)
         lines.append(numbers + (text if len(text) <= space else text[: space - 1] + "…"))
     return "\n".join([*lines, f"the best rule: {front.best.equation}"])

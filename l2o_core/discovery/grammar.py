@@ -95,6 +95,26 @@ class Grammar:
                 return child
         return None
 
+    def shorter(self, rule: Expression | System) -> list[Expression | System]:
+        """All rules with one operator fewer, one of whose arguments stands in its place.
+
+        Args:
+            rule: A rule in the form of this grammar.
+
+        Example:
+            >>> [str(rule) for rule in Grammar().shorter(parse("-0.1 * sign(g)"))]
+            ['-0.1 * g', 'sign(g)']
+        """
+        found: dict[Rule, None] = {}
+        equations: Equations = list(rule.equations)
+        for at, (_, value) in enumerate(equations):
+            for first, end in _spans(value):
+                for argument in Expression(value.program[first:end]).arguments:
+                    fewer = self.tidy(_with(equations, at, (first, end), argument.program))
+                    if fewer is not None and fewer.complexity < rule.complexity:
+                        found[fewer] = None
+        return list(found)
+
     def _kinds(
         self, other: Rule | None
     ) -> Iterator[tuple[Callable[[Equations, random.Random], Equations], int]]:

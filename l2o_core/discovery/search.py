@@ -117,17 +117,16 @@ def discover(
         with _watched(search, time_limit, progress):
             search.begin([rule for rule in given if rule is not None], directions(grammar))
             search.breed(candidates, began + BRED * time_limit)
+            search.shorten()
             search.tune()
     except KeyboardInterrupt:
         notes.append(f"stopped by hand after {time.monotonic() - began:.0f} s")
     found = search.front()
     final = Arena(others, reference, steps=steps, instances=choice_instances, seed=seed + 1)
     worth = final.worth(found)
-    entries = [
-        Entry(rule, math.exp(value), math.nan)
-        for rule, value in zip(found, worth, strict=True)
-        if value < DIVERGED / 2
-    ]
+    entries = [Entry(rule, math.exp(value), math.nan) for rule, value in zip(found, worth, strict=True)]
+    if min(worth) >= DIVERGED / 2:
+        notes.append("every rule diverges on instances that the search has not seen: take more instances")
     settings: dict[str, Any] = {
         "tasks": [task.name for task in several],
         "reference": REFERENCE,
@@ -184,6 +183,18 @@ class _Search:
             self.tried += max(1, len(children))
             if children:
                 self._add(self.arena.race(children))
+
+    def shorten(self) -> None:
+        """Take out of the best rules what they do as well without."""
+        for _ in range(FEW):
+            best = sorted(self.found.values(), key=lambda pair: pair[0])[:FEW]
+            fewer = {short for _, rule in best for short in self.grammar.shorter(rule)} - self._seen
+            if not fewer or time.monotonic() > self.deadline:
+                return
+            self._seen |= fewer
+            for part in _batches(sorted(fewer, key=str), self.arena.at_once):
+                self._add(self.arena.race(part))
+            self.tried += len(fewer)
 
     def tune(self) -> None:
         """Tune the constants of the best rules, the very best first, as far as time allows."""

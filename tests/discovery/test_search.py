@@ -14,7 +14,7 @@ from l2o_core.errors import ConfigError
 from l2o_core.expressions import parse_rule
 
 P1 = tasks.load("p1", dim=5)
-SMALL = {"steps": 20, "max_complexity": 14, "instances": 2, "candidates": 150}
+SMALL = {"steps": 12, "max_complexity": 14, "instances": 4, "candidates": 200}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def front():
 
 
 def arena(**options) -> Arena:
-    shared = {"steps": 20, "instances": 4, "seed": 2}
+    shared = {"steps": 12, "instances": 4, "seed": 2}
     return Arena([P1], parse_rule(search.REFERENCE), **shared | options)
 
 
@@ -69,6 +69,13 @@ def test_stopped_by_hand_it_returns_what_it_has(monkeypatch):
     front = discovery.discover(P1, **SMALL)
     assert len(front) > 1
     assert "stopped by hand" in front.notes[-1]
+
+
+def test_rules_that_diverge_elsewhere_are_shown_with_a_note():
+    options = SMALL | {"instances": 1, "candidates": 1, "max_complexity": 3, "choice_instances": 12}
+    front = discovery.discover(tasks.load("p1"), start=["-0.02 * g"], seed=4, **options | {"steps": 40})
+    assert len(front) >= 1
+    assert (front.best.loss > 1000) == any("diverges" in note for note in front.notes)
 
 
 def test_a_race_is_won_by_the_best_of_all_runs():
