@@ -63,7 +63,7 @@ def discover(
     of those of Adam with a learning rate of 0.01, as a geometric mean over the two and over tasks. What a
     search brings up depends on the time it has; with `candidates` in place of time, `seed` decides.
 
-    Ctrl-C ends the search early: the front has what was found by then, and says so in its notes.
+    Ctrl-C ends the search early: the front has what was found by then, if anything, and says so in its notes.
 
     Args:
         tasks: The optimizees, one or several at once.
@@ -120,6 +120,8 @@ def discover(
             search.shorten()
             search.tune()
     except KeyboardInterrupt:
+        if not search.found:
+            raise
         notes.append(f"stopped by hand after {time.monotonic() - began:.0f} s")
     found = search.front()
     final = Arena(others, reference, steps=steps, instances=choice_instances, seed=seed + 1)

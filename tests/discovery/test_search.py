@@ -14,7 +14,15 @@ from l2o_core.errors import ConfigError
 from l2o_core.expressions import parse_rule
 
 P1 = tasks.load("p1", dim=5)
-SMALL = {"steps": 12, "max_complexity": 14, "instances": 4, "candidates": 200}
+SMALL = {"steps": 20, "max_complexity": 14, "instances": 4, "candidates": 300}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_trials():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "TRIALS", 25)
+        patch.setattr(search, "FEW", 2)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +31,7 @@ def front():
 
 
 def arena(**options) -> Arena:
-    shared = {"steps": 12, "instances": 4, "seed": 2}
+    shared = {"steps": 20, "instances": 4, "seed": 2}
     return Arena([P1], parse_rule(search.REFERENCE), **shared | options)
 
 
@@ -54,8 +62,8 @@ def test_the_same_seed_finds_the_same(front, tmp_path):
 
 def test_several_tasks_and_a_given_rule():
     several = [P1, tasks.load("digits", batch=4)]
-    given = "p = 0.9 * p[1] + 0.1 * g; -0.005 * sign(p) - 0.001 * g"
-    options = {"steps": 5, "instances": 1, "candidates": 1, "choice_instances": 1}
+    given = "p = 0.9 * p[1] + 0.1 * g; -0.005 * sign(p)"
+    options = {"steps": 3, "instances": 1, "candidates": 1, "choice_instances": 1, "max_complexity": 12}
     front = discovery.discover(several, start=[given, "0.1 * t"], **options)
     assert front.settings["tasks"] == ["p1", "digits"]
     assert front.notes == ("1 of the given rules do not fit the grammar and were left out",)
@@ -67,8 +75,11 @@ def test_stopped_by_hand_it_returns_what_it_has(monkeypatch):
 
     monkeypatch.setattr(search._Search, "breed", stopped)
     front = discovery.discover(P1, **SMALL)
-    assert len(front) > 1
+    assert len(front) >= 1
     assert "stopped by hand" in front.notes[-1]
+    monkeypatch.setattr(search._Search, "begin", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        discovery.discover(P1, **SMALL)
 
 
 def test_rules_that_diverge_elsewhere_are_shown_with_a_note():
