@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -39,8 +41,7 @@ class Arena:
             for task in self.tasks
         ]
         self._best: dict[int, list[float]] = {rung: [] for rung in self.rungs}
-        self.spent = 0
-        """Steps of runs so far, over rules, instances and tasks."""
+        self._steps, self._seconds = 0, 0.0  # of runs so far, over rules, instances and tasks
 
     @property
     def at_once(self) -> int:
@@ -49,12 +50,17 @@ class Arena:
         on_cpu = all(task.device.type == "cpu" for task in self.tasks)
         return min(64, max(8, COORDINATES // widest)) if on_cpu else 512
 
+    def seconds(self, runs: int) -> float:
+        """How long so many whole runs take, each on one instance of every task, by those so far."""
+        return runs * self.steps * len(self.tasks) * self._seconds / max(1, self._steps)
+
     def worth(self, rules: Sequence[Rule], steps: int | None = None) -> list[float]:
         """What rules are worth after whole runs, or runs of some `steps`."""
         steps = steps or self.steps
         options = {"steps": steps, "instances": self.instances, "seed": self.seed}
-        self.spent += steps * len(rules) * self.instances * len(self.tasks)
-        return self._compare([evaluate_rules(rules, task, **options) for task in self.tasks], steps)
+        with self._timed(steps * len(rules)):
+            losses = [evaluate_rules(rules, task, **options) for task in self.tasks]
+        return self._compare(losses, steps)
 
     def race(self, rules: Sequence[Rule]) -> list[tuple[Rule, float]]:
         """Run rules side by side and return those that came to the end, and what they are worth.
@@ -64,9 +70,9 @@ class Arena:
         fields = [Population(rules, task, self.instances, self.seed) for task in self.tasks]
         runners, done = list(range(len(rules))), 0
         for rung in self.rungs:
-            for field in fields:
-                field.run(rung - done)
-            self.spent += (rung - done) * len(runners) * self.instances * len(self.tasks)
+            with self._timed((rung - done) * len(runners)):
+                for field in fields:
+                    field.run(rung - done)
             done = rung
             worth = dict(zip(runners, self._compare([field.losses for field in fields], rung), strict=True))
             ranking = sorted((value, i) for i, value in worth.items() if value < DIVERGED / 2)
@@ -79,6 +85,13 @@ class Arena:
             for field in fields:
                 field.keep(runners)
         return []
+
+    @contextmanager
+    def _timed(self, steps: int) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self._steps += steps * self.instances * len(self.tasks)
+        self._seconds += time.monotonic() - began
 
     def _bar(self, rung: int, values: Sequence[float]) -> float:
         """What a rule must be worth at a rung to go on: as much as the 32nd that was ever there."""

@@ -32,8 +32,8 @@ KEPT = 60
 """Forms that are bred from."""
 LENGTH = 0.002
 """What a node must gain for a rule to be preferred to a shorter one, as a logarithm of the loss."""
-BRED, TUNED = 0.62, 0.9
-"""When breeding ends and when tuning does, as fractions of the time; the rest is for the choice."""
+BRED, CHOICE = 0.62, 0.25
+"""Fractions of the time: when breeding ends, and what is left at most for the choice."""
 FEW = 5
 """The best rules of any length that are also tuned, and judged on the choice."""
 TRIALS, ROUNDS = 60, 3
@@ -108,15 +108,17 @@ def discover(
     began = time.monotonic()
     grammar, reference = Grammar(max_complexity), parse_rule(REFERENCE)
     arena = Arena(several, reference, steps=steps, instances=instances, seed=seed)
-    deadline = began + TUNED * time_limit if candidates is None else math.inf
-    search = _Search(arena, grammar, random.Random(seed), deadline)
+    limit = time_limit if candidates is None else math.inf
+    search = _Search(arena, grammar, random.Random(seed), began + BRED * limit)
     given = [grammar.tidy(explicit(parse_rule(r) if isinstance(r, str) else r).equations) for r in start]
     unfit = sum(rule is None for rule in given)
     notes = [f"{unfit} of the given rules do not fit the grammar and were left out"] if unfit else []
     try:
         with _watched(search, time_limit, progress):
             search.begin([rule for rule in given if rule is not None], directions(grammar))
-            search.breed(candidates, began + BRED * time_limit)
+            search.breed(candidates)
+            left = arena.seconds((len(search.front()) + FEW) * choice_instances)
+            search.deadline = began + limit - min(left, CHOICE * time_limit)
             search.shorten()
             search.tune()
     except KeyboardInterrupt:
@@ -164,15 +166,15 @@ class _Search:
         short = dict(zip(flat, self.arena.worth(flat, self.arena.rungs[0]), strict=True))
         chosen = [min(rules, key=lambda rule: short[rule]) for rules in forms if rules]
         for part in _batches(sorted(chosen, key=lambda rule: short[rule]), self.arena.at_once):
-            if self.found and time.monotonic() > self.deadline:
+            if self.found and not self._has_time_for(len(part)):
                 break
             self._add(zip(part, self.arena.worth(part), strict=True))
         self.tried += len(flat)
 
-    def breed(self, candidates: int | None, until: float) -> None:
+    def breed(self, candidates: int | None) -> None:
         """Children of the best rules run side by side, until there were enough, or time is up."""
         size = self.arena.at_once
-        while self.tried < candidates if candidates is not None else time.monotonic() < until:
+        while self.tried < candidates if candidates is not None else self._has_time_for(size / 2):
             parents = self._parents()
             children: list[Rule] = []
             for _ in range(20 * size):
@@ -191,7 +193,7 @@ class _Search:
         for _ in range(FEW):
             best = sorted(self.found.values(), key=lambda pair: pair[0])[:FEW]
             fewer = {short for _, rule in best for short in self.grammar.shorter(rule)} - self._seen
-            if not fewer or time.monotonic() > self.deadline:
+            if not fewer or not self._has_time_for(len(fewer) / 2):
                 return
             self._seen |= fewer
             for part in _batches(sorted(fewer, key=str), self.arena.at_once):
@@ -204,8 +206,7 @@ class _Search:
         front = {skeleton(rule) for rule in self.front()}
         chosen = [rule for key, (_, rule) in best if key in front][: 2 * FEW]
         for round_, rule in itertools.product(range(ROUNDS), chosen):
-            left = self.deadline - time.monotonic()
-            if left <= 0 or (math.isinf(self.deadline) and round_):
+            if not self._has_time_for(1) or (math.isinf(self.deadline) and round_):
                 return
             self._tune(self.found[skeleton(rule)][1], seed=round_)
 
@@ -219,6 +220,10 @@ class _Search:
                 lowest = worth
         best = sorted(self.found.values(), key=lambda pair: pair[0])[:FEW]
         return list(dict.fromkeys([*front, *(rule for _, rule in best)]))
+
+    def _has_time_for(self, runs: float) -> bool:
+        """Whether runs of so many rules end before the deadline."""
+        return time.monotonic() + self.arena.seconds(math.ceil(runs * self.arena.instances)) < self.deadline
 
     def _child(self, parents: Sequence[tuple[float, Rule]]) -> Rule | None:
         drawn = (self.draw.sample(parents, min(4, len(parents))) for _ in range(2))
@@ -241,7 +246,7 @@ class _Search:
             return rule.with_constants(values)
 
         def objective(points: list[np.ndarray]) -> list[float]:
-            if time.monotonic() > self.deadline:
+            if not self._has_time_for(len(points)):
                 raise _TimeIsUpError
             rules = [at(point) for point in points]
             worth = self.arena.worth(rules)

@@ -70,7 +70,7 @@ def test_several_tasks_and_a_given_rule():
 
 
 def test_stopped_by_hand_it_returns_what_it_has(monkeypatch):
-    def stopped(*_):
+    def stopped(*_: object):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(search._Search, "breed", stopped)
