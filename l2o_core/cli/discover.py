@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         progress=sys.stderr.isatty(),
         **shared,
     )
-    unwritten = attempt(options.out, lambda path: front.save(path))
+    unwritten = attempt(options.out, front.save)
     print(table(front), flush=True)
     adam, constants = discovery.tuned_adam(train, trials=ROUNDS * TRIALS, **shared)
     values = ", ".join(f"{name} {value:.3g}" for name, value in constants.items())

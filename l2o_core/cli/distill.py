@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def attempt(path: Path | None, save: Callable[[Path], None]) -> ConfigError | None:
+def attempt(path: Path | None, save: Callable[[Path], object]) -> ConfigError | None:
     """Save to a path, if there is one; the error if that fails."""
     try:
         if path:
