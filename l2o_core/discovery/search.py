@@ -84,7 +84,8 @@ def discover(
         has 1; `r2` is NaN, as nothing is fitted.
 
     Raises:
-        ConfigError: For no task, a number below 1, or a start that the language does not have.
+        ConfigError: For no task, a number below 1, or too few nodes for any rule to begin with.
+        ExpressionError: For a start that is no rule.
 
     Example:
         >>> from l2o_core import tasks
@@ -163,6 +164,9 @@ class _Search:
         forms += [[scaled(rule, rate) for rate in RATES] for rule in directions]
         forms = [[rule for rule in map(self._tidy, rules) if rule is not None] for rules in forms]
         flat = [rule for rules in forms for rule in rules]
+        if not flat:
+            most = self.grammar.max_complexity
+            raise ConfigError(f"no rule of {most} nodes to begin with: raise max_complexity, or give some")
         short = dict(zip(flat, self.arena.worth(flat, self.arena.rungs[0]), strict=True))
         chosen = [min(rules, key=lambda rule: short[rule]) for rules in forms if rules]
         for part in _batches(sorted(chosen, key=lambda rule: short[rule]), self.arena.at_once):
@@ -231,7 +235,7 @@ class _Search:
         return self.grammar.mutate(parent, self.draw, other)
 
     def _parents(self) -> list[tuple[float, Rule]]:
-        """The best forms, by worth and length, with their rank's value: lower is better."""
+        """The best forms and what they are worth, less a little for every node: lower is better."""
         pairs = [(worth + LENGTH * rule.complexity, rule) for worth, rule in self.found.values()]
         return sorted(pairs, key=lambda pair: pair[0])[:KEPT]
 
@@ -263,7 +267,7 @@ class _Search:
     def _add(self, pairs: Iterable[tuple[Rule, float]]) -> None:
         for rule, worth in pairs:
             key = skeleton(rule)
-            if worth < DIVERGED / 2 and worth < self.found.get(key, (math.inf, rule))[0]:
+            if worth < self.found.get(key, (math.inf, rule))[0]:
                 self.found[key] = (worth, rule)
         self.tell()
 

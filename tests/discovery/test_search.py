@@ -118,7 +118,12 @@ def test_directions_at_a_rate():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"steps": 0}, "steps must be"), ({"time_limit": 0}, "time_limit must"), ({"tasks": []}, "no task")],
+    [
+        ({"steps": 0}, "steps must be"),
+        ({"time_limit": 0}, "time_limit must"),
+        ({"tasks": []}, "no task"),
+        ({"max_complexity": 1}, "no rule of 1 nodes to begin with"),
+    ],
 )
 def test_what_cannot_be_searched(options, message):
     with pytest.raises(ConfigError, match=message):
