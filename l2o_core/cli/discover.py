@@ -32,7 +32,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("tasks", nargs="+", metavar="TASK")
-    parser.add_argument("--time", type=float, default=200, metavar="S", help="seconds of search (200)")
+    parser.add_argument("--time", type=float, default=180, metavar="S", help="seconds of search (180)")
     parser.add_argument("--max-complexity", type=int, default=30, metavar="N", help="largest rule (30 nodes)")
     parser.add_argument("--steps", type=int, default=100, metavar="N", help="optimizee steps of a run (100)")
     parser.add_argument(
