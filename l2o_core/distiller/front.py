@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-Rule = TypeVar("Rule", bound=Expression | System)
+_Rule = TypeVar("_Rule", bound=Expression | System)
 GAIN = 1e-3
 """A more complex equation stays on the front only if it lowers the loss by this fraction."""
 KNEE_RATIO, KNEE_FRACTION = 1.5, 1e-3
@@ -280,7 +280,7 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def skeleton(equation: Rule) -> Rule:
+def skeleton(equation: _Rule) -> _Rule:
     """The equation with every constant replaced by 1: equal for equations that differ in constants only.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 
 import torch
 from torch import Tensor
@@ -69,7 +69,11 @@ def without_abs(equation: Expression, rows: Rows) -> Expression:
     return equation
 
 
-def prune(equation: Rule, rows: Fit, deadline: float) -> Iterator[Expression | System]:
+@overload
+def prune(equation: Expression, rows: Fit, deadline: float) -> Iterator[Expression]: ...
+@overload
+def prune(equation: Expression | System, rows: Fit, deadline: float) -> Iterator[Expression | System]: ...
+def prune(equation: Any, rows: Fit, deadline: float) -> Iterator[Any]:
     """Ever smaller equations: at each turn the least important constant is set to 0, the rest is refitted.
 
     Importance is the "saliency" of optimal brain surgeon (Hassibi & Stork 1993): the loss added by removing a

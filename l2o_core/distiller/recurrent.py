@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from .. import arguments
-from ..errors import ConfigError, DataError, ExpressionError, optional_import
+from ..errors import ConfigError, ExpressionError, optional_import
 from ..expressions import Expression, System, const, parse_rule, var
 from ..storage import NO_CACHE, Cache, digest
 from . import engines
-from .cells import NAMES, random_rule
+from .cells import NAMES, fit_cells
 from .closed_loop import LIMIT, ClosedLoop
 from .front import Entry, ParetoFront, skeleton
 from .polish import polish, prune, tidy
@@ -35,12 +35,14 @@ Rule = Expression | System
 
 SHORT, MIDDLE = 10, 30
 """A rule is fitted to so many first steps before it is fitted to all: errors that feed themselves grow."""
-COORDINATES = 200
+COORDINATES = 250
 """Coordinates that constants are fitted on; all of them decide."""
-SHARES = {"ahead": 0.25, "cells": 0.45}
+SHARES = {"ahead": 0.15, "cells": 0.5}
 """Of the time, for the search one step ahead and for the cells; the rest is for pruning."""
-FULL_FITS = 4
-"""Rules of each number of cells that are fitted to all steps."""
+CELLS = (("plain", 1), ("gated", 2), ("plain", 3), ("gated", 3))
+"""Kinds and numbers of cells that are tried, in this order."""
+STAGES = ((25, 24, 100), (50, 12, 100), (100, 6, 120))
+"""Of each stage of their fit the steps, the rules that enter it, and the updates of Adam."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,11 @@ class _Search:
 
     def fit(self, rule: Rule, horizon: int | None = None, steps: int = 30) -> Rule:
         """The rule with its constants fitted in closed loop to the first steps, then to `horizon`."""
-        for first, budget in ((SHORT, 8), (MIDDLE, 8), (horizon, steps)):
-            if first is None or first < (horizon or self.way.steps):
-                rule = polish(rule, ClosedLoop(self.first_steps(first)), budget)
-            elif first == horizon:
-                rule = polish(rule, ClosedLoop(self.first_steps(first)), budget)
-        return rule
+        last = horizon or self.way.steps
+        for first in (SHORT, MIDDLE):
+            if first < last:
+                rule = polish(rule, ClosedLoop(self.first_steps(first)), 8)
+        return polish(rule, ClosedLoop(self.first_steps(horizon)), steps)
 
     def first_steps(self, horizon: int | None) -> Trajectories:
         """The rows of the fit, cut short; fewer coordinates do for few steps."""
@@ -112,7 +113,7 @@ class _Search:
 
 def distill_recurrent(
     way: Trajectories,
-    memory: Memory = Memory(),  # noqa: B008 - frozen
+    memory: Memory = Memory(),
     *,
     engine: str | engines.Engine = "operon",
     max_complexity: int = 60,
@@ -239,20 +240,14 @@ def _stages(
         if time.monotonic() > ahead and search.rules:
             break
         yield [search.fit(rule, steps=15)]
-    for count in range(1, memory.cells + 1):
-        left = cells - time.monotonic()
-        yield from _fitted_cells(search, count, time.monotonic() + left * count / _sum(count, memory.cells))
+    plans = [plan for plan in CELLS if plan[1] <= memory.cells]
+    for turn, (kind, count) in enumerate(plans):
+        now = time.monotonic()
+        yield from _fitted_cells(search, kind, count, now + (cells - now) / (len(plans) - turn))
     yield from _pruned(search, begun + 0.95 * time_limit)
 
 
-def _sum(first: int, last: int) -> int:
-    """The shares of the cells that are still to come: more of them need more time."""
-    return sum(range(first, last + 1))
-
-
-def _one_step_ahead(
-    search: _Search, memory: Memory, engine: engines.Engine, seconds: float
-) -> list[Rule]:
+def _one_step_ahead(search: _Search, memory: Memory, engine: engines.Engine, seconds: float) -> list[Rule]:
     """Rules from equations that an engine finds for the next update, from accurate to short."""
     both = Trajectories.concatenate([search.parts["fit"], search.parts["select"]])
     offers = [False, True] if memory.averages else [False]
@@ -314,18 +309,16 @@ def _with_states(equation: Rule, states: dict[str, Expression]) -> Rule:
     return System(used, equation) if used else equation
 
 
-def _fitted_cells(search: _Search, count: int, deadline: float) -> Iterator[list[Rule]]:
-    """Rules of so many cells: many random ones fitted to a few steps, the best of them to all."""
-    features, scale = [*search.way.features], search.way.updates.std().item()
-    tried: list[tuple[float, int, Rule]] = []
-    halfway = time.monotonic() + 0.5 * (deadline - time.monotonic())
-    horizon = min(MIDDLE, search.way.steps)
-    loop = ClosedLoop(search.first_steps(horizon))
-    while time.monotonic() < halfway or len(tried) < FULL_FITS:
-        rule = search.fit(random_rule(features, count, scale, search.rng, bound=search.bound), horizon, 10)
-        tried.append((loop.loss(rule), len(tried), rule))
-    for _, _, rule in sorted(tried)[: 3 * FULL_FITS]:
-        yield [polish(rule, ClosedLoop(search.first_steps(None)), 30)]
+def _fitted_cells(search: _Search, kind: str, count: int, deadline: float) -> Iterator[list[Rule]]:
+    """Rules of so many cells: random ones fitted by Adam, and the best of them by least squares."""
+    seed = int(search.rng.integers(2**31))
+    halfway = time.monotonic() + 0.7 * (deadline - time.monotonic())
+    rules = fit_cells(
+        search.sample, kind, count, stages=STAGES, seed=seed, proceed=lambda: time.monotonic() < halfway
+    )
+    for rule in rules:
+        yield [rule]
+        yield [polish(rule, ClosedLoop(search.sample), 20)]
         if time.monotonic() > deadline:
             break
 
