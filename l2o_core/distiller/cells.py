@@ -40,8 +40,8 @@ class Cells:
         units: Their standard deviations, `[F]`; weights are for inputs of unit variance.
         unit: Standard deviation of the updates.
         bound: The largest update: then the read-out is `bound * tanh(...)`.
-        weights: `state [S, 1 + H + F, H]`, `gate` the same for gated cells, and `out [S, 1 + H + F, 1]`: rows are
-            a constant, the cells, and the features.
+        weights: `state [S, 1 + H + F, H]`, `gate` the same for gated cells, and `out [S, 1 + H + F, 1]`;
+            rows are a constant, the cells, and the features.
     """
 
     features: Sequence[str]
@@ -106,7 +106,7 @@ class Cells:
         return "gate" in self.weights
 
     def losses(self, way: Trajectories) -> Tensor:
-        """Mean squared errors `[S]`, in units of the updates' variance; infinite where they are no numbers."""
+        """Mean squared errors `[S]`, in units of the updates' variance; infinite for no number."""
         error = (self.follow(way) - (way.updates / self.unit).float()[:, None]).square().mean((0, 2))
         return error.nan_to_num(nan=math.inf)
 
@@ -114,16 +114,12 @@ class Cells:
         """One of the rules as a system of equations."""
         weights = {name: x[start].double() for name, x in self.weights.items()}
         names = NAMES[: weights["state"].shape[-1]]
-        scale = 1 / self.units.double()
+        units = torch.cat([torch.ones(1 + len(names)), self.units]).double()
 
         def linear(column: Tensor, lag: int | None) -> Expression:
-            now = [var(name) for name in self.features]
-            constant, rest = column[0], column[1:]
-            rest = torch.cat([rest[: len(names)], rest[len(names) :] * scale])
-            parts = [*(var(name, lag) for name in names), *now]
-            return reduce(
-                add, (const(w) * x for w, x in zip(rest.tolist(), parts, strict=True)), const(constant.item())
-            )
+            parts = [*(var(name, lag) for name in names), *map(var, self.features)]
+            products = (const(w) * x for w, x in zip((column / units).tolist()[1:], parts, strict=True))
+            return reduce(add, products, const(column[0].item()))
 
         states = []
         for k, name in enumerate(names):
@@ -178,3 +174,9 @@ def fit_cells(
             done += 1
     with torch.no_grad():
         return [batch.rule(int(k)) for k in batch.losses(way).argsort()]
+
+
+def complexity(way: Trajectories, kind: str, cells: int) -> int:
+    """Nodes of a rule of so many cells of a kind, before it is pruned."""
+    generator = torch.Generator().manual_seed(0)
+    return Cells.random(way, kind, cells, 1, generator).rule(0).complexity

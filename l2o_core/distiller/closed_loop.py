@@ -103,6 +103,11 @@ class ClosedLoop:
         error = ((self.predict(rule) - self.way.updates) / self.unit).square().mean().item()
         return error if math.isfinite(error) else math.inf
 
+    def losses(self, rule: Expression | System, constants: Tensor) -> Tensor:
+        """The loss for each of S sets of its constants `[K, S]`; infinite where it is no number."""
+        error = (self.predict(rule, constants[..., None]) - self.way.updates[:, None]) / self.unit
+        return error.square().mean((0, 2)).nan_to_num(nan=math.inf)
+
     def r2(self, rule: Expression | System) -> float:
         """Coefficient of determination over all steps and coordinates."""
         return r2(self.way.updates.flatten(), self.predict(rule).flatten())

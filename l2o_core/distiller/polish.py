@@ -1,10 +1,10 @@
-"""Fitting the constants of a rule, and pruning those that hardly matter: on rows, or along trajectories."""
+"""Fitting the constants of a rule, on rows or along trajectories, and pruning those that hardly matter."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -69,11 +69,7 @@ def without_abs(equation: Expression, rows: Rows) -> Expression:
     return equation
 
 
-@overload
-def prune(equation: Expression, rows: Fit, deadline: float) -> Iterator[Expression]: ...
-@overload
-def prune(equation: Expression | System, rows: Fit, deadline: float) -> Iterator[Expression | System]: ...
-def prune(equation: Any, rows: Fit, deadline: float) -> Iterator[Any]:
+def prune(equation: Expression, rows: Rows, deadline: float) -> Iterator[Expression]:
     """Ever smaller equations: at each turn the least important constant is set to 0, the rest is refitted.
 
     Importance is the "saliency" of optimal brain surgeon (Hassibi & Stork 1993): the loss added by removing a
@@ -98,25 +94,26 @@ def prune(equation: Any, rows: Fit, deadline: float) -> Iterator[Any]:
         yield equation
 
 
-def tidy(rule: Expression | System) -> Expression | System:
-    """The rule in canonical form, without the states that the update no longer depends on."""
-    if isinstance(rule, Expression):
-        return canonical(rule)
-    parts = {name: canonical(value) for name, value in rule.equations}
-    needed, found = {"u"}, {"u"}
-    while found:
-        read = {v.name for name in found for v in parts[name].variables}
-        found = (read & parts.keys()) - needed
-        needed |= found
-    states = tuple((name, value) for name, value in parts.items() if name in needed and name != "u")
-    return System(states, parts["u"]) if states else parts["u"]
-
-
-def _without(equation: Expression | System, k: int) -> Expression | System | None:
-    """The rule with its k-th constant 0, if that makes it smaller; max(0, x) is not."""
-    constants = [*equation.constants[:k], 0.0, *equation.constants[k + 1 :]]
+def _without(equation: Expression, k: int) -> Expression | None:
+    """The equation with its k-th constant 0, if that makes it smaller; max(0, x) is not."""
     try:
-        smaller = tidy(equation.with_constants(constants))
+        smaller = canonical(
+            equation.with_constants([*equation.constants[:k], 0.0, *equation.constants[k + 1 :]])
+        )
     except ExpressionError:  # another constant overflowed
         return None
     return smaller if smaller.complexity < equation.complexity else None
+
+
+def _linearise(equation: Expression, constants: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
+    """Weighted residuals [n], their derivatives by the constants [K, n], and the loss.
+
+    Every row gets constants of its own, so one backward pass gives the whole Jacobian.
+    """
+    own = constants[:, None].expand(-1, len(rows.y)).clone().requires_grad_()
+    with torch.enable_grad():
+        prediction = equation.compile()(rows.inputs, own).expand_as(rows.y)
+        (jacobian,) = torch.autograd.grad(prediction.sum(), own) if len(constants) else (own,)
+    residual = prediction.detach() - rows.y
+    root = rows.weights(residual) ** 0.5
+    return root * residual, root * jacobian, rows.cost(residual)

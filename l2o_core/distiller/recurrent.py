@@ -23,13 +23,14 @@ from ..errors import ConfigError, ExpressionError, optional_import
 from ..expressions import Expression, System, const, parse_rule, var
 from ..storage import NO_CACHE, Cache, digest
 from . import engines
-from .cells import NAMES, fit_cells
+from .cells import NAMES, complexity, fit_cells
 from .closed_loop import LIMIT, ClosedLoop
 from .front import Entry, ParetoFront, skeleton
-from .polish import polish, prune, tidy
+from .polish import polish
 from .problem import split_groups
 from .search import FRONT, distill
 from .trajectories import Trajectories
+from .trim import tidy, trim
 
 Rule = Expression | System
 
@@ -37,10 +38,14 @@ SHORT, MIDDLE = 10, 30
 """A rule is fitted to so many first steps before it is fitted to all: errors that feed themselves grow."""
 COORDINATES = 250
 """Coordinates that constants are fitted on; all of them decide."""
-SHARES = {"ahead": 0.15, "cells": 0.5}
+PRUNED = 3
+"""The time that is left for pruning is spread over so many rules at a time."""
+SHARES = {"ahead": 0.12, "cells": 0.45}
 """Of the time, for the search one step ahead and for the cells; the rest is for pruning."""
-CELLS = (("plain", 1), ("gated", 2), ("plain", 3), ("gated", 3))
-"""Kinds and numbers of cells that are tried, in this order."""
+CELLS = (("plain", 1), ("gated", 1), ("plain", 2), ("plain", 3), ("gated", 2), ("gated", 3))
+"""Kinds and numbers of cells, from short to long rules."""
+TRIED = 2
+"""So many of them are tried: the longest of those with at most twice the nodes that a rule may have."""
 STAGES = ((25, 24, 100), (50, 12, 100), (100, 6, 120))
 """Of each stage of their fit the steps, the rules that enter it, and the updates of Adam."""
 
@@ -184,7 +189,7 @@ def distill_recurrent(
     search = _Search(way, seed, split_seed, max_complexity, way.bound)
     stages = _stages(search, memory, chosen, known, begun, time_limit)
     stopped = _until_stopped(search, stages, begun, time_limit, progress)
-    entries = measure(search, time.monotonic() + 0.2 * time_limit)
+    entries = measure(search)
     notes = (*search.notes, *([stopped] if stopped else []))
     seconds = time.monotonic() - begun
     front = ParetoFront.of(entries, f"{chosen.name}, closed loop", seconds, notes, fingerprint, settings)
@@ -241,10 +246,12 @@ def _stages(
             break
         yield [search.fit(rule, steps=15)]
     plans = [plan for plan in CELLS if plan[1] <= memory.cells]
+    plans = [plan for plan in plans if complexity(search.way, *plan) <= 2 * search.max_complexity][-TRIED:]
     for turn, (kind, count) in enumerate(plans):
         now = time.monotonic()
         yield from _fitted_cells(search, kind, count, now + (cells - now) / (len(plans) - turn))
-    yield from _pruned(search, begun + 0.95 * time_limit)
+    yield from _pruned(search, begun + 0.9 * time_limit)
+    yield from _refitted(search, begun + 0.97 * time_limit)
 
 
 def _one_step_ahead(search: _Search, memory: Memory, engine: engines.Engine, seconds: float) -> list[Rule]:
@@ -324,52 +331,54 @@ def _fitted_cells(search: _Search, kind: str, count: int, deadline: float) -> It
 
 
 def _pruned(search: _Search, deadline: float) -> Iterator[list[Rule]]:
-    """Every rule on the way from the best ones of each kind to nothing."""
-    ranked = sorted(search.rules, key=search.select.loss)
-    chosen: list[Rule] = []
-    for rule in ranked:
-        kind = _kind(rule)
-        if sum(_kind(other) == kind for other in chosen) < 2:
-            chosen.append(rule)
+    """Every rule on the way from the best one of each skeleton to nothing."""
+    best: dict[Rule, Rule] = {}
+    for rule in sorted(search.rules, key=search.select.loss):
+        best.setdefault(skeleton(rule), rule)
     loop = ClosedLoop(search.sample)
-    for turn, rule in enumerate(chosen):
+    for turn, rule in enumerate(best.values()):
         now = time.monotonic()
         if now > deadline:
             break
-        until = now + (deadline - now) / min(len(chosen) - turn, 3)
-        for smaller in prune(tidy(rule), loop, until):
+        for smaller in trim(tidy(rule), loop, now + (deadline - now) / min(len(best) - turn, PRUNED)):
             yield [smaller]
 
 
-def _kind(rule: Rule) -> int:
-    return len(rule.states) if isinstance(rule, System) else 0
+def _refitted(search: _Search, deadline: float) -> Iterator[list[Rule]]:
+    """The rules on the front, fitted to all coordinates of the fit in place of a sample."""
+    loop = ClosedLoop(search.parts["fit"])
+    for entry in reversed([*_front(search)]):
+        if time.monotonic() > deadline:
+            break
+        yield [polish(entry.equation, loop, 5)]
 
 
-def measure(search: _Search, deadline: float) -> list[Entry]:
-    """Entries of a front for the rules of a search, constants rounded; those that grow are left out."""
-    candidates: dict[Rule, Entry] = {}
-    variance = search.select.unit**2
+def _front(search: _Search) -> ParetoFront:
+    """The rules found so far that are neither too large nor beaten, by their loss where rules are chosen."""
+    best: dict[Rule, Entry] = {}
     for rule in search.rules:
         if rule.complexity <= search.max_complexity:
             loss = search.select.loss(rule)
-            known = candidates.get(skeleton(rule))
+            known = best.get(skeleton(rule))
             if math.isfinite(loss) and (known is None or loss < known.loss):
-                candidates[skeleton(rule)] = Entry(rule, loss, math.nan)
-    entries, growing = [], 0
+                best[skeleton(rule)] = Entry(rule, loss, math.nan)
+    return ParetoFront.of(best.values(), "the search", 0.0)
+
+
+def measure(search: _Search) -> list[Entry]:
+    """Entries of a front for the rules of a search, constants rounded; those that grow are left out."""
     loop, ahead = ClosedLoop(search.parts["test"]), ClosedLoop(search.parts["test"], forced=True)
-    remaining = list(candidates.values())
-    while remaining and (front := [*ParetoFront.of(remaining, "the search", 0.0)]):
-        grow = [entry for entry in front if grows(entry.equation, search.sample)]
-        if not grow or time.monotonic() > deadline:
-            break
-        growing += len(grow)
-        remaining = [entry for entry in remaining if entry not in grow]
-    for entry in front if remaining else ():
+    growing: set[Rule] = set()
+    while found := {entry.equation for entry in _front(search) if grows(entry.equation, search.sample)}:
+        search.rules = [rule for rule in search.rules if rule not in found]
+        growing |= found
+    if growing:
+        search.notes.append(f"left out {len(growing)} rules that grow without bound when they run longer")
+    entries = []
+    for entry in _front(search):
         rule = _rounded(entry.equation, search.select)
         fits = {"r2": ahead.r2(rule), "r2_select": search.select.r2(rule), "closed_loop": loop.r2(rule)}
-        entries.append(Entry(rule, variance * search.select.loss(rule), **fits))
-    if growing:
-        search.notes.append(f"left out {growing} rules that grow without bound when they run longer")
+        entries.append(Entry(rule, search.select.unit**2 * search.select.loss(rule), **fits))
     return entries
 
 
