@@ -103,17 +103,3 @@ def _without(equation: Expression, k: int) -> Expression | None:
     except ExpressionError:  # another constant overflowed
         return None
     return smaller if smaller.complexity < equation.complexity else None
-
-
-def _linearise(equation: Expression, constants: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
-    """Weighted residuals [n], their derivatives by the constants [K, n], and the loss.
-
-    Every row gets constants of its own, so one backward pass gives the whole Jacobian.
-    """
-    own = constants[:, None].expand(-1, len(rows.y)).clone().requires_grad_()
-    with torch.enable_grad():
-        prediction = equation.compile()(rows.inputs, own).expand_as(rows.y)
-        (jacobian,) = torch.autograd.grad(prediction.sum(), own) if len(constants) else (own,)
-    residual = prediction.detach() - rows.y
-    root = rows.weights(residual) ** 0.5
-    return root * residual, root * jacobian, rows.cost(residual)
