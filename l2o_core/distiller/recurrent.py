@@ -36,11 +36,11 @@ Rule = Expression | System
 
 SHORT, MIDDLE = 10, 30
 """A rule is fitted to so many first steps before it is fitted to all: errors that feed themselves grow."""
-COORDINATES = 250
-"""Coordinates that constants are fitted on; all of them decide."""
-PRUNED = 3
+COORDINATES, TRIMMED = 250, 125
+"""Coordinates that constants are fitted on, and those while a rule is trimmed; in the end all of them are."""
+PRUNED = 2
 """The time that is left for pruning is spread over so many rules at a time."""
-SHARES = {"ahead": 0.12, "cells": 0.45}
+SHARES = {"ahead": 0.12, "cells": 0.38}
 """Of the time, for the search one step ahead and for the cells; the rest is for pruning."""
 CELLS = (("plain", 1), ("gated", 1), ("plain", 2), ("plain", 3), ("gated", 2), ("gated", 3))
 """Kinds and numbers of cells, from short to long rules."""
@@ -163,7 +163,7 @@ def distill_recurrent(
         >>> way = record(teacher, tasks.load("p1"), steps=20, per_layer=4)
         >>> front = distill_recurrent(way, Memory(updates=1, lags=1, averages=(), cells=0), engine="linear")
         >>> print(front.best.equation)
-        0.8 * u[1] - 0.01 * g
+        -0.01 * g + 0.8 * u[1]
     """
     begun = time.monotonic()
     chosen = engines.get(engine)
@@ -335,7 +335,7 @@ def _pruned(search: _Search, deadline: float) -> Iterator[list[Rule]]:
     best: dict[Rule, Rule] = {}
     for rule in sorted(search.rules, key=search.select.loss):
         best.setdefault(skeleton(rule), rule)
-    loop = ClosedLoop(search.sample)
+    loop = ClosedLoop(search.sample.select(np.arange(min(TRIMMED, search.sample.coordinates))))
     for turn, rule in enumerate(best.values()):
         now = time.monotonic()
         if now > deadline:

@@ -14,19 +14,20 @@ import torch
 from torch import Tensor
 
 from ..errors import ExpressionError
-from ..expressions import Expression, System
+from ..expressions import Expression, System, Variable
 from ..expressions.canonical import canonical
+from ..expressions.system import UPDATE
 from .closed_loop import ClosedLoop
 from .polish import polish
 
-TRIED = 3
+TRIED = 2
 """Removals that are fitted at each turn."""
 MOVES = (0.0, 0.5, 1.0)
 """Parts of the move by which the other constants make up for the one that goes, to second order."""
 
 
 def trim(
-    rule: Expression | System, loop: ClosedLoop, deadline: float, steps: int = 6
+    rule: Expression | System, loop: ClosedLoop, deadline: float, steps: int = 5
 ) -> Iterator[Expression | System]:
     """Ever smaller rules: at each turn the constant goes whose removal, others refitted, costs least.
 
@@ -53,17 +54,24 @@ def trim(
 
 
 def tidy(rule: Expression | System) -> Expression | System:
-    """The rule in canonical form, without the states that the update no longer depends on."""
-    if isinstance(rule, Expression):
-        return canonical(rule)
+    """The rule in canonical form, without states that the update does not depend on.
+
+    A state without a past that is read once is written where it is read.
+    """
     parts = {name: canonical(value) for name, value in rule.equations}
-    needed, found = {"u"}, {"u"}
+    needed, found = {UPDATE}, {UPDATE}
     while found:
-        read = {v.name for name in found for v in parts[name].variables}
-        found = (read & parts.keys()) - needed
+        found = {v.name for name in found for v in parts[name].variables} & parts.keys() - needed
         needed |= found
-    states = tuple((name, value) for name, value in parts.items() if name in needed and name != "u")
-    return System(states, parts["u"]) if states else parts["u"]
+    parts = {name: value for name, value in parts.items() if name in needed}
+    for name in [*parts][:-1]:
+        read = [reader for reader, part in parts.items() for x in part.program if x == Variable(name)]
+        past = any(v.name == name and v.lag for part in parts.values() for v in part.variables)
+        if len(read) == 1 and not past:
+            value = parts.pop(name)
+            parts[read[0]] = canonical(parts[read[0]].substitute({name: value}))
+    update = parts.pop(UPDATE)
+    return System(tuple(parts.items()), update) if parts else update
 
 
 def _removals(rule: Expression | System, loop: ClosedLoop) -> list[tuple[Tensor, int]]:
