@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import distiller, expressions, features, meta, metrics, models, optim, tasks
+    from . import certificates, distiller, expressions, features, meta, metrics, models, optim, tasks
     from .distiller import collect, distill
     from .errors import L2OError
     from .expressions import Expression, parse
@@ -27,6 +27,7 @@ __all__ = [
     "Expression",
     "L2OError",
     "SymbolicOptimizer",
+    "certificates",
     "collect",
     "distill",
     "distiller",
