@@ -16,7 +16,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import certificates, distiller, expressions, features, meta, metrics, models, optim, tasks
+    from . import (
+        certificates,
+        discovery,
+        distiller,
+        expressions,
+        features,
+        meta,
+        metrics,
+        models,
+        optim,
+        tasks,
+    )
+    from .discovery import discover
     from .distiller import collect, distill
     from .errors import L2OError
     from .expressions import Expression, parse
@@ -29,6 +41,8 @@ __all__ = [
     "SymbolicOptimizer",
     "certificates",
     "collect",
+    "discover",
+    "discovery",
     "distill",
     "distiller",
     "evaluate",
@@ -49,6 +63,7 @@ _HOMES = {
     "L2OError": "errors",
     "SymbolicOptimizer": "optim",
     "collect": "distiller",
+    "discover": "discovery",
     "distill": "distiller",
     "evaluate": "meta",
     "meta_train": "meta",

@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def attempt(path: Path | None, save: Callable[[Path], None]) -> ConfigError | None:
+def attempt(path: Path | None, save: Callable[[Path], object]) -> ConfigError | None:
     """Save to a path, if there is one; the error if that fails."""
     try:
         if path:
@@ -118,16 +118,7 @@ def write(path: Path, front: ParetoFront) -> None:
 def check(options: argparse.Namespace) -> None:
     """Refuse, before anything is loaded or searched, what could only fail at the end."""
     for path, known in ((options.out, WRITERS), (options.plot, PICTURES)):
-        if path and path.suffix not in known:
-            raise ConfigError(f"{path}: the name must end in one of {', '.join(known)}")
-        if path and not path.parent.is_dir():
-            raise ConfigError(f"{path}: there is no folder {path.parent}; make it first")
-        if path and path.is_dir():
-            raise ConfigError(f"{path} is a folder; give the name of a file")
-        if path and path.exists() and not options.overwrite:
-            raise ConfigError(f"{path} exists; choose another name, or say --overwrite")
-        if path and not os.access(path.parent, os.W_OK):
-            raise ConfigError(f"{path} cannot be written: permission denied")
+        check_output(path, known, options.overwrite)
     if options.plot:
         with optional_import("--plot", extra="distill"):
             import matplotlib  # noqa: F401
@@ -139,6 +130,22 @@ def check(options: argparse.Namespace) -> None:
         raise ConfigError(f"--seed must be 0 or more, not {options.seed}")
     if options.huber is not None and not options.huber > 0:
         raise ConfigError(f"--huber must be a positive number of standard deviations, not {options.huber:g}")
+
+
+def check_output(path: Path | None, known: Collection[str], overwrite: bool) -> None:
+    """ConfigError for a path that cannot be written at the end, or whose name ends in none of `known`."""
+    if path is None:
+        return
+    if path.suffix not in known:
+        raise ConfigError(f"{path}: the name must end in one of {', '.join(known)}")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; give the name of a file")
+    if path.exists() and not overwrite:
+        raise ConfigError(f"{path} exists; choose another name, or say --overwrite")
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"{path} cannot be written: permission denied")
 
 
 def report(front: ParetoFront, linear: ParetoFront) -> str:

@@ -57,9 +57,13 @@ def compile_expression(expression: Expression, differentiable: bool = True) -> C
     return function
 
 
-def compile_equations(equations: Sequence[tuple[str, Expression]]) -> CompiledRule:
+def compile_equations(
+    equations: Sequence[tuple[str, Expression]], differentiable: bool = True
+) -> CompiledRule:
     """See `System.compile_all`: each equation may read those before it, with the lag 0 or without."""
-    parts = [(name, compile_expression(value), len(value.constants)) for name, value in equations]
+    parts = [
+        (name, compile_expression(value, differentiable), len(value.constants)) for name, value in equations
+    ]
     count = sum(own for *_, own in parts)
 
     def function(inputs: Mapping[str, Tensor], constants: Tensor | None = None) -> dict[str, Tensor]:

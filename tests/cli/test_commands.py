@@ -16,7 +16,7 @@ from l2o_core.expressions import parse
 from l2o_core.optim import zoo
 
 
-@pytest.mark.parametrize("command", [[], ["reproduce"], ["distill"], ["zoo"]])
+@pytest.mark.parametrize("command", [[], ["reproduce"], ["distill"], ["discover"], ["zoo"]])
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as ended:
         main([*command, "--help"])
