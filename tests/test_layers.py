@@ -28,7 +28,13 @@ BELOW = {  # the rooms that each room may import
 BELOW["certificates"] = {"errors", "expressions", "features", "optim"}
 BELOW["metrics"] = {*BELOW["distiller"], "distiller"}
 BELOW["discovery"] = {*BELOW["distiller"], "distiller", "optim"}
-BELOW[""] = {*BELOW["metrics"], "metrics", "discovery", "optim", "certificates"}  # the front door, l2o_core/__init__.py
+BELOW[""] = {
+    *BELOW["metrics"],
+    "metrics",
+    "discovery",
+    "optim",
+    "certificates",
+}  # the front door, l2o_core/__init__.py
 BELOW["cli"] = {*BELOW[""], ""}
 CORE = ("l2o_core", "l2o_core.expressions", "l2o_core.features", "l2o_core.optim", "l2o_core.storage")
 DEPENDENCIES = {*sys.stdlib_module_names, "numpy", "safetensors", "torch", "yaml"}
