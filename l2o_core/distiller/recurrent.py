@@ -250,8 +250,8 @@ def _stages(
     for turn, (kind, count) in enumerate(plans):
         now = time.monotonic()
         yield from _fitted_cells(search, kind, count, now + (cells - now) / (len(plans) - turn))
-    yield from _pruned(search, begun + 0.9 * time_limit)
-    yield from _refitted(search, begun + 0.97 * time_limit)
+    yield from _pruned(search, begun + 0.86 * time_limit)
+    yield from _refitted(search, begun + 0.93 * time_limit)
 
 
 def _one_step_ahead(search: _Search, memory: Memory, engine: engines.Engine, seconds: float) -> list[Rule]:
