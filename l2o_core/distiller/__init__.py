@@ -14,6 +14,7 @@ from .problem import Problem, prepare
 from .recurrent import Memory, distill_recurrent
 from .search import distill, import_pysr
 from .trajectories import Trajectories, record
+from .watching import Recording, watch
 
 __all__ = [
     "ClosedLoop",
@@ -23,6 +24,7 @@ __all__ = [
     "Memory",
     "ParetoFront",
     "Problem",
+    "Recording",
     "Trajectories",
     "collect",
     "distill",
@@ -34,4 +36,5 @@ __all__ = [
     "record",
     "sample_windows",
     "skeleton",
+    "watch",
 ]
