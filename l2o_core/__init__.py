@@ -16,7 +16,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import discovery, distiller, expressions, features, meta, metrics, models, optim, tasks
+    from . import (
+        certificates,
+        discovery,
+        distiller,
+        expressions,
+        features,
+        meta,
+        metrics,
+        models,
+        optim,
+        tasks,
+    )
     from .discovery import discover
     from .distiller import collect, distill
     from .errors import L2OError
@@ -28,6 +39,7 @@ __all__ = [
     "Expression",
     "L2OError",
     "SymbolicOptimizer",
+    "certificates",
     "collect",
     "discover",
     "discovery",

@@ -25,9 +25,16 @@ BELOW = {  # the rooms that each room may import
     "meta": {*GROUND, "expressions", "features", "models", "tasks"},
     "distiller": {*GROUND, "expressions", "features", "models", "tasks", "meta"},
 }
+BELOW["certificates"] = {"errors", "expressions", "features", "optim"}
 BELOW["metrics"] = {*BELOW["distiller"], "distiller"}
 BELOW["discovery"] = {*BELOW["distiller"], "distiller", "optim"}
-BELOW[""] = {*BELOW["metrics"], "metrics", "discovery", "optim"}  # the front door, l2o_core/__init__.py
+BELOW[""] = {
+    *BELOW["metrics"],
+    "metrics",
+    "discovery",
+    "optim",
+    "certificates",
+}  # the front door, l2o_core/__init__.py
 BELOW["cli"] = {*BELOW[""], ""}
 CORE = ("l2o_core", "l2o_core.expressions", "l2o_core.features", "l2o_core.optim", "l2o_core.storage")
 DEPENDENCIES = {*sys.stdlib_module_names, "numpy", "safetensors", "torch", "yaml"}

@@ -6,6 +6,12 @@ import argparse
 import re
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..optim.zoo import Rule
 
 WIDTH = 100
 TERM = re.compile(r"\b([a-z]+)0( \* \w+\(\w+\[)0(\][^()+]*\))")
@@ -16,6 +22,11 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add the command to `l2o`."""
     parser = commands.add_parser("zoo", help="list the named update rules, or show one", description=__doc__)
     parser.add_argument("name", nargs="?", help="show this rule: equation, source, note, defaults")
+    parser.add_argument(
+        "--certificate",
+        action="store_true",
+        help="also its poles, memory and response, and where it is stable on quadratics",
+    )
     parser.set_defaults(run=run)
 
 
@@ -23,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
     """Print the list, or one rule."""
     from ..optim import zoo
 
+    if options.name is None and options.certificate:
+        raise ConfigError("--certificate is for one rule: l2o zoo NAME --certificate")
     if options.name is None:
         width = max(map(len, zoo.names()))
         for name in zoo.names():
@@ -39,7 +52,21 @@ def run(options: argparse.Namespace) -> int:
         if text:
             body = textwrap.fill(text, WIDTH, subsequent_indent=" " * 13, break_long_words=False)
             print(f"{label + ':':<13}{body}")
+    if options.certificate:
+        print(f"\n{certified(rule)}")
     return 0
+
+
+def certified(rule: Rule) -> str:
+    """The certificate of a rule of the zoo, or why there is none."""
+    from ..certificates import certificate
+
+    if rule.unpublished:
+        return f"no certificate: there are no published values of {', '.join(ranges(rule.unpublished))}"
+    try:
+        return str(certificate(rule.name))
+    except ConfigError as error:  # such as a decay that needs the number of steps
+        return f"no certificate: {error}"
 
 
 def summed(text: str) -> str:

@@ -23,7 +23,7 @@ from .rows import r2
 from .trajectories import Trajectories
 
 LIMIT = 10.0
-"""Values that a rule keeps, in units of the largest recorded one of their kind, before they are cut off."""
+"""Updates are cut off here, in units of the largest recorded one: a rule that grows is just wrong."""
 NUDGE = 1e-6
 """By which part of itself a constant is changed for a derivative."""
 
@@ -78,8 +78,9 @@ class ClosedLoop:
             there = ", ".join(self.way.features)
             raise DataError(f"the rule reads {min(unknown)}; the trajectories hold {there}")
         step = compile_equations(rule.equations)
-        limits = {name: LIMIT * self.way.updates.abs().max() for name in (UPDATE,)}
+        limit = LIMIT * self.way.updates.abs().max()
         zero = torch.zeros_like(self.way.updates[0])
+        shape = zero.shape if constants is None else torch.broadcast_shapes(constants.shape[1:], zero.shape)
         past = {name: [zero] * lags for name, lags in rule.memory.items()}
         updates = []
         for t in range(self.way.steps):
@@ -91,16 +92,21 @@ class ClosedLoop:
                     values[str(v)] = self.way.features[v.name][t - v.steps_ago] if t >= v.steps_ago else zero
             values |= {f"{name}[{k}]": x for name, parts in past.items() for k, x in enumerate(parts, 1)}
             now = step(values, constants)
-            update = now[UPDATE].nan_to_num(nan=math.inf).clamp(-limits[UPDATE], limits[UPDATE])
-            updates.append(update if constants is not None else update.expand_as(zero))
+            update = now[UPDATE].nan_to_num(nan=math.inf).clamp(-limit, limit).expand(shape)
+            updates.append(update)
             kept: Mapping[str, Tensor] = now | {UPDATE: self.way.updates[t] if self.forced else update}
             past = {name: [kept[name], *parts[:-1]] for name, parts in past.items()}
-        return torch.stack(torch.broadcast_tensors(*updates))
+        return torch.stack(updates)
 
     def loss(self, rule: Expression | System) -> float:
         """The mean squared error, in units of the updates' variance; 1 - R2, but for their mean."""
         error = ((self.predict(rule) - self.way.updates) / self.unit).square().mean().item()
         return error if math.isfinite(error) else math.inf
+
+    def losses(self, rule: Expression | System, constants: Tensor) -> Tensor:
+        """The loss for each of S sets of its constants `[K, S]`; infinite where it is no number."""
+        error = (self.predict(rule, constants[..., None]) - self.way.updates[:, None]) / self.unit
+        return error.square().mean((0, 2)).nan_to_num(nan=math.inf)
 
     def r2(self, rule: Expression | System) -> float:
         """Coefficient of determination over all steps and coordinates."""
@@ -114,8 +120,9 @@ class ClosedLoop:
         """
         nudges = NUDGE * constants.abs().clamp_min(NUDGE)
         sets = torch.cat([constants[:, None], constants[:, None] + nudges.diag()], dim=1)  # [K, 1 + K]
-        runs = self.predict(rule, sets[..., None]).movedim(-2, 0).flatten(1) if len(constants) else None
-        if runs is None:
+        if len(constants):
+            runs = self.predict(rule, sets[..., None]).movedim(-2, 0).flatten(1)
+        else:
             runs = self.predict(rule).flatten()[None]
         residual = (runs[0] - self.way.updates.flatten()) / self.unit
         jacobian = (runs[1:] - runs[0]) / (self.unit * nudges[:, None])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-Rule = TypeVar("Rule", bound=Expression | System)
+_Rule = TypeVar("_Rule", bound=Expression | System)
 GAIN = 1e-3
 """A more complex equation stays on the front only if it lowers the loss by this fraction."""
 KNEE_RATIO, KNEE_FRACTION = 1.5, 1e-3
@@ -133,6 +133,11 @@ class ParetoFront:
         return self.settings.get("labels", {})
 
     @property
+    def recurrent(self) -> bool:
+        """Whether its rules were judged in closed loop."""
+        return any(entry.closed_loop is not None for entry in self.entries)
+
+    @property
     def best(self) -> Entry:
         """The most accurate entry."""
         return self.entries[-1]
@@ -164,12 +169,18 @@ class ParetoFront:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per entry, with PySR's columns complexity, loss, equation, and r2 on held-out rows."""
+        """One row per entry, with PySR's columns complexity, loss, equation, and r2 on held-out rows.
+
+        Rules with a memory also have closed_loop, see `Entry`.
+        """
         with optional_import("a front's table", extra="distill"):
             import pandas as pd
 
         rows = [(e.complexity, e.loss, str(e.equation), e.r2) for e in self.entries]
-        return pd.DataFrame(rows, columns=["complexity", "loss", "equation", "r2"])
+        table = pd.DataFrame(rows, columns=["complexity", "loss", "equation", "r2"])
+        if self.recurrent:
+            table["closed_loop"] = [e.closed_loop for e in self.entries]
+        return table
 
     def plot(
         self,
@@ -179,7 +190,7 @@ class ParetoFront:
         linestyle: str = "-",
         label: str | None = None,
     ) -> Axes:
-        """Draw held-out R2 against complexity.
+        """Draw held-out R2 against complexity, of rules with a memory that in closed loop.
 
         Args:
             ax: Axes to draw on, for instance beside another front; by default those of a new figure.
@@ -280,7 +291,7 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def skeleton(equation: Rule) -> Rule:
+def skeleton(equation: _Rule) -> _Rule:
     """The equation with every constant replaced by 1: equal for equations that differ in constants only.
 
     Args:

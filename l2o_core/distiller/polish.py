@@ -1,4 +1,4 @@
-"""Fitting the constants of a rule, and pruning those that hardly matter: on rows, or along trajectories."""
+"""Fitting the constants of a rule, on rows or along trajectories, and pruning those that hardly matter."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def without_abs(equation: Expression, rows: Rows) -> Expression:
     return equation
 
 
-def prune(equation: Rule, rows: Fit, deadline: float) -> Iterator[Expression | System]:
+def prune(equation: Expression, rows: Rows, deadline: float) -> Iterator[Expression]:
     """Ever smaller equations: at each turn the least important constant is set to 0, the rest is refitted.
 
     Importance is the "saliency" of optimal brain surgeon (Hassibi & Stork 1993): the loss added by removing a
@@ -94,25 +94,12 @@ def prune(equation: Rule, rows: Fit, deadline: float) -> Iterator[Expression | S
         yield equation
 
 
-def tidy(rule: Expression | System) -> Expression | System:
-    """The rule in canonical form, without the states that the update no longer depends on."""
-    if isinstance(rule, Expression):
-        return canonical(rule)
-    parts = {name: canonical(value) for name, value in rule.equations}
-    needed, found = {"u"}, {"u"}
-    while found:
-        read = {v.name for name in found for v in parts[name].variables}
-        found = (read & parts.keys()) - needed
-        needed |= found
-    states = tuple((name, value) for name, value in parts.items() if name in needed and name != "u")
-    return System(states, parts["u"]) if states else parts["u"]
-
-
-def _without(equation: Expression | System, k: int) -> Expression | System | None:
-    """The rule with its k-th constant 0, if that makes it smaller; max(0, x) is not."""
-    constants = [*equation.constants[:k], 0.0, *equation.constants[k + 1 :]]
+def _without(equation: Expression, k: int) -> Expression | None:
+    """The equation with its k-th constant 0, if that makes it smaller; max(0, x) is not."""
     try:
-        smaller = tidy(equation.with_constants(constants))
+        smaller = canonical(
+            equation.with_constants([*equation.constants[:k], 0.0, *equation.constants[k + 1 :]])
+        )
     except ExpressionError:  # another constant overflowed
         return None
     return smaller if smaller.complexity < equation.complexity else None

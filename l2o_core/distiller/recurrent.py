@@ -19,28 +19,35 @@ import numpy as np
 import torch
 
 from .. import arguments
-from ..errors import ConfigError, DataError, ExpressionError, optional_import
+from ..errors import ConfigError, ExpressionError, optional_import
 from ..expressions import Expression, System, const, parse_rule, var
 from ..storage import NO_CACHE, Cache, digest
 from . import engines
-from .cells import NAMES, random_rule
+from .cells import NAMES, complexity, fit_cells
 from .closed_loop import LIMIT, ClosedLoop
 from .front import Entry, ParetoFront, skeleton
-from .polish import polish, prune, tidy
+from .polish import polish
 from .problem import split_groups
 from .search import FRONT, distill
 from .trajectories import Trajectories
+from .trim import tidy, trim
 
 Rule = Expression | System
 
 SHORT, MIDDLE = 10, 30
 """A rule is fitted to so many first steps before it is fitted to all: errors that feed themselves grow."""
-COORDINATES = 200
-"""Coordinates that constants are fitted on; all of them decide."""
-SHARES = {"ahead": 0.25, "cells": 0.45}
+COORDINATES, TRIMMED = 250, 125
+"""Coordinates that constants are fitted on, and those while a rule is trimmed; in the end all of them are."""
+PRUNED = 2
+"""The time that is left for pruning is spread over so many rules at a time."""
+SHARES = {"ahead": 0.12, "cells": 0.38}
 """Of the time, for the search one step ahead and for the cells; the rest is for pruning."""
-FULL_FITS = 4
-"""Rules of each number of cells that are fitted to all steps."""
+CELLS = (("plain", 1), ("gated", 1), ("plain", 2), ("plain", 3), ("gated", 2), ("gated", 3))
+"""Kinds and numbers of cells, from short to long rules."""
+TRIED = 2
+"""So many of them are tried: the longest of those with at most twice the nodes that a rule may have."""
+STAGES = ((25, 24, 100), (50, 12, 100), (100, 6, 120))
+"""Of each stage of their fit the steps, the rules that enter it, and the updates of Adam."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +104,11 @@ class _Search:
 
     def fit(self, rule: Rule, horizon: int | None = None, steps: int = 30) -> Rule:
         """The rule with its constants fitted in closed loop to the first steps, then to `horizon`."""
-        for first, budget in ((SHORT, 8), (MIDDLE, 8), (horizon, steps)):
-            if first is None or first < (horizon or self.way.steps):
-                rule = polish(rule, ClosedLoop(self.first_steps(first)), budget)
-            elif first == horizon:
-                rule = polish(rule, ClosedLoop(self.first_steps(first)), budget)
-        return rule
+        last = horizon or self.way.steps
+        for first in (SHORT, MIDDLE):
+            if first < last:
+                rule = polish(rule, ClosedLoop(self.first_steps(first)), 8)
+        return polish(rule, ClosedLoop(self.first_steps(horizon)), steps)
 
     def first_steps(self, horizon: int | None) -> Trajectories:
         """The rows of the fit, cut short; fewer coordinates do for few steps."""
@@ -112,7 +118,7 @@ class _Search:
 
 def distill_recurrent(
     way: Trajectories,
-    memory: Memory = Memory(),  # noqa: B008 - frozen
+    memory: Memory = Memory(),
     *,
     engine: str | engines.Engine = "operon",
     max_complexity: int = 60,
@@ -157,7 +163,7 @@ def distill_recurrent(
         >>> way = record(teacher, tasks.load("p1"), steps=20, per_layer=4)
         >>> front = distill_recurrent(way, Memory(updates=1, lags=1, averages=(), cells=0), engine="linear")
         >>> print(front.best.equation)
-        0.8 * u[1] - 0.01 * g
+        -0.01 * g + 0.8 * u[1]
     """
     begun = time.monotonic()
     chosen = engines.get(engine)
@@ -183,7 +189,7 @@ def distill_recurrent(
     search = _Search(way, seed, split_seed, max_complexity, way.bound)
     stages = _stages(search, memory, chosen, known, begun, time_limit)
     stopped = _until_stopped(search, stages, begun, time_limit, progress)
-    entries = measure(search, time.monotonic() + 0.2 * time_limit)
+    entries = measure(search)
     notes = (*search.notes, *([stopped] if stopped else []))
     seconds = time.monotonic() - begun
     front = ParetoFront.of(entries, f"{chosen.name}, closed loop", seconds, notes, fingerprint, settings)
@@ -239,20 +245,16 @@ def _stages(
         if time.monotonic() > ahead and search.rules:
             break
         yield [search.fit(rule, steps=15)]
-    for count in range(1, memory.cells + 1):
-        left = cells - time.monotonic()
-        yield from _fitted_cells(search, count, time.monotonic() + left * count / _sum(count, memory.cells))
-    yield from _pruned(search, begun + 0.95 * time_limit)
+    plans = [plan for plan in CELLS if plan[1] <= memory.cells]
+    plans = [plan for plan in plans if complexity(search.way, *plan) <= 2 * search.max_complexity][-TRIED:]
+    for turn, (kind, count) in enumerate(plans):
+        now = time.monotonic()
+        yield from _fitted_cells(search, kind, count, now + (cells - now) / (len(plans) - turn))
+    yield from _pruned(search, begun + 0.86 * time_limit)
+    yield from _refitted(search, begun + 0.93 * time_limit)
 
 
-def _sum(first: int, last: int) -> int:
-    """The shares of the cells that are still to come: more of them need more time."""
-    return sum(range(first, last + 1))
-
-
-def _one_step_ahead(
-    search: _Search, memory: Memory, engine: engines.Engine, seconds: float
-) -> list[Rule]:
+def _one_step_ahead(search: _Search, memory: Memory, engine: engines.Engine, seconds: float) -> list[Rule]:
     """Rules from equations that an engine finds for the next update, from accurate to short."""
     both = Trajectories.concatenate([search.parts["fit"], search.parts["select"]])
     offers = [False, True] if memory.averages else [False]
@@ -314,69 +316,69 @@ def _with_states(equation: Rule, states: dict[str, Expression]) -> Rule:
     return System(used, equation) if used else equation
 
 
-def _fitted_cells(search: _Search, count: int, deadline: float) -> Iterator[list[Rule]]:
-    """Rules of so many cells: many random ones fitted to a few steps, the best of them to all."""
-    features, scale = [*search.way.features], search.way.updates.std().item()
-    tried: list[tuple[float, int, Rule]] = []
-    halfway = time.monotonic() + 0.5 * (deadline - time.monotonic())
-    horizon = min(MIDDLE, search.way.steps)
-    loop = ClosedLoop(search.first_steps(horizon))
-    while time.monotonic() < halfway or len(tried) < FULL_FITS:
-        rule = search.fit(random_rule(features, count, scale, search.rng, bound=search.bound), horizon, 10)
-        tried.append((loop.loss(rule), len(tried), rule))
-    for _, _, rule in sorted(tried)[: 3 * FULL_FITS]:
-        yield [polish(rule, ClosedLoop(search.first_steps(None)), 30)]
+def _fitted_cells(search: _Search, kind: str, count: int, deadline: float) -> Iterator[list[Rule]]:
+    """Rules of so many cells: random ones fitted by Adam, and the best of them by least squares."""
+    seed = int(search.rng.integers(2**31))
+    halfway = time.monotonic() + 0.7 * (deadline - time.monotonic())
+    rules = fit_cells(
+        search.sample, kind, count, stages=STAGES, seed=seed, proceed=lambda: time.monotonic() < halfway
+    )
+    for rule in rules:
+        yield [rule]
+        yield [polish(rule, ClosedLoop(search.sample), 20)]
         if time.monotonic() > deadline:
             break
 
 
 def _pruned(search: _Search, deadline: float) -> Iterator[list[Rule]]:
-    """Every rule on the way from the best ones of each kind to nothing."""
-    ranked = sorted(search.rules, key=search.select.loss)
-    chosen: list[Rule] = []
-    for rule in ranked:
-        kind = _kind(rule)
-        if sum(_kind(other) == kind for other in chosen) < 2:
-            chosen.append(rule)
-    loop = ClosedLoop(search.sample)
-    for turn, rule in enumerate(chosen):
+    """Every rule on the way from the best one of each skeleton to nothing."""
+    best: dict[Rule, Rule] = {}
+    for rule in sorted(search.rules, key=search.select.loss):
+        best.setdefault(skeleton(rule), rule)
+    loop = ClosedLoop(search.sample.select(np.arange(min(TRIMMED, search.sample.coordinates))))
+    for turn, rule in enumerate(best.values()):
         now = time.monotonic()
         if now > deadline:
             break
-        until = now + (deadline - now) / min(len(chosen) - turn, 3)
-        for smaller in prune(tidy(rule), loop, until):
+        for smaller in trim(tidy(rule), loop, now + (deadline - now) / min(len(best) - turn, PRUNED)):
             yield [smaller]
 
 
-def _kind(rule: Rule) -> int:
-    return len(rule.states) if isinstance(rule, System) else 0
+def _refitted(search: _Search, deadline: float) -> Iterator[list[Rule]]:
+    """The rules on the front, fitted to all coordinates of the fit in place of a sample."""
+    loop = ClosedLoop(search.parts["fit"])
+    for entry in reversed([*_front(search)]):
+        if time.monotonic() > deadline:
+            break
+        yield [polish(entry.equation, loop, 5)]
 
 
-def measure(search: _Search, deadline: float) -> list[Entry]:
-    """Entries of a front for the rules of a search, constants rounded; those that grow are left out."""
-    candidates: dict[Rule, Entry] = {}
-    variance = search.select.unit**2
+def _front(search: _Search) -> ParetoFront:
+    """The rules found so far that are neither too large nor beaten, by their loss where rules are chosen."""
+    best: dict[Rule, Entry] = {}
     for rule in search.rules:
         if rule.complexity <= search.max_complexity:
             loss = search.select.loss(rule)
-            known = candidates.get(skeleton(rule))
+            known = best.get(skeleton(rule))
             if math.isfinite(loss) and (known is None or loss < known.loss):
-                candidates[skeleton(rule)] = Entry(rule, loss, math.nan)
-    entries, growing = [], 0
+                best[skeleton(rule)] = Entry(rule, loss, math.nan)
+    return ParetoFront.of(best.values(), "the search", 0.0)
+
+
+def measure(search: _Search) -> list[Entry]:
+    """Entries of a front for the rules of a search, constants rounded; those that grow are left out."""
     loop, ahead = ClosedLoop(search.parts["test"]), ClosedLoop(search.parts["test"], forced=True)
-    remaining = list(candidates.values())
-    while remaining and (front := [*ParetoFront.of(remaining, "the search", 0.0)]):
-        grow = [entry for entry in front if grows(entry.equation, search.sample)]
-        if not grow or time.monotonic() > deadline:
-            break
-        growing += len(grow)
-        remaining = [entry for entry in remaining if entry not in grow]
-    for entry in front if remaining else ():
+    growing: set[Rule] = set()
+    while found := {entry.equation for entry in _front(search) if grows(entry.equation, search.sample)}:
+        search.rules = [rule for rule in search.rules if rule not in found]
+        growing |= found
+    if growing:
+        search.notes.append(f"left out {len(growing)} rules that grow without bound when they run longer")
+    entries = []
+    for entry in _front(search):
         rule = _rounded(entry.equation, search.select)
         fits = {"r2": ahead.r2(rule), "r2_select": search.select.r2(rule), "closed_loop": loop.r2(rule)}
-        entries.append(Entry(rule, variance * search.select.loss(rule), **fits))
-    if growing:
-        search.notes.append(f"left out {growing} rules that grow without bound when they run longer")
+        entries.append(Entry(rule, search.select.unit**2 * search.select.loss(rule), **fits))
     return entries
 
 

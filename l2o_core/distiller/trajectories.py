@@ -15,13 +15,11 @@ from torch import Tensor
 
 from .. import arguments
 from ..errors import ConfigError, DataError
-from ..features import Features
+from ..features import NAMES, Features
 from ..meta.rollout import Rollout
 from ..models.base import LearnedOptimizer
 from ..tasks import Task
 from .dataset import Dataset, choose_coordinates, sample_windows
-
-__all__ = ["Trajectories", "record"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Trajectories:
         bound: The largest update that the optimizer can make, where there is one.
 
     Raises:
-        DataError: For shapes that differ, or values that are not finite.
+        DataError: For shapes that differ, values that are not finite, or names that no feature has.
 
     Example:
         >>> g = torch.ones(5, 3)
@@ -72,6 +70,8 @@ class Trajectories:
     def _check(self) -> None:
         if self.updates.dim() != 2 or not self.updates.numel() or not self.features:
             raise DataError("trajectories are features by name and updates, [steps, coordinates] each")
+        if unknown := [*{*self.features} - {*NAMES}]:
+            raise DataError(f"{unknown[0]!r} is no feature; there are {', '.join(NAMES)}")
         for name, values in (*self.features.items(), ("updates", self.updates)):
             if values.shape != self.updates.shape:
                 raise DataError(f"{name} is {list(values.shape)}, the updates are {list(self.updates.shape)}")

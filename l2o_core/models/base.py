@@ -40,7 +40,7 @@ class LearnedOptimizer(nn.Module, ABC):
     features: Features | ExtraFeatures
     options: dict[str, Any]
     bound: float | None = None
-    """The largest update of a coordinate in one step, in units of the parameters; None where there is none."""
+    """The largest update of a coordinate in one step; None where there is none."""
 
     def __init__(self, features: Features | ExtraFeatures):
         super().__init__()

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from l2o_core.distiller import Entry, ParetoFront, read_hall_of_fame
 from l2o_core.errors import DataError, EngineError
-from l2o_core.expressions import parse
+from l2o_core.expressions import parse, parse_rule
 
 
 @pytest.fixture
@@ -164,3 +164,20 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
     for read in (read_hall_of_fame, ParetoFront.load):
         with pytest.raises(DataError, match=r"huge.*more than"):
             read(huge)
+
+
+def test_a_front_of_rules_with_a_memory_shows_how_they_do_in_closed_loop():
+    rules = {"u[1]": (0.9, 0.1), "p = 0.5 * p[1] + g; -p": (0.8, 0.7)}
+    front = ParetoFront.of(
+        [Entry(parse_rule(t), 1 - loop, ahead, closed_loop=loop) for t, (ahead, loop) in rules.items()],
+        "test",
+        0.0,
+    )
+    assert front.recurrent
+    assert front.table["closed_loop"].tolist() == [0.1, 0.7]
+    assert "0.8000   0.7000  p = 0.5 * p[1] + g; -p" in front.to_text()
+    assert r"0.8000 & 0.7000 & $" in front.to_latex()
+    assert "<td>0.8000</td><td>0.7000</td><td><code>" in front._repr_html_()
+    ax = front.plot()
+    assert ax.lines[0].get_ydata().tolist() == [0.1, 0.7]
+    assert "closed loop" in ax.get_ylabel()

@@ -1,0 +1,174 @@
+"""A rule as one recurrence in the gradient: its features are written out as states, its numbers filled in.
+
+Adam, `-m / (sqrt(v) + eps)`, becomes two running averages, their corrections, and the update. What is left to
+read are the gradient `g`, the parameter `theta`, the number of the step `t`, and past values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import features
+from ..errors import ConfigError
+from ..expressions import Expression, System, Variable, parse, var
+from ..expressions.compilation import compile_equations
+from ..expressions.system import PARAMETER, check_order
+from ..optim import options
+
+Rule = str | Expression | System
+Equations = tuple[tuple[str, Expression], ...]
+INPUTS = ("g", "t", PARAMETER)
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """Equations in the order of computation, the update last.
+
+    They read `g[k]`, `theta[0]`, `t`, values computed before (`p[0]`) and past values (`p[k]`), nothing else;
+    but for coefficients without a value, which `unknown` lists.
+    """
+
+    equations: Equations
+    unknown: tuple[str, ...] = ()
+
+    @cached_property
+    def slots(self) -> tuple[tuple[str, int], ...]:
+        """The past values that are carried from step to step, by name and number of steps ago."""
+        longest: dict[str, int] = {}
+        for variable in self.variables:
+            if variable.steps_ago:
+                longest[variable.name] = max(longest.get(variable.name, 0), variable.steps_ago)
+        return tuple((name, lag) for name, lags in longest.items() for lag in range(1, lags + 1))
+
+    @cached_property
+    def variables(self) -> tuple[Variable, ...]:
+        """All that is read anywhere."""
+        return tuple(dict.fromkeys(v for _, value in self.equations for v in value.variables))
+
+    def reads(self, name: str) -> bool:
+        """Whether an equation names it."""
+        return any(variable.name == name for variable in self.variables)
+
+    @cached_property
+    def operators(self) -> frozenset[str]:
+        """The operators that occur."""
+        return frozenset(node for _, value in self.equations for node in value.program if type(node) is str)
+
+    def step(
+        self, past: Tensor, g: Tensor, t: float, theta: Tensor | None = None
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """One step of P coordinates.
+
+        Args:
+            past: The values of `slots` [S, P].
+            g: Gradients [P].
+            t: The number of the step, from 1; infinity long after the start.
+            theta: Parameters [P], 0 by default.
+
+        Returns:
+            What was computed, by name, [P] each, and the past [S, P] of the next step.
+        """
+        like = torch.zeros_like(g)
+        inputs = {f"{name}[{lag}]": past[i] for i, (name, lag) in enumerate(self.slots)}
+        now = {"g": g, "t": like + t, PARAMETER: like if theta is None else theta}
+        inputs |= now | {f"{name}[0]": value for name, value in now.items()}
+        values = now | {name: like + value for name, value in self._compiled(inputs).items()}
+        at = {slot: i for i, slot in enumerate(self.slots)}
+        new = [values[n] if lag == 1 else past[at[n, lag - 1]] for n, lag in self.slots]
+        return values, torch.stack(new) if new else past
+
+    @cached_property
+    def _compiled(self) -> Any:
+        return compile_equations(self.equations)
+
+
+def recurrence(rule: Rule, hyperparameters: Mapping[str, Any], *, complete: bool = True) -> Recurrence:
+    """A rule with its hyper-parameters as one recurrence.
+
+    Raises ConfigError for a hyper-parameter that makes no sense or has no use and, if it is to be `complete`,
+    for a coefficient without a value.
+    """
+    group = options.completed(rule, hyperparameters)
+    equation = options.equation(rule)
+    options.refuse_unused(hyperparameters, equation)
+    options.check(group)
+    check_order(equation.equations)
+    own = {name for name, _ in equation.equations}
+    read = {v.name for v in equation.variables if v.lag is not None or v.name in features.NAMES} - own
+    for name in read - {*features.NAMES, PARAMETER}:
+        raise ConfigError(
+            f"{name} is no feature, so that it has no past; features: {', '.join(features.NAMES)}"
+        )
+    features.Features(tuple(read - {PARAMETER}), **_options(group))  # which refuses what makes no sense
+    written = (*_written(read, group, own), *equation.equations)
+    values = {name: value for name in _named(written) if (value := group.get(name)) is not None}
+    values = {name: options.number(name, value) for name, value in values.items()}
+    computed = {*INPUTS, *(name for name, _ in written)}
+    now = {name: var(name, 0) for name in computed}
+    filled = tuple((name, value.substitute(now | values).simplify()) for name, value in written)
+    unknown = tuple(name for name in _named(filled) if name not in computed)
+    if unknown and complete:
+        raise ConfigError(f"the rule needs a number for {', '.join(unknown)}: give them by keyword")
+    return Recurrence(filled, unknown)
+
+
+def _options(group: Mapping[str, Any]) -> dict[str, Any]:
+    chosen = {name: group[name] for name in features.OPTIONS}
+    return chosen | {"powers": tuple(group.get(name, 0.5) for name in features.POWERS)}
+
+
+def _named(equations: Equations) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(v.name for _, value in equations for v in value.variables))
+
+
+def _written(read: set[str], group: Mapping[str, Any], taken: set[str]) -> Iterator[tuple[str, Expression]]:
+    """Equations of the features that are read, and of what these rest on, in order (see `l2o_core.features`).
+
+    Running averages without their correction have names that no state of the rule has.
+    """
+    inner = {name: _fresh(name, {*taken, *group}) for name in ("sum_m", "sum_v", "n_m", "n_v")}
+    corrected = bool(group["bias_correction"])
+    by = {i: f" / (1 - beta{i}^t)" if corrected else "" for i in (1, 2)}
+    first = "(k1 * g^(1 + alpha1) + k2 * g^(1 - alpha1))"
+    second = "(l1 * abs(g)^(2 + alpha2) + l2 * abs(g)^(2 - alpha2))"
+    texts = {
+        inner["sum_m"]: f"beta1 * {inner['sum_m']}[1] + (1 - beta1) * g",
+        inner["sum_v"]: f"beta2 * {inner['sum_v']}[1] + (1 - beta2) * g^2",
+        "m": inner["sum_m"] + by[1],
+        "v": inner["sum_v"] + by[2],
+        "m_hat": "m / (sqrt(v) + eps)",
+        "ad": "m / (sqrt(v) + eps)",
+        "g_hat": "g / (sqrt(v) + eps)",
+        "rs": "g / (sqrt(v) + eps)",
+        "b": "beta1 * b[1] + g",
+        "s": "s[1] + g^2",
+        "sg": "sign(g)",
+        "sm": "sign(m)",
+        "g2": "g^2",
+        "g3": "g * g^2",
+        "ag": "(log(abs(g) + 1e-6) / 10 + 1) * relu(sign(abs(g) - exp(-10))) - 1",
+        inner["n_m"]: f"beta1 * {inner['n_m']}[1] + (1 - beta1) * {first}",
+        inner["n_v"]: f"beta2 * {inner['n_v']}[1] + (1 - beta2) * {second}",
+        "n_hat": f"{inner['n_m']}{by[1]} / sqrt(max(abs({inner['n_v']}{by[2]}), 1e-24))",
+        "ld": "1 - t / total_steps",
+        "cd": "0.5 * (1 + cos(3.141592653589793 * t / total_steps))",
+    }
+    needed, waiting = set(), [name for name in read if name in texts]
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += [v.name for v in parse(texts[name]).variables if v.name in texts]
+    return ((name, parse(text)) for name, text in texts.items() if name in needed)
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "0"
+    return name
