@@ -18,6 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from l2o_core import cli
+from l2o_core.certificates import certificate
 from l2o_core.optim import SymbolicOptimizer, zoo
 
 from . import claims, findings
@@ -96,9 +97,22 @@ def entries() -> list[str]:
         facts = f"{rule.source}. {rule.note} Defaults: {defaults}."
         if missing := rule.unpublished:
             facts += f" To be given: {len(missing)} coefficients, `{missing[0]}` to `{missing[-1]}`."
+        facts += certified(rule)
         formula = SUMS.get(name) or rule.equation.latex()
         lines += [f"`{name}`", ": ```{math}", f"  {formula}", "  ```", "", f"  {facts}", ""]
     return lines
+
+
+def certified(rule: zoo.Rule) -> str:
+    """What a rule's certificate says in a sentence; nothing where there is none."""
+    if rule.unpublished or {"ld", "cd"} & {variable.name for variable in rule.equation.variables}:
+        return ""
+    found = certificate(rule.name)
+    if found.linear is None or not found.stable or found.stable[0][0] > 0:
+        return ""
+    among = "" if found.linear.exact else "Among gradients of magnitude 1 and random sign, it "
+    looks = f"looks back {found.tpf:.3g} steps on average and converges on quadratics"
+    return f" {among or 'It '}{looks} where lr x curvature is below {found.stable[0][1]:.4g}."
 
 
 def stored(rule: zoo.Rule) -> int:

@@ -29,3 +29,11 @@ def test_every_command_has_its_help_on_the_page_of_commands():
     assert {*commands} == {*re.findall(r"^```\{command\} (\w+)$", page, re.MULTILINE)}
     for command in commands:
         assert directives.help_text(command).startswith(f"usage: l2o {command} ")
+
+
+def test_what_a_certificate_says_stands_with_its_rule():
+    assert directives.certified(zoo.get("momentum")) == (
+        " It looks back 9 steps on average and converges on quadratics where lr x curvature is below 3.8."
+    )
+    assert directives.certified(zoo.get("adam")).startswith(" Among gradients of magnitude 1 and random sign")
+    assert directives.certified(zoo.get("lion")) == directives.certified(zoo.get("powsign_ld")) == ""
