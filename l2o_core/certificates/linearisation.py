@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -101,7 +102,7 @@ class LinearRule:
             states, power = np.hstack([states, power @ states]), power @ power
         return np.concatenate([self.D[:1], self.C @ states])[:steps]
 
-    def frequency_response(self, frequencies: np.ndarray) -> np.ndarray:
+    def frequency_response(self, frequencies: np.ndarray | Sequence[float]) -> np.ndarray:
         r"""The transfer function :math:`H(z) = C (z - A)^{-1} B + D` on the unit circle.
 
         Args:
