@@ -20,7 +20,7 @@ class Recording:
 
     A recording ends, for a stated reason and without disturbing the training, at `stop`, after `max_steps`,
     and where a step cannot be told: with a closure, sparse or missing gradients, numbers that are not finite,
-    or parameters that were resized.
+    or parameters that were replaced or resized.
 
     Args:
         optimizer: The optimizer to watch.
@@ -37,6 +37,7 @@ class Recording:
         self._per_layer, self._max_steps = per_layer, max_steps
         self._generator = np.random.default_rng(seed)
         self._chosen: list[tuple[Tensor, dict[str, Any], Tensor]] = []  # parameter, its group, coordinates
+        self._shapes: list[torch.Size] = []
         self._before: tuple[list[Tensor], list[Tensor]] | None = None
         self._gradients: list[Tensor] = []
         self._changes: list[Tensor] = []
@@ -113,6 +114,7 @@ class Recording:
                     some = self._generator.permutation(parameter.numel())[: self._per_layer]
                     at = torch.from_numpy(np.sort(some)).to(parameter.device)
                     self._chosen.append((parameter, group, at))
+                    self._shapes.append(parameter.shape)
 
     def _look(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: dict[str, Any]) -> None:
         """Keep gradients and parameters as they are before a step."""
@@ -125,14 +127,16 @@ class Recording:
         if not self._chosen:
             return self._end("no parameter has a gradient")
         gradients, parameters = [], []
-        for k, (parameter, _, at) in enumerate(self._chosen):
+        for k, (parameter, group, at) in enumerate(self._chosen):
             gradient = parameter.grad
+            if all(parameter is not other for other in group["params"]):
+                return self._end(f"parameter {k} was replaced before step {self.steps + 1}")
+            if parameter.shape != self._shapes[k]:
+                return self._end(f"parameter {k} was resized before step {self.steps + 1}")
             if gradient is None:
                 return self._end(f"parameter {k} has no gradient at step {self.steps + 1}")
             if gradient.is_sparse:
                 return self._end(f"parameter {k} has a sparse gradient")
-            if len(at) and int(at.max()) >= parameter.numel():
-                return self._end(f"parameter {k} was resized before step {self.steps + 1}")
             gradients.append(gradient.detach().take(at).double().cpu())
             parameters.append(parameter.detach().take(at))
         self._before = gradients, parameters

@@ -162,15 +162,28 @@ def test_where_a_step_cannot_be_told_the_recording_ends_and_keeps_what_it_has(ac
     assert recording.trajectories().steps == 5
 
 
-def test_a_parameter_that_was_resized_ends_it():
+@pytest.mark.parametrize("shape", [(3,), (20,), (2, 4)])
+def test_a_parameter_that_was_resized_ends_it(shape):
     x = torch.nn.Parameter(torch.ones(8).double())
     optimizer = torch.optim.SGD([x], lr=0.1)
     with watch(optimizer) as recording:
-        for size in (8, 3):
+        for size in ((8,), shape):
             x.data = torch.ones(size).double()
             x.grad = torch.ones(size).double()
             optimizer.step()
     assert recording.ended == "parameter 0 was resized before step 2"
+
+
+def test_a_parameter_that_was_replaced_ends_it():
+    x, y = (torch.nn.Parameter(torch.ones(8).double()) for _ in range(2))
+    x.grad = y.grad = torch.ones(8).double()
+    optimizer = torch.optim.SGD([x], lr=0.1)
+    with watch(optimizer) as recording:
+        optimizer.step()
+        optimizer.param_groups[0]["params"][0] = y
+        optimizer.step()
+    assert recording.ended == "parameter 0 was replaced before step 2"
+    assert recording.steps == 1
 
 
 def test_nothing_recorded_is_said():
