@@ -31,7 +31,7 @@ def measure(teacher: str, seconds: float, seed: int) -> dict[str, object]:
     )
     elapsed = (time.perf_counter() - begun) / 2
     best = max(short.best, long.best, key=lambda entry: entry.r2_select)
-    ahead = max((entry for entry in short if entry.complexity <= 30), key=lambda entry: entry.r2)
+    ahead = short.at(30)
     return {
         "best": best.closed_loop,
         "nodes": best.complexity,
