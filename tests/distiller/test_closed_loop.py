@@ -99,7 +99,7 @@ def test_terms_that_the_teacher_does_not_have_are_trimmed_first(way):
         "0.4 * u[1] - 0.2 * tanh(0.05 * p) - 0.003 * g[1] + 0.001 * g + 0.002"
     )
     loop = ClosedLoop(way)
-    path = [*trim(tidy(polish(longer, loop)), loop, time.monotonic() + 60)]
+    path = [*trim(tidy(polish(longer, loop)), loop, time.monotonic() + 600)]
     exact = [rule for rule in path if loop.loss(rule) < 1e-8]
     assert min(rule.complexity for rule in exact) <= parse_rule(RULE).complexity
     sizes = [rule.complexity for rule in path]

@@ -71,12 +71,12 @@ def test_adam_changes_by_its_moments():
 def test_momentum_is_distilled_from_a_window_and_from_its_memory():
     way = watched(lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.5)).trajectories(Features(("g",)))
     rows = way.windows(lags=20, samples=600)
-    equation = distill(rows, engine="linear", time_limit=20).best.equation
+    equation = distill(rows, engine="linear", time_limit=300).best.equation
     assert equation.evaluate({f"g[{k}]": torch.tensor(float(k == 3)) for k in range(20)}).item() == (
         pytest.approx(-0.125, abs=1e-4)
     )
     memory = Memory(updates=1, lags=1, averages=(), cells=0)
-    best = distill_recurrent(way, memory, engine="linear", time_limit=20).best
+    best = distill_recurrent(way, memory, engine="linear", time_limit=300).best
     assert str(best.equation.rounded(3)) == "0.5 * u[1] - g"
 
 
