@@ -110,9 +110,9 @@ def certified(rule: zoo.Rule) -> str:
     found = certificate(rule.name)
     if found.linear is None or not found.stable or found.stable[0][0] > 0:
         return ""
-    among = "" if found.linear.exact else "Among gradients of magnitude 1 and random sign, it "
+    it = "It" if found.linear.exact else "Among gradients of magnitude 1 and random sign, it"
     looks = f"looks back {found.tpf:.3g} steps on average and converges on quadratics"
-    return f" {among or 'It '}{looks} where lr x curvature is below {found.stable[0][1]:.4g}."
+    return f" {it} {looks} where lr x curvature is below {found.stable[0][1]:.4g}."
 
 
 def stored(rule: zoo.Rule) -> int:

@@ -95,13 +95,13 @@ def run(options: argparse.Namespace) -> int:
 
 def table(front: ParetoFront) -> str:
     """The front, and its best rule in full."""
+    from ..distiller.rendering import shorten
+
     lines = [*front.notes, f"{front.settings['candidates']} rules tried in {front.seconds:.0f} s"]
     lines += ["nodes    loss  rule (loss on the choice, as a fraction of Adam's at a learning rate of 0.01)"]
     for entry in front:
         numbers = f"{entry.complexity:5d}  {entry.loss:6.3f}  "
-        text = str(entry.equation.rounded(4))
-        space = WIDTH - len(numbers)
-        lines.append(numbers + (text if len(text) <= space else text[: space - 1] + "…"))
+        lines.append(numbers + shorten(entry.equation, WIDTH - len(numbers)))
     return "\n".join([*lines, f"the best rule: {front.best.equation}"])
 
 

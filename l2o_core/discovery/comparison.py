@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from ..errors import ConfigError
 from ..expressions import Expression, System, parse_rule
 from ..meta.population import evaluate_rules
-from ..meta.reference import END
+from ..meta.reference import mean_and_end
 from ..meta.simplex import tune_without_gradients
 from ..models.equation import Equation
 from ..tasks.base import Task
@@ -97,8 +96,7 @@ def evaluate_fresh(
     """
     parsed = [parse_rule(rule) if isinstance(rule, str) else rule for rule in rules.values()]
     losses = evaluate_rules(parsed, task, steps=steps, instances=starts, seed=seed)
-    after = losses[..., 1:]
-    parts = [after.mean(-1), after[..., -max(1, math.ceil(END * steps)) :].mean(-1)]
+    parts = mean_and_end(losses[:, :, None])  # every start on its own
     worst = [torch.cat([part[part.isfinite()], losses[..., 0].flatten()]).max().item() for part in parts]
     mean, end = (part.nan_to_num(bad, bad, bad) for part, bad in zip(parts, worst, strict=True))
     return {label: (mean[k], end[k]) for k, label in enumerate(rules)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..errors import ExpressionError
 from ..expressions import OPERATORS, Expression, System, Variable, const, parse, var
 from ..expressions.canonical import canonical
-from ..expressions.system import UPDATE, check_order
+from ..expressions.system import check_order, depended_on, rule_of
 from ..meta.simplex import from_logarithm, to_logarithm
 
 Rule = Expression | System
@@ -61,11 +61,7 @@ class Grammar:
             equations: Names and right-hand sides in order, the update "u" last.
         """
         try:
-            parts = [(name, canonical(value).rounded(DIGITS)) for name, value in equations]
-            names, read = {name for name, _ in parts}, {UPDATE}
-            while more := {v.name for n, value in parts if n in read for v in value.variables} & names - read:
-                read |= more
-            parts = [(name, value) for name, value in parts if name in read]
+            parts = depended_on((name, canonical(value).rounded(DIGITS)) for name, value in equations)
             if len(parts) - 1 > min(self.max_states, len(STATES)):
                 return None
             rule = _in_order(parts)
@@ -257,8 +253,7 @@ def explicit(rule: Rule, beta1: float = 0.95, beta2: float = 0.95) -> Rule:
 def _in_order(equations: Sequence[tuple[str, Expression]]) -> Rule:
     """The rule of these equations, its states named in order."""
     called = dict(zip((name for name, _ in equations[:-1]), STATES, strict=False))
-    *states, (_, update) = ((called.get(name, name), _renamed(value, called)) for name, value in equations)
-    return System(tuple(states), update) if states else update
+    return rule_of((called.get(name, name), _renamed(value, called)) for name, value in equations)
 
 
 def _spans(expression: Expression) -> list[tuple[int, int]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..distiller.front import skeleton
-from ..expressions import System, parse_rule, var
+from ..expressions import parse_rule, var
 from ..expressions.canonical import canonical
+from ..expressions.system import rule_of
 from ..optim import zoo
 from .grammar import Grammar, Rule, explicit
 
@@ -43,9 +44,8 @@ def scaled(rule: Rule, factor: float) -> Rule:
         -0.1 * g + 0.5 * u[1]
     """
     past = {str(v): var("u", v.lag) / factor for v in rule.variables if v.name == "u"}
-    *states, (_, update) = ((name, value.substitute(past)) for name, value in rule.equations)
-    larger = canonical(factor * update)
-    return System(tuple((name, canonical(value)) for name, value in states), larger) if states else larger
+    *states, (last, update) = ((name, value.substitute(past)) for name, value in rule.equations)
+    return rule_of((name, canonical(value)) for name, value in [*states, (last, factor * update)])
 
 
 def distinct(rules: Iterable[Rule | None]) -> list[Rule]:

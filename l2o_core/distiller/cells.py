@@ -26,7 +26,6 @@ from .trajectories import Trajectories
 
 NAMES = ("p", "q", "r")
 """Names of the cells; a rule with more of them is no longer read."""
-KINDS = ("plain", "gated")
 RATE = 0.02
 """First learning rate of Adam, which goes to 0 along a cosine."""
 
@@ -147,7 +146,7 @@ def fit_cells(
 
     Args:
         way: The trajectories.
-        kind: Of the cells, one of `KINDS`.
+        kind: Of the cells, "plain" or "gated".
         cells: Their number, 1 to 3.
         stages: Of each stage the steps of the trajectories that count, the rules that enter it, and the
             updates of Adam; only the best rules of a stage enter the next (successive halving).

@@ -30,7 +30,7 @@ NUDGE = 1e-6
 
 @dataclass(frozen=True)
 class ClosedLoop:
-    """Trajectories for a rule to follow; what `polish` and `prune` fit a rule to.
+    """Trajectories for a rule to follow; what `polish` and `trim` fit a rule to.
 
     Args:
         way: The trajectories.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -87,19 +87,18 @@ def prune(equation: Expression, rows: Rows, deadline: float) -> Iterator[Express
         if failed:
             return
         saliency = constants.square() / inverse.diagonal().clamp_min(1e-300)
-        smaller = next((e for k in saliency.argsort() if (e := _without(equation, int(k)))), None)
+        smaller = next((e for k in saliency.argsort() if (e := without(equation, int(k), canonical))), None)
         if smaller is None:
             return
         equation = polish(smaller, rows, steps=5)
         yield equation
 
 
-def _without(equation: Expression, k: int) -> Expression | None:
-    """The equation with its k-th constant 0, if that makes it smaller; max(0, x) is not."""
+def without(equation: Rule, k: int, shape: Callable[[Any], Rule]) -> Rule | None:
+    """The rule with its k-th constant 0, in the form that `shape` gives, if smaller; max(0, x) is not."""
+    constants = [*equation.constants[:k], 0.0, *equation.constants[k + 1 :]]
     try:
-        smaller = canonical(
-            equation.with_constants([*equation.constants[:k], 0.0, *equation.constants[k + 1 :]])
-        )
+        smaller = shape(equation.with_constants(constants))
     except ExpressionError:  # another constant overflowed
         return None
     return smaller if smaller.complexity < equation.complexity else None

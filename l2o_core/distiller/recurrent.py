@@ -21,6 +21,7 @@ import torch
 from .. import arguments
 from ..errors import ConfigError, ExpressionError, optional_import
 from ..expressions import Expression, System, const, parse_rule, var
+from ..expressions.system import UPDATE, rule_of
 from ..storage import NO_CACHE, Cache, digest
 from . import engines
 from .cells import NAMES, complexity, fit_cells
@@ -89,7 +90,6 @@ class _Search:
     seed: int
     split_seed: int
     max_complexity: int
-    bound: float | None
     rules: list[Rule] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -101,6 +101,13 @@ class _Search:
         few = self.rng.permutation(whole.coordinates)[:COORDINATES]
         self.sample = whole.select(np.sort(few))
         self.select = ClosedLoop(self.parts["select"])
+        self._losses: dict[Rule, float] = {}
+
+    def loss(self, rule: Rule) -> float:
+        """The loss of a rule where rules are chosen, computed once."""
+        if rule not in self._losses:
+            self._losses[rule] = self.select.loss(rule)
+        return self._losses[rule]
 
     def fit(self, rule: Rule, horizon: int | None = None, steps: int = 30) -> Rule:
         """The rule with its constants fitted in closed loop to the first steps, then to `horizon`."""
@@ -186,7 +193,7 @@ def distill_recurrent(
     slot = cache.slot("fronts", {"data": fingerprint, "settings": settings}, FRONT)
     if cached := slot.load():
         return cached
-    search = _Search(way, seed, split_seed, max_complexity, way.bound)
+    search = _Search(way, seed, split_seed, max_complexity)
     stages = _stages(search, memory, chosen, known, begun, time_limit)
     stopped = _until_stopped(search, stages, begun, time_limit, progress)
     entries = measure(search)
@@ -313,7 +320,7 @@ def _with_states(equation: Rule, states: dict[str, Expression]) -> Rule:
     assert isinstance(equation, Expression)
     now = {str(v): Expression((replace(v, lag=None),)) for v in equation.variables if v.lag == 0}
     equation = equation.substitute(now)
-    return System(used, equation) if used else equation
+    return rule_of([*used, (UPDATE, equation)])
 
 
 def _fitted_cells(search: _Search, kind: str, count: int, deadline: float) -> Iterator[list[Rule]]:
@@ -333,7 +340,7 @@ def _fitted_cells(search: _Search, kind: str, count: int, deadline: float) -> It
 def _pruned(search: _Search, deadline: float) -> Iterator[list[Rule]]:
     """Every rule on the way from the best one of each skeleton to nothing."""
     best: dict[Rule, Rule] = {}
-    for rule in sorted(search.rules, key=search.select.loss):
+    for rule in sorted(search.rules, key=search.loss):
         best.setdefault(skeleton(rule), rule)
     loop = ClosedLoop(search.sample.select(np.arange(min(TRIMMED, search.sample.coordinates))))
     for turn, rule in enumerate(best.values()):
@@ -358,7 +365,7 @@ def _front(search: _Search) -> ParetoFront:
     best: dict[Rule, Entry] = {}
     for rule in search.rules:
         if rule.complexity <= search.max_complexity:
-            loss = search.select.loss(rule)
+            loss = search.loss(rule)
             known = best.get(skeleton(rule))
             if math.isfinite(loss) and (known is None or loss < known.loss):
                 best[skeleton(rule)] = Entry(rule, loss, math.nan)

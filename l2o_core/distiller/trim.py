@@ -13,12 +13,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..errors import ExpressionError
 from ..expressions import Expression, System, Variable
 from ..expressions.canonical import canonical
-from ..expressions.system import UPDATE
+from ..expressions.system import depended_on, rule_of
 from .closed_loop import ClosedLoop
-from .polish import polish
+from .polish import polish, without
 
 TRIED = 2
 """Removals that are fitted at each turn."""
@@ -42,7 +41,7 @@ def trim(
         smaller: list[tuple[float, int, Expression | System]] = []
         for constants, k in trials:
             moved = rule.with_constants(constants.tolist())
-            if (shorter := _without(moved, k)) is not None:
+            if (shorter := without(moved, k, tidy)) is not None:
                 fitted = polish(shorter, loop, steps)
                 smaller.append((loop.loss(fitted), len(smaller), fitted))
             if len(smaller) == TRIED or time.monotonic() > deadline:
@@ -58,20 +57,14 @@ def tidy(rule: Expression | System) -> Expression | System:
 
     A state without a past that is read once is written where it is read.
     """
-    parts = {name: canonical(value) for name, value in rule.equations}
-    needed, found = {UPDATE}, {UPDATE}
-    while found:
-        found = {v.name for name in found for v in parts[name].variables} & parts.keys() - needed
-        needed |= found
-    parts = {name: value for name, value in parts.items() if name in needed}
+    parts = dict(depended_on((name, canonical(value)) for name, value in rule.equations))
     for name in [*parts][:-1]:
         read = [reader for reader, part in parts.items() for x in part.program if x == Variable(name)]
         past = any(v.name == name and v.lag for part in parts.values() for v in part.variables)
         if len(read) == 1 and not past:
             value = parts.pop(name)
             parts[read[0]] = canonical(parts[read[0]].substitute({name: value}))
-    update = parts.pop(UPDATE)
-    return System(tuple(parts.items()), update) if parts else update
+    return rule_of(parts.items())
 
 
 def _removals(rule: Expression | System, loop: ClosedLoop) -> list[tuple[Tensor, int]]:
@@ -89,13 +82,3 @@ def _removals(rule: Expression | System, loop: ClosedLoop) -> list[tuple[Tensor,
     best = losses.min(0)
     order = best.values.argsort()
     return [(trials[:, int(best.indices[k]) * len(constants) + int(k)], int(k)) for k in order]
-
-
-def _without(rule: Expression | System, k: int) -> Expression | System | None:
-    """The rule with its k-th constant 0, if that makes it smaller; max(0, x) is not."""
-    constants = [*rule.constants[:k], 0.0, *rule.constants[k + 1 :]]
-    try:
-        smaller = tidy(rule.with_constants(constants))
-    except ExpressionError:  # another constant overflowed
-        return None
-    return smaller if smaller.complexity < rule.complexity else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,15 @@ from .. import arguments
 from ..errors import DataError
 from ..features import Features
 from .trajectories import Trajectories
+
+
+class _Chosen(NamedTuple):
+    """A parameter that is watched, its shape and group, and the coordinates that are kept."""
+
+    parameter: Tensor
+    shape: torch.Size
+    group: dict[str, Any]
+    at: Tensor
 
 
 class Recording:
@@ -36,8 +45,7 @@ class Recording:
         self.ended = ""
         self._per_layer, self._max_steps = per_layer, max_steps
         self._generator = np.random.default_rng(seed)
-        self._chosen: list[tuple[Tensor, dict[str, Any], Tensor]] = []  # parameter, its group, coordinates
-        self._shapes: list[torch.Size] = []
+        self._chosen: list[_Chosen] = []
         self._before: tuple[list[Tensor], list[Tensor]] | None = None
         self._gradients: list[Tensor] = []
         self._changes: list[Tensor] = []
@@ -97,7 +105,7 @@ class Recording:
         for gradient in gradients:
             now, state = shown.step(gradient, state)
             values.append(now)
-        layers = [np.full(len(at), f"parameter {k}") for k, (_, _, at) in enumerate(self._chosen)]
+        layers = [np.full(len(at), f"parameter {k}") for k, (*_, at) in enumerate(self._chosen)]
         return Trajectories(
             dict(zip(shown.names, torch.stack(values).unbind(-1), strict=True)),
             updates,
@@ -113,25 +121,24 @@ class Recording:
                 if parameter.grad is not None and parameter.numel():
                     some = self._generator.permutation(parameter.numel())[: self._per_layer]
                     at = torch.from_numpy(np.sort(some)).to(parameter.device)
-                    self._chosen.append((parameter, group, at))
-                    self._shapes.append(parameter.shape)
+                    self._chosen.append(_Chosen(parameter, parameter.shape, group, at))
 
     def _look(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: dict[str, Any]) -> None:
         """Keep gradients and parameters as they are before a step."""
         if self.ended:
             return None
-        if any(callable(x) for x in (*args[1:], *args[:1], *kwargs.values()) if x is not optimizer):
+        if any(callable(x) for x in (*args, *kwargs.values()) if x is not optimizer):
             return self._end("a step with a closure computes gradients of its own")
         if not self._chosen:
             self._choose(optimizer)
         if not self._chosen:
             return self._end("no parameter has a gradient")
         gradients, parameters = [], []
-        for k, (parameter, group, at) in enumerate(self._chosen):
+        for k, (parameter, shape, group, at) in enumerate(self._chosen):
             gradient = parameter.grad
             if all(parameter is not other for other in group["params"]):
                 return self._end(f"parameter {k} was replaced before step {self.steps + 1}")
-            if parameter.shape != self._shapes[k]:
+            if parameter.shape != shape:
                 return self._end(f"parameter {k} was resized before step {self.steps + 1}")
             if gradient is None:
                 return self._end(f"parameter {k} has no gradient at step {self.steps + 1}")
@@ -149,10 +156,11 @@ class Recording:
         gradients, parameters = self._before
         changes = [
             (parameter.detach().take(at).double() - before.double()).cpu()
-            for (parameter, _, at), before in zip(self._chosen, parameters, strict=True)
+            for (parameter, _, _, at), before in zip(self._chosen, parameters, strict=True)
         ]
         rates = [
-            torch.full((len(at),), float(group["lr"]), dtype=torch.float64) for _, group, at in self._chosen
+            torch.full((len(at),), float(group["lr"]), dtype=torch.float64)
+            for _, _, group, at in self._chosen
         ]
         seen, change = torch.cat(gradients), torch.cat(changes)
         if not (seen.isfinite().all() and change.isfinite().all()):

@@ -24,7 +24,7 @@ from typing import NoReturn
 
 from ..errors import ExpressionError
 from .operators import FUNCTIONS, OPERATORS
-from .system import UPDATE, System, check_name, check_reading
+from .system import UPDATE, System, check_name, check_reading, rule_of
 from .tree import MAX_NODES, Expression, Variable, const
 
 MAX_LENGTH = 500_000  # characters
@@ -107,7 +107,7 @@ def parse_rule(text: str) -> Expression | System:
     for name, start, end in parts:
         value = _Parser(text, {}, start, end, unknown).parse()
         if name is None:
-            return System(tuple(states), value) if states else value
+            return rule_of([*states, (UPDATE, value)])
         states.append((name, value))
         unknown.remove(name)
     raise AssertionError("the last part has no name")

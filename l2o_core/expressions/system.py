@@ -225,6 +225,23 @@ def check_order(equations: Iterable[tuple[str, Expression]]) -> None:
         pending.discard(name)
 
 
+def rule_of(equations: Iterable[tuple[str, Expression]]) -> Expression | System:
+    """The rule of some equations, the update last: a `System`, or an `Expression` without states."""
+    *states, (_, update) = equations
+    return System(tuple(states), update) if states else update
+
+
+def depended_on(equations: Iterable[tuple[str, Expression]]) -> list[tuple[str, Expression]]:
+    """The equations, in their order, that the update depends on, now or later."""
+    equations = list(equations)
+    names, read = {name for name, _ in equations}, {UPDATE}
+    while (
+        more := {v.name for name, value in equations if name in read for v in value.variables} & names - read
+    ):
+        read |= more
+    return [(name, value) for name, value in equations if name in read]
+
+
 def memory_of(equations: Iterable[tuple[str, Expression]]) -> dict[str, int]:
     """See `System.memory`."""
     equations = tuple(equations)
