@@ -232,6 +232,46 @@ def equations_at_work(record: Record) -> Tables:
     }
 
 
+def rules_with_memory(record: Record) -> Tables:
+    """What rules with a memory explain beside lags, and whether they end below teachers and Adam."""
+    run = record.values
+
+    def closed(label: str, kind: str) -> list[float]:
+        return [found["closed loop"] for found in run["fits"][label][kind]]
+
+    def ends(problem: str, name: str) -> list[float]:
+        return contest.by_seed(run["races"][problem][name], run["inits"])
+
+    def compared(ours: Callable[[str], str], theirs: Callable[[str], str]) -> dict[str, Comparison]:
+        return verdicts.together(
+            {
+                f"{ours(label)} on {problem}": verdicts.lower(
+                    ends(problem, ours(label)), ends(problem, theirs(label)), paired=True
+                )
+                for problem in run["races"]
+                for label in run["fits"]
+            }
+        )
+
+    adam = {
+        f"{name} on {problem}": verdicts.lower(ends(problem, name), ends(problem, "Adam, tuned"), paired=True)
+        for problem, results in run["races"].items()
+        for name in results
+        if name != "Adam, tuned"
+    }
+    return {
+        "more than lags": verdicts.together(
+            {
+                label: verdicts.higher(closed(label, "second"), closed(label, "lags"), paired=True)
+                for label in run["fits"]
+            }
+        ),
+        "teachers": compared(lambda label: label, lambda label: f"{label}: memory"),
+        "direct search": compared(lambda label: f"{label}: memory", lambda label: "discovered"),
+        "rules below Adam": verdicts.together(adam),
+    }
+
+
 def scaling(record: Record) -> Tables:
     """SymL2O Tables 4, 5 and 8, the fit of Eq. 6, and its memory."""
     run, epochs = record.values, record.values["epochs"]
@@ -312,6 +352,7 @@ EVIDENCE: dict[str, Callable[[Record], Tables]] = {
         reading_equations,
         interpretability,
         equations_at_work,
+        rules_with_memory,
         scaling,
         sol,
     )

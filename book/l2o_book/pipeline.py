@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from l2o_core import distiller, meta, models, tasks
-from l2o_core.distiller import Dataset, ParetoFront
+from l2o_core import discovery, distiller, meta, models, tasks
+from l2o_core.distiller import Dataset, ParetoFront, Trajectories
 from l2o_core.features import Features
 from l2o_core.models import LearnedOptimizer
 from l2o_core.storage import Cache, Format
@@ -102,6 +102,29 @@ class Pipeline:
             cache=self.cache,
             **(own | options),
         )
+
+    def distill_recurrent(self, way: Trajectories, seed: int, **options: Any) -> ParetoFront:
+        """The front of rules with a memory of their own; rollouts are split alike in every search."""
+        own: dict[str, Any] = {"engine": self.engine, "time_limit": self.time_limit, "seed": seed}
+        return distiller.distill_recurrent(way, split_seed=SPLIT_SEED, cache=self.cache, **(own | options))
+
+    def discover(self, task: tasks.Task, choice: tasks.Task, **options: Any) -> ParetoFront:
+        """The front of rules searched without a teacher on `task`, and chosen on `choice`."""
+        key = options | {"task": task.identity, "choice": choice.identity}
+        front = Format(".json", ParetoFront.save, ParetoFront.load)
+        return self.cache.call(
+            "discovered", key, lambda: discovery.discover(task, choice=choice, **options), front
+        )
+
+    def tuned_adam(self, task: tasks.Task, **options: Any) -> tuple[models.Equation, dict[str, float]]:
+        """Adam with the rate and betas that serve a task best, and these three constants."""
+
+        def tuned() -> dict[str, Any]:
+            rule, constants = discovery.tuned_adam(task, **options)
+            return {"text": str(rule), "constants": constants}
+
+        found = self.cache.call("adam", options | {"task": task.identity}, tuned)
+        return models.Equation(found["text"]), found["constants"]
 
     def evaluate(
         self, rules: Sequence[LearnedOptimizer], task: tasks.Task, steps: int, instances: int, seed: int

@@ -9,7 +9,9 @@ rollouts that played no part in the fit.
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -244,6 +246,9 @@ def _stages(
     time_limit: float,
 ) -> Iterator[list[Rule]]:
     """Rules, stage by stage: given ones, those found one step ahead, cells, and all that pruning leaves."""
+    for updates in range(memory.updates + 1):
+        if rule := _linear(search, updates):  # without past updates it cannot grow: never is nothing found
+            yield [search.fit(rule, steps=15) if updates else rule]
     ahead = begun + SHARES["ahead"] * time_limit
     cells = ahead + SHARES["cells"] * time_limit * (memory.cells > 0)
     for rule in known:
@@ -259,6 +264,23 @@ def _stages(
         yield from _fitted_cells(search, kind, count, now + (cells - now) / (len(plans) - turn))
     yield from _pruned(search, begun + 0.86 * time_limit)
     yield from _refitted(search, begun + 0.93 * time_limit)
+
+
+def _linear(search: _Search, updates: int) -> Rule | None:
+    """Least squares one step ahead on all features and so many past updates, where that is short enough."""
+    way = search.parts["fit"]
+    columns = {str(var(name)): (var(name), values) for name, values in way.features.items()}
+    columns |= {f"u[{k}]": (var(UPDATE, k), _delayed(way.updates, k)) for k in range(1, updates + 1)}
+    table = torch.stack([values.flatten() for _, values in columns.values()], 1)
+    weights = torch.linalg.lstsq(table, way.updates.flatten()[:, None], driver="gelsd").solution.flatten()
+    terms = [const(weight) * v for weight, (v, _) in zip(weights.tolist(), columns.values(), strict=True)]
+    rule = functools.reduce(operator.add, terms)
+    return rule if rule.complexity <= search.max_complexity else None
+
+
+def _delayed(values: torch.Tensor, lag: int) -> torch.Tensor:
+    """Values `[T, N]` of so many steps before, 0 at the start."""
+    return torch.cat([torch.zeros_like(values[:lag]), values[: len(values) - lag]])
 
 
 def _one_step_ahead(search: _Search, memory: Memory, engine: engines.Engine, seconds: float) -> list[Rule]:
@@ -294,13 +316,9 @@ def _columns(
     way: Trajectories, memory: Memory, averaged: bool
 ) -> tuple[dict[str, torch.Tensor], dict[str, Expression]]:
     """Columns `[T, N]` by name that an engine may use, and the recurrences of those that are averages."""
-
-    def delayed(values: torch.Tensor, lag: int) -> torch.Tensor:
-        return torch.cat([torch.zeros_like(values[:lag]), values[: len(values) - lag]])
-
     lags = 1 if averaged else memory.lags
-    columns = {f"{f}[{k}]": delayed(x, k) for f, x in way.features.items() for k in range(lags)}
-    columns |= {f"u[{k}]": delayed(way.updates, k) for k in range(1, memory.updates + 1)}
+    columns = {f"{f}[{k}]": _delayed(x, k) for f, x in way.features.items() for k in range(lags)}
+    columns |= {f"u[{k}]": _delayed(way.updates, k) for k in range(1, memory.updates + 1)}
     states: dict[str, Expression] = {}
     for name, values in way.features.items() if averaged else ():
         for decay in memory.averages:

@@ -103,8 +103,18 @@ def test_a_search_stopped_by_hand_returns_what_it_has(momentum, monkeypatch):
     front = distill_recurrent(momentum, PLAIN, start=["-0.01 * g + 0.5 * u[1]"], **QUICK)
     assert "stopped by hand" in front.notes[-1]
     assert front.best.closed_loop > 0.9999
-    with pytest.raises(KeyboardInterrupt):  # there is nothing yet
-        distill_recurrent(momentum, PLAIN, **QUICK)
+    least_squares = distill_recurrent(momentum, PLAIN, **QUICK).best  # there was nothing else yet
+    assert least_squares.closed_loop > 0.9999
+    assert least_squares.equation.memory == {"u": 1}
+
+
+def test_where_all_that_was_found_grows_least_squares_without_memory_is_left(momentum, monkeypatch):
+    monkeypatch.setattr(recurrent, "grows", lambda rule, way: bool(rule.memory))
+    front = distill_recurrent(momentum, PLAIN, start=["-0.01 * g + 0.5 * u[1]"], **QUICK)
+    g, u = momentum.features["g"].flatten(), momentum.updates.flatten()
+    assert str(front.best.equation).endswith(" * g")
+    assert not any(entry.equation.memory for entry in front)
+    assert front.best.equation.constants[0] == pytest.approx((g @ u / (g @ g)).item(), rel=0.3)
 
 
 @pytest.mark.parametrize(
