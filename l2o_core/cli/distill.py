@@ -48,7 +48,9 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--groups", metavar="COLUMN", help="the column of a table that names the trajectory of each row"
     )
-    parser.add_argument("--engine", default="operon", help="operon (default), pysr (needs Julia) or linear")
+    parser.add_argument(
+        "--engine", default="operon", help="operon (default), sol, pysr (needs Julia) or linear"
+    )
     parser.add_argument("--time-limit", type=float, default=60, metavar="S", help="seconds of search (60)")
     parser.add_argument(
         "--max-complexity", type=int, default=100, metavar="N", help="largest equation (100 nodes)"

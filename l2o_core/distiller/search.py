@@ -101,7 +101,7 @@ def distill(
         names: Names of the columns, as they stand in equations ("g[3]"); default a table's own, else x0, x1
             ... One that is no variable, such as "bmi (kg/m2)", is written as one, bmi_kg_m2, with a note.
         groups: The trajectory `[n]` that each row is from; whole trajectories are then held out.
-        engine: "operon", "pysr" (needs Julia), "linear", or an engine with options of its own.
+        engine: "operon", "sol", "pysr" (needs Julia), "linear", or an engine with options of its own.
         max_complexity: Nodes of the largest equation.
         time_limit: Seconds, fitting and pruning included. It decides where a search ends, so the same seed
             can give another front on a faster or busier machine.

@@ -54,3 +54,14 @@ class GatedLinear(nn.Module):
         """[D, N] to [O, N]."""
         weights, fixed = self.gated.split([len(x), len(self.constants)], dim=1)
         return torch.addmm(fixed @ fixed.new_tensor(self.constants)[:, None], weights, x)
+
+    @torch.no_grad()
+    def prune(self, x: Tensor, fraction: float) -> None:
+        """Set weights to 0 that carry little of x [D, N].
+
+        The weight `w[i, j]` is one of them if `abs(w[i, j]) * RMS(x[j])` is below `fraction` of the largest
+        such product in row i.
+        """
+        fixed = x.new_tensor(self.constants)[:, None].expand(-1, x.shape[1])
+        carried = self.gated.abs() * torch.cat([x, fixed]).square().mean(1).sqrt()
+        self.weight[carried < fraction * carried.amax(1, keepdim=True)] = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,21 +15,10 @@ from ..expressions.linear import LinearForm
 from ..features import Features, State
 from .base import LearnedOptimizer
 from .gates import GatedLinear
+from .operators import ARITY, SOL_OPERATORS, Units, mapped
 
 INPUTS = ("g", "g2", "g3", "ag", "m", "v", "sg", "sm", "ad", "rs", "ld", "cd")
 CONSTANTS = (1.0, 2.0)
-UNITS: dict[str, Callable[..., Tensor]] = {
-    "identical": lambda c: c,
-    "square": torch.square,
-    "exp": torch.exp,
-    "sign": torch.sign,
-    "neg": torch.neg,
-    "+": torch.add,
-    "-": torch.sub,
-    "*": torch.mul,
-}
-"""The operators of SOL Sec. 4; the last three take two components of c each."""
-ARITY = {name: 2 if name in "+-*" else 1 for name in UNITS}
 
 
 class SOL(LearnedOptimizer):
@@ -64,7 +53,7 @@ class SOL(LearnedOptimizer):
     """The features that the first layer reads (see `l2o_core.features`)."""
     constants = CONSTANTS
     """The numbers that it reads beside them."""
-    operators = ARITY
+    operators: ClassVar[dict[str, int]] = {name: ARITY[name] for name in SOL_OPERATORS}
     """The operators of a hidden layer, each with the number of components that it takes."""
 
     def __init__(
@@ -82,11 +71,11 @@ class SOL(LearnedOptimizer):
         if sparsity < 0:
             raise ConfigError(f"sparsity must be at least 0, not {sparsity}")
         super().__init__(Features(INPUTS, beta1=0.9, beta2=0.999, eps=1e-8, total_steps=total_steps))
-        self.copies, self.scale, self.sparsity = copies, scale, sparsity
-        units, components = copies * len(UNITS), copies * sum(ARITY.values())
+        self.units, self.scale, self.sparsity = Units(SOL_OPERATORS, copies), scale, sparsity
+        units = self.units.count
         widths = [len(INPUTS)] + [units] * (hidden - 1)
         self.layers = nn.ModuleList(
-            GatedLinear(width, components, (1.0,) if number else CONSTANTS, std=width**-0.5)
+            GatedLinear(width, self.units.components, (1.0,) if number else CONSTANTS, std=width**-0.5)
             for number, width in enumerate(widths)
         )
         self.readout = GatedLinear(units, 1, (1.0,), std=0.1 * units**-0.5)  # small steps at first
@@ -105,14 +94,8 @@ class SOL(LearnedOptimizer):
         """Features `[N, 12]` through the layers to the update `[N]`."""
         h = inputs.T
         for layer in self.layers:
-            h = self._units(layer(h))
+            h = self.units.values(layer(h))
         return -self.scale * self.readout(h)[0], ()
-
-    def _units(self, c: Tensor) -> Tensor:
-        """SOL Eq. 3: components [K, N] to the values [M, N] of the units, operator by operator."""
-        parts = c.split([self.copies * ARITY[name] for name in UNITS])
-        named = zip(UNITS.items(), parts, strict=True)
-        return torch.cat([unit(*part.chunk(ARITY[name])) for (name, unit), part in named])
 
     def sample_gates(self, generator: torch.Generator | None) -> None:
         """Sample the gates of all layers; see `LearnedOptimizer.sample_gates`."""
@@ -134,26 +117,15 @@ class SOL(LearnedOptimizer):
         signals: list[LinearForm] = [{var(name): 1.0} for name in self.features.names]
         *layers, readout = self._maps
         for layer in layers:
-            signals = self._written(_mapped(layer, signals))
-        (y,) = _mapped(readout, signals)
+            signals = self.units.written(mapped(layer, signals))
+        (y,) = mapped(readout, signals)
         return linear.expression(linear.nonzero(linear.total([(-self.scale, y)])))
-
-    def _written(self, components: list[LinearForm]) -> list[LinearForm]:
-        """SOL Eq. 3 on linear forms, in the order of `_units`."""
-        signals, start = [], 0
-        for name, arity in ARITY.items():
-            for unit in range(start, start + self.copies):
-                inputs = components[unit : unit + arity * self.copies : self.copies]
-                signals.append(inputs[0] if name == "identical" else linear.apply(name, *inputs))
-            start += arity * self.copies
-        return signals
 
     @torch.no_grad()
     def pruned(self, inputs: Tensor, fraction: float) -> SOL:
         """A copy without the weights that hardly matter.
 
-        The weight `w[i, j]` is set to 0 if `abs(w[i, j]) * RMS(h[j])` is below `fraction` of the largest such
-        product in row i.
+        See `GatedLinear.prune`; h are the values that enter a layer.
 
         Args:
             inputs: Features over which the root mean squares are taken, `[n, 12]`.
@@ -166,15 +138,6 @@ class SOL(LearnedOptimizer):
             raise ConfigError(f"fraction must lie in [0, 1), not {fraction}")
         small, h = copy.deepcopy(self), inputs.T
         for layer in small._maps:
-            fixed = h.new_tensor(layer.constants)[:, None].expand(-1, h.shape[1])
-            carried = layer.gated.abs() * torch.cat([h, fixed]).square().mean(1).sqrt()
-            layer.weight[carried < fraction * carried.amax(1, keepdim=True)] = 0
-            h = small._units(layer(h)) if layer is not small.readout else h
+            layer.prune(h, fraction)
+            h = small.units.values(layer(h)) if layer is not small.readout else h
         return small
-
-
-def _mapped(layer: GatedLinear, signals: list[LinearForm]) -> list[LinearForm]:
-    """`GatedLinear.forward` on linear forms, weights in float64."""
-    signals = signals + [{linear.ONE: constant} for constant in layer.constants]
-    rows = layer.gated.double().tolist()
-    return [linear.nonzero(linear.total(zip(row, signals, strict=True))) for row in rows]

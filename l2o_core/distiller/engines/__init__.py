@@ -9,6 +9,7 @@ from ...errors import EngineError, did_you_mean
 from ...expressions import Expression
 from ..problem import Problem
 from .linear import Linear
+from .operator_network import OperatorNetwork
 from .operon import Operon
 from .pysr import PySR
 
@@ -36,9 +37,14 @@ class Engine(Protocol):
         """
 
 
-__all__ = ["Engine", "Linear", "Operon", "PySR", "get", "names"]
+__all__ = ["Engine", "Linear", "OperatorNetwork", "Operon", "PySR", "get", "names"]
 
-_ENGINES: dict[str, Callable[[], Engine]] = {"operon": Operon, "pysr": PySR, "linear": Linear}
+_ENGINES: dict[str, Callable[[], Engine]] = {
+    "operon": Operon,
+    "pysr": PySR,
+    "sol": OperatorNetwork,
+    "linear": Linear,
+}
 
 
 def names() -> tuple[str, ...]:
