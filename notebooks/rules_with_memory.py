@@ -362,19 +362,22 @@ else:
 # ## As optimizers
 
 # %% tags=["draw"]
-fig, axes = plt.subplots(1, 2, figsize=plots.figure_size(1, 2), sharey=True)
-drawn = [LABELS[0], f"{LABELS[0]}: lags", f"{LABELS[0]}: memory"]
-drawn += ["discovered", "Adam, tuned"]
+fig, axes = plt.subplots(1, 2, figsize=plots.figure_size(1, 2))
+shown = {LABELS[0]: "teacher"}
+shown |= {f"{LABELS[0]}: {words}": words for words in KINDS.values()}
+shown |= {name: name for name in ("discovered", "Adam, tuned")}
 for ax, (problem, results) in zip(axes, run["races"].items(), strict=True):
-    contest.draw(ax, results, drawn)
-    ax.set(title=problem, xlabel="step")
-axes[0].set_ylabel("training loss")
-axes[1].legend()
+    contest.draw(
+        ax, {words: results[name] for name, words in shown.items()}, shown.values()
+    )
+    ax.set(title=problem, xlabel="step", ylabel="training loss")
+axes[0].legend()
 plots.figure(
     fig,
     name="fig-memory-race",
     caption=f"{LABELS[0]}, its two equations, the discovered rule and tuned Adam: median and central 68 % of the runs. "
-    f"Lowest at the end: {first['P2']} on P2, {first['P3']} on P3. ({source}.)",
+    f"Of all optimizers in {{numref}}`tab-memory-race`, lowest at the end: {first['P2']} on P2, {first['P3']} on P3. "
+    f"({source}.)",
     alt="Two panels with training loss against step, on P2 and P3, a curve with a band for each of five optimizers.",
 )
 
