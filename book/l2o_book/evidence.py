@@ -242,16 +242,14 @@ def rules_with_memory(record: Record) -> Tables:
     def ends(problem: str, name: str) -> list[float]:
         return contest.by_seed(run["races"][problem][name], run["inits"])
 
-    def compared(ours: Callable[[str], str], theirs: Callable[[str], str]) -> dict[str, Comparison]:
-        return verdicts.together(
-            {
-                f"{ours(label)} on {problem}": verdicts.lower(
-                    ends(problem, ours(label)), ends(problem, theirs(label)), paired=True
-                )
-                for problem in run["races"]
-                for label in run["fits"]
-            }
-        )
+    def compared(ours: str, theirs: str) -> dict[str, Comparison]:
+        """Whether one kind of optimizer ends lower than another, for each teacher and problem."""
+        sides = {
+            f"{label} on {problem}": (ends(problem, ours.format(label)), ends(problem, theirs.format(label)))
+            for problem in run["races"]
+            for label in run["fits"]
+        }
+        return verdicts.together({name: verdicts.lower(*two, paired=True) for name, two in sides.items()})
 
     adam = {
         f"{name} on {problem}": verdicts.lower(ends(problem, name), ends(problem, "Adam, tuned"), paired=True)
@@ -266,8 +264,8 @@ def rules_with_memory(record: Record) -> Tables:
                 for label in run["fits"]
             }
         ),
-        "teachers": compared(lambda label: label, lambda label: f"{label}: memory"),
-        "direct search": compared(lambda label: f"{label}: memory", lambda label: "discovered"),
+        "teachers": compared("{}", "{}: memory"),
+        "direct search": compared("{}: memory", "discovered"),
         "rules below Adam": verdicts.together(adam),
     }
 
