@@ -19,7 +19,8 @@
 # of them unlike the paper's, are under [What we found](#what-we-found).
 #
 # Two more pages belong to this one: {doc}`reading_equations` looks at what the equations say, and
-# {doc}`how_search_works` at how a search finds them.
+# {doc}`how_search_works` at how a search finds them. {doc}`rules_with_memory` distils the same teachers into equations
+# that read no window but keep a few numbers from step to step.
 #
 # **Cost:** in `quick`, two minutes, with 3 seconds for each search and scikit-learn's digits in place of
 # MNIST. In `standard`, about an hour on one CPU core: 51 searches of a minute, where the paper takes hours

@@ -290,6 +290,14 @@ def scaling(record: Record) -> Tables:
             "the same, averaged over epochs": training.average,
         }.items()
     }
+    memory_rule = grid.with_memory(finals)
+    beyond = {
+        f"a rule with a memory ends above {words}": verdicts.higher(
+            of_seed(finals[memory_rule], training.final), of_seed(rival, training.final), paired=True
+        )
+        for words, rival in {"the grid": best, "Eq. 6": mine}.items()
+        if memory_rule
+    }
     table5, fit = {}, {}
     for name, runs in run["equations"].items():
         label, problem = name.split(", ")
@@ -307,7 +315,7 @@ def scaling(record: Record) -> Tables:
             sides = grid.only(sizes["100"], rows), grid.only(sizes[size], rows)
             table8[f"100 nodes are better than {size}"] = above(*sides)
     tables = dict(zip(GRID, map(verdicts.together, (table4, table5, table8)), strict=True))
-    tables["Eq. 6"] = verdicts.together(fit)
+    tables["Eq. 6"], tables["memory rules"] = verdicts.together(fit), verdicts.together(beyond)
     tuned = [run["equations"].get(f"RPSmallExtra, {problem}") for problem in ("p1", "p2")]
     if all(tuned):
         accuracies = [training.final(runs["after"], epochs) for runs in tuned if runs]

@@ -1,7 +1,7 @@
 """The grid of SymL2O's Table 4: rules of several kinds, each tried at the same number of settings.
 
-A rule's name begins with its kind, as in "SGD momentum=0.9 lr=0.1 cosine"; that of ours is "Eq. 6". `runs` is
-a `training.summary`.
+A rule's name begins with its kind, as in "SGD momentum=0.9 lr=0.1 cosine"; those of ours are "Eq. 6" and
+"Memory", for rules with a memory of their own. `runs` is a `training.summary`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OURS = "Eq. 6"
+MEMORY = "Memory"
 Runs = Mapping[str, Any]
 
 
@@ -78,7 +79,7 @@ def handmade(
 
 
 def kind(name: str) -> str:
-    """The kind of a rule by its name: "SGD", "Nesterov", "Adam" or "Eq. 6"."""
+    """The kind of a rule by its name: "SGD", "Nesterov", "Adam", "Eq. 6" or "Memory"."""
     return OURS if name.startswith(OURS) else name.split()[0]
 
 
@@ -112,9 +113,15 @@ def table4(values: Mapping[str, Any]) -> tuple[Mapping[str, Runs], Mapping[str, 
 
 
 def finalists(finals: Mapping[str, Runs]) -> tuple[str, str]:
-    """The best of the hand-made rules, and of ours."""
+    """The best of the hand-made rules, and of Eq. 6."""
     ours = {name: runs for name, runs in finals.items() if kind(name) == OURS}
-    return best({name: runs for name, runs in finals.items() if name not in ours}), best(ours)
+    return best({name: runs for name, runs in finals.items() if kind(name) not in (OURS, MEMORY)}), best(ours)
+
+
+def with_memory(finals: Mapping[str, Runs]) -> str | None:
+    """The best rule with a memory; None in a record made before there were any."""
+    found = {name: runs for name, runs in finals.items() if kind(name) == MEMORY}
+    return best(found) if found else None
 
 
 def distinct(few: Runs, many: Runs) -> list[int]:
@@ -139,7 +146,8 @@ def draw(values: Mapping[str, Any], epochs: int) -> Figure:
 
     trials, finals = table4(values)
     _, mine = finalists(finals)
-    kinds = [each for each in counts(trials) if each != OURS]
+    kinds = [each for each in counts(trials) if each not in (OURS, MEMORY)]
+    memory = with_memory(finals)
     fig, axes = plt.subplots(1, len(kinds), figsize=(6.7, 3.4), sharey=True, squeeze=False)
     for ax, each in zip(axes[0], kinds, strict=True):
         of_kind = {name: runs for name, runs in trials.items() if kind(name) == each}
@@ -156,6 +164,8 @@ def draw(values: Mapping[str, Any], epochs: int) -> Figure:
         top = best({name: runs for name, runs in finals.items() if name in of_kind})
         _curve(ax, finals[top], epochs, color=plots.CYCLE[0], lw=2.2, label=top)
         _curve(ax, finals[mine], epochs, color=plots.COLORS["equation"], lw=2.2, label=mine)
+        if memory:
+            _curve(ax, finals[memory], epochs, color=plots.COLORS["discovered"], lw=2.2, label=memory)
         ax.set(title=each, xlabel="epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)
     axes[0, 0].set_ylabel("test accuracy, %")

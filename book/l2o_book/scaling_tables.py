@@ -28,14 +28,14 @@ def published(name: str, mine: str) -> str | None:
 def beside_the_papers(values: Mapping[str, Any], epochs: int) -> pd.DataFrame:
     """Table 4: the paper's settings and the finals, each with its test accuracy and number of networks."""
     trials, finals = grid.table4(values)
-    chosen, mine = grid.finalists(finals)
+    (chosen, mine), memory = grid.finalists(finals), grid.with_memory(finals)
     return pd.DataFrame(
         {
             "optimizer": name,
             "published": published(name, mine),
             "test accuracy, %": mean_std(training.final(runs, epochs)),
             "networks": len(runs["test"]),
-            "chosen": {chosen: "best of the grid", mine: "ours"}.get(name),
+            "chosen": {chosen: "best of the grid", mine: "ours", memory: "ours, beyond the paper"}.get(name),
         }
         for name, runs in ((name, finals.get(name, trials[name])) for name in trials)
         if name in finals or published(name, mine)
