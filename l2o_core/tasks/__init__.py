@@ -6,14 +6,34 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from torch import nn
+
 from ..errors import ConfigError, did_you_mean
 from .base import Task
 from .classifier import Classifier
+from .graph import Graph
+from .graph_files import GRAPHS, load_graph
+from .graph_network import GraphNetwork
+from .graph_networks import GAT, NETWORKS as GRAPH_NETWORKS, JKNet
+from .graph_training import NodeTraining, train_on_graph
 from .lenet import LeNet
 from .mlp import MLP
 from .network import Network
 from .rastrigin import Rastrigin
+from .sparse import SparseMatrix
 from .vision import NETWORKS, convnet
+
+
+def _on_graph(
+    name: str,
+    graph: str,
+    build: Callable[[int, int], nn.Module],
+    split: int | None = None,
+    **options: Any,
+) -> GraphNetwork:
+    split = 0 if split is None and graph == "dblp" else split  # it has no public one, and the name of the task says so
+    return GraphNetwork(name, graph, build, split=split, **options)
+
 
 _TASKS: dict[str, Callable[..., Task]] = {
     "p1": Rastrigin,
@@ -25,6 +45,11 @@ _TASKS: dict[str, Callable[..., Task]] = {
     "digits": partial(MLP, "digits", "digits", (50, 20)),
     "convnet": partial(Network, "convnet", "cifar10", convnet),
     **{name: partial(Network, name, "cifar10", build) for name, build in NETWORKS.items()},
+    **{
+        f"{name}_{graph}": partial(_on_graph, f"{name}_{graph}", graph, build)
+        for name, build in GRAPH_NETWORKS.items()
+        for graph in GRAPHS
+    },
 }
 
 __all__ = ["MLP", "Classifier", "LeNet", "Network", "Rastrigin", "Task", "load", "names"]
