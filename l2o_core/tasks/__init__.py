@@ -14,7 +14,8 @@ from .classifier import Classifier
 from .graph import Graph
 from .graph_files import GRAPHS, load_graph
 from .graph_network import GraphNetwork
-from .graph_networks import GAT, NETWORKS as GRAPH_NETWORKS, JKNet
+from .graph_networks import GAT, JKNet
+from .graph_networks import NETWORKS as GRAPH_NETWORKS
 from .graph_training import NodeTraining, train_on_graph
 from .lenet import LeNet
 from .mlp import MLP
@@ -31,7 +32,9 @@ def _on_graph(
     split: int | None = None,
     **options: Any,
 ) -> GraphNetwork:
-    split = 0 if split is None and graph == "dblp" else split  # it has no public one, and the name of the task says so
+    split = (
+        0 if split is None and graph == "dblp" else split
+    )  # it has no public one, and the name of the task says so
     return GraphNetwork(name, graph, build, split=split, **options)
 
 

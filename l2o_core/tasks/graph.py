@@ -45,7 +45,9 @@ class Graph:
     nodes: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.edges, self.labels = (torch.as_tensor(part, dtype=torch.int64) for part in (self.edges, self.labels))
+        self.edges, self.labels = (
+            torch.as_tensor(part, dtype=torch.int64) for part in (self.edges, self.labels)
+        )
         count = len(self)
         if not self.features.values.isfinite().all():
             raise DataError(f"{self.name}: a feature is not finite; leave such nodes out, or set it to 0")
@@ -71,18 +73,38 @@ class Graph:
 
     @cached_property
     def with_loops(self) -> Tensor:
-        """Edges `[2, E + N]`, with one from each node to itself."""
+        """Edges `[2, E + N]`, with one from each node to itself, ascending by the node that they lead to."""
         own = torch.arange(len(self), device=self.edges.device)
-        return torch.cat([self.edges, own.expand(2, -1)], dim=1)
+        edges = torch.cat([self.edges, own.expand(2, -1)], dim=1)
+        return edges[:, edges[1].argsort(stable=True)]
 
     @cached_property
     def adjacency(self) -> SparseMatrix:
         r"""The normalised matrix :math:`D^{-1/2} (A + I) D^{-1/2}` `[N, N]` (Kipf and Welling 2017, Eq. 2)."""
-        sources, targets = self.with_loops
+        sources, targets = self.with_loops.cpu()
         scale = torch.bincount(targets, minlength=len(self)).rsqrt()
         values = scale[sources] * scale[targets]
-        matrix = SparseMatrix.of(targets.cpu(), sources.cpu(), values.cpu(), (len(self), len(self)))
-        return matrix.to(self.edges.device)
+        return SparseMatrix.of(targets, sources, values, (len(self), len(self))).to(self.edges.device)
+
+    def blocks(self, count: int) -> SparseMatrix:
+        """`count` matrices A + I `[N, N]` along a diagonal; entries are those of `with_loops`, block by block.
+
+        Args:
+            count: Number of blocks.
+        """
+        if count not in self._blocks:
+            sources, targets = self.with_loops.cpu()
+            offset = len(self) * torch.arange(count)[:, None]
+            rows, columns = (targets + offset).flatten(), (sources + offset).flatten()
+            shape = (count * len(self), count * len(self))
+            self._blocks[count] = SparseMatrix.of(rows, columns, torch.ones(len(rows)), shape).to(
+                self.edges.device
+            )
+        return self._blocks[count]
+
+    @cached_property
+    def _blocks(self) -> dict[int, SparseMatrix]:
+        return {}
 
     def to(self, device: torch.device) -> Graph:
         """The same graph on a device."""
@@ -119,7 +141,9 @@ class Graph:
 
     def _check_split(self) -> None:
         if {*self.nodes} != {*PARTS}:
-            raise DataError(f"{self.name}: a split has the parts {', '.join(PARTS)}, not {', '.join(self.nodes)}")
+            raise DataError(
+                f"{self.name}: a split has the parts {', '.join(PARTS)}, not {', '.join(self.nodes)}"
+            )
         together = torch.cat([*self.nodes.values()])
         if not all(map(len, self.nodes.values())):
             raise DataError(f"{self.name}: a part of the split has no nodes")

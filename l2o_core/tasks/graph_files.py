@@ -192,12 +192,18 @@ def _sparse(shape: Any, pointers: Any, columns: Any, values: Any) -> SparseMatri
     shape, pointers, columns = (_whole(part) for part in (shape, pointers, columns))
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
         raise ValueError("its features are no numbers")
-    if shape.shape != (2,) or pointers.shape != (shape[0] + 1,) or not columns.shape == values.shape == (values.size,):
+    if (
+        shape.shape != (2,)
+        or pointers.shape != (shape[0] + 1,)
+        or not columns.shape == values.shape == (values.size,)
+    ):
         raise ValueError("its matrix of features has no proper shape")
     counts = np.diff(pointers)
     if pointers[0] != 0 or pointers[-1] != values.size or (counts < 0).any():
         raise ValueError("its rows of features do not fit its entries")
-    if not 0 < shape[1] <= _MOST_FEATURES or (columns.size and not 0 <= columns.min() <= columns.max() < shape[1]):
+    if not 0 < shape[1] <= _MOST_FEATURES or (
+        columns.size and not 0 <= columns.min() <= columns.max() < shape[1]
+    ):
         raise ValueError("its columns of features are out of range")
     rows = torch.from_numpy(np.repeat(np.arange(shape[0]), counts))
     entries = torch.from_numpy(values.astype(np.float32))

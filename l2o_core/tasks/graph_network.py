@@ -82,7 +82,9 @@ class GraphNetwork(Task):
         """The graph with its split, and the module."""
         shapes = {name: list(shape) for name, shape in self.shapes.items()}
         options = {"dropout": getattr(self.module, "dropout", None)}
-        return super().identity | {"module": repr(self.module), "shapes": shapes, "data": self._data} | options
+        return (
+            super().identity | {"module": repr(self.module), "shapes": shapes, "data": self._data} | options
+        )
 
     @cached_property
     def _data(self) -> str:
@@ -105,7 +107,9 @@ class GraphNetwork(Task):
         generators = [torch.Generator().manual_seed(seed) for seed in batch[0].tolist()]
         scores = self._scores(params, generators)[:, nodes]  # [I, T, classes]
         labels = self.graph.labels[nodes].expand(len(scores), -1)
-        return cross_entropy(scores.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels).mean(-1)
+        return (
+            cross_entropy(scores.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels).mean(-1)
+        )
 
     @torch.no_grad()
     def scores(self, params: Tensor) -> Tensor:
@@ -146,7 +150,9 @@ class GraphNetwork(Task):
         weights = self.unflatten(params)
         return torch.stack(
             [
-                functional_call(self.module, {key: value[i] for key, value in weights.items()}, (self.graph, seed))
+                functional_call(
+                    self.module, {key: value[i] for key, value in weights.items()}, (self.graph, seed)
+                )
                 for i, seed in enumerate(generators)
             ]
         )

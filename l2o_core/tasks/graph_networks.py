@@ -40,8 +40,8 @@ class GAT(nn.Module):
 
     def forward(self, graph: Graph, generator: torch.Generator | None = None) -> Tensor:
         """Class scores `[N, classes]`; without a generator, nothing is dropped."""
-        signal = elu(self.first(_drop_entries(graph.features, self.dropout, generator), graph.with_loops))
-        scores: Tensor = self.second(_drop(signal, self.dropout, generator), graph.with_loops)
+        signal = elu(self.first(_drop_entries(graph.features, self.dropout, generator), graph))
+        scores: Tensor = self.second(_drop(signal, self.dropout, generator), graph)
         return scores
 
 
@@ -95,18 +95,24 @@ class _Attention(nn.Module):
         for weights in (self.weight, self.source, self.target):
             nn.init.xavier_uniform_(weights)
 
-    def forward(self, signal: Tensor | SparseMatrix, edges: Tensor) -> Tensor:
-        sources, targets = edges
-        mapped = (signal @ self.weight).view(-1, *self.source.shape)  # [N, heads, outputs]
-        from_source, at_target = (mapped * self.source).sum(-1), (mapped * self.target).sum(-1)  # [N, heads]
-        score = leaky_relu(from_source[sources] + at_target[targets], 0.2)  # [E, heads]
-        with torch.no_grad():  # a softmax is the same whatever is taken from its scores
-            where = targets[:, None].expand_as(score)
-            highest = torch.full_like(at_target, -torch.inf).scatter_reduce(0, where, score, "amax")
-        weight = (score - highest[targets]).exp()
-        summed = torch.zeros_like(mapped).index_add(0, targets, weight[..., None] * mapped[sources])
-        total = torch.zeros_like(at_target).index_add(0, targets, weight)
-        return (summed / total[..., None]).flatten(1) + self.bias
+    def forward(self, signal: Tensor | SparseMatrix, graph: Graph) -> Tensor:
+        sources, targets = graph.with_loops
+        heads, outputs = self.source.shape
+        mapped = (signal @ self.weight).view(-1, heads, outputs).transpose(0, 1)  # [heads, N, outputs]
+        from_source, at_target = mapped @ self.source[..., None], mapped @ self.target[..., None]
+        score = from_source[..., 0].index_select(1, sources) + at_target[..., 0].index_select(1, targets)
+        weight = _softmax(leaky_relu(score, 0.2), targets, len(graph))  # [heads, E]
+        attended = graph.blocks(heads).with_values(weight.flatten()) @ mapped.reshape(-1, outputs)
+        return attended.view(heads, -1, outputs).transpose(0, 1).flatten(1) + self.bias
+
+
+def _softmax(score: Tensor, targets: Tensor, count: int) -> Tensor:
+    """Softmax of the scores `[heads, E]` of edges over all that lead to the same of `count` nodes."""
+    where, empty = targets.expand_as(score), score.new_zeros(len(score), count)
+    with torch.no_grad():  # for the range of numbers only: the softmax stays the same
+        highest = empty.scatter_reduce(1, where, score, "amax", include_self=False)
+    weight = (score - highest.index_select(1, targets)).exp()
+    return weight / empty.index_add(1, targets, weight).index_select(1, targets)
 
 
 class _Convolution(nn.Module):
@@ -126,8 +132,8 @@ def _drop(signal: Tensor, share: float, generator: torch.Generator | None) -> Te
     """Dropout by random numbers of the CPU, so that a seed draws the same ones for every device."""
     if generator is None:
         return signal
-    kept = torch.empty(signal.shape).bernoulli_(1 - share, generator=generator)
-    return signal * kept.div_(1 - share).to(signal.device)
+    kept = torch.rand(signal.shape, generator=generator) >= share
+    return signal * kept.to(signal.device) / (1 - share)
 
 
 def _drop_entries(features: SparseMatrix, share: float, generator: torch.Generator | None) -> SparseMatrix:
