@@ -6,16 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from torch import nn
-
 from ..errors import ConfigError, did_you_mean
 from .base import Task
 from .classifier import Classifier
+from .gnn import GAT, JKNet
+from .gnn import NETWORKS as GRAPH_NETWORKS
 from .graph import Graph
 from .graph_files import GRAPHS, load_graph
 from .graph_network import GraphNetwork
-from .graph_networks import GAT, JKNet
-from .graph_networks import NETWORKS as GRAPH_NETWORKS
 from .graph_training import NodeTraining, train_on_graph
 from .lenet import LeNet
 from .mlp import MLP
@@ -23,20 +21,6 @@ from .network import Network
 from .rastrigin import Rastrigin
 from .sparse import SparseMatrix
 from .vision import NETWORKS, convnet
-
-
-def _on_graph(
-    name: str,
-    graph: str,
-    build: Callable[[int, int], nn.Module],
-    split: int | None = None,
-    **options: Any,
-) -> GraphNetwork:
-    split = (
-        0 if split is None and graph == "dblp" else split
-    )  # it has no public one, and the name of the task says so
-    return GraphNetwork(name, graph, build, split=split, **options)
-
 
 _TASKS: dict[str, Callable[..., Task]] = {
     "p1": Rastrigin,
@@ -49,13 +33,32 @@ _TASKS: dict[str, Callable[..., Task]] = {
     "convnet": partial(Network, "convnet", "cifar10", convnet),
     **{name: partial(Network, name, "cifar10", build) for name, build in NETWORKS.items()},
     **{
-        f"{name}_{graph}": partial(_on_graph, f"{name}_{graph}", graph, build)
+        f"{name}_{graph}": partial(
+            GraphNetwork, f"{name}_{graph}", graph, build, split=0 if graph == "dblp" else None
+        )  # DBLP has no public split
         for name, build in GRAPH_NETWORKS.items()
         for graph in GRAPHS
     },
 }
 
-__all__ = ["MLP", "Classifier", "LeNet", "Network", "Rastrigin", "Task", "load", "names"]
+__all__ = [
+    "GAT",
+    "MLP",
+    "Classifier",
+    "Graph",
+    "GraphNetwork",
+    "JKNet",
+    "LeNet",
+    "Network",
+    "NodeTraining",
+    "Rastrigin",
+    "SparseMatrix",
+    "Task",
+    "load",
+    "load_graph",
+    "names",
+    "train_on_graph",
+]
 
 
 def names() -> tuple[str, ...]:
@@ -72,12 +75,14 @@ def load(name: str, **options: Any) -> Task:
     """The optimizee of that name.
 
     `p1` to `p4` are SymL2O's problems (Eq. 4 and Sec. 4.2), `lenet` is that of its Sec. 3.4, `mnistnet` and
-    `convnet` are SOL's; `digits` is the small problem that needs no download.
+    `convnet` are SOL's, and so are `gat_cora`, `jknet_citeseer` and the like on graphs; `digits` is the small
+    problem that needs no download.
 
     Args:
         name: One of `names()`.
         options: Arguments of its class other than those that the name stands for: `dim` and `part` of
-            `Rastrigin`; `batch`, `part`, `augment` and others of `MLP`, `LeNet` and `Network`.
+            `Rastrigin`; `batch`, `part`, `augment` and others of `MLP`, `LeNet` and `Network`;
+            `part` and `split` of `GraphNetwork`.
 
     Raises:
         ConfigError: For an unknown name, or options that make no sense.

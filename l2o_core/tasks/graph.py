@@ -18,18 +18,18 @@ class Graph:
     """Nodes with features and labels, and undirected edges between them.
 
     Args:
-        name: Of the data set; it says so where this is not all that is published, or the split is ours.
+        name: Of the data set; it says so where this is not all that is published, or the split is drawn.
         features: `[N, F]`.
-        edges: Pairs of nodes, `[2, E]`, in any order and direction; kept are both directions of each edge, once,
-            and no loops.
+        edges: Pairs of nodes, `[2, E]`, in any order and direction; kept are both directions of each edge,
+            once, and no loops.
         labels: `[N]`, from 0; -1 where the label is not known.
         classes: Number of classes.
-        nodes: The nodes of each part, in the words of `l2o_core.parts`: "train" has the split's training nodes,
-            "choose" those for validation, "report" the test nodes. Without entries the graph has no split.
+        nodes: The nodes of each part: "train" has the split's training nodes, "choose" those for
+            validation, "report" the test nodes. Without entries the graph has no split.
 
     Raises:
-        DataError: If edges, labels or the split name nodes or classes that are not there, a node is in two parts,
-            or features are not finite.
+        DataError: If edges, labels or the split name nodes or classes that are not there, a node is in two
+            parts, or features are not finite.
 
     Example:
         >>> path = Graph("path", SparseMatrix.of_dense(torch.eye(3)), [[0, 1], [1, 2]], [0, 1, 1], 2)
@@ -73,21 +73,21 @@ class Graph:
 
     @cached_property
     def with_loops(self) -> Tensor:
-        """Edges `[2, E + N]`, with one from each node to itself, ascending by the node that they lead to."""
+        """Edges `[2, E + N]`, with one from each node to itself, ordered by the node that they lead to."""
         own = torch.arange(len(self), device=self.edges.device)
         edges = torch.cat([self.edges, own.expand(2, -1)], dim=1)
         return edges[:, edges[1].argsort(stable=True)]
 
     @cached_property
     def adjacency(self) -> SparseMatrix:
-        r"""The normalised matrix :math:`D^{-1/2} (A + I) D^{-1/2}` `[N, N]` (Kipf and Welling 2017, Eq. 2)."""
+        r"""The matrix :math:`D^{-1/2} (A + I) D^{-1/2}` `[N, N]` (Kipf and Welling 2017, Eq. 2)."""
         sources, targets = self.with_loops.cpu()
         scale = torch.bincount(targets, minlength=len(self)).rsqrt()
         values = scale[sources] * scale[targets]
         return SparseMatrix.of(targets, sources, values, (len(self), len(self))).to(self.edges.device)
 
     def blocks(self, count: int) -> SparseMatrix:
-        """`count` matrices A + I `[N, N]` along a diagonal; entries are those of `with_loops`, block by block.
+        """`count` matrices A + I `[N, N]` along a diagonal; entries are as in `with_loops`, block by block.
 
         Args:
             count: Number of blocks.
@@ -132,8 +132,8 @@ class Graph:
         others = order[(labels >= 0) & ~torch.isin(order, train)]
         if fewest < per_class or len(others) < choose + report:
             raise ConfigError(
-                f"{self.name}: {per_class} training nodes of each class, {choose} and {report} others are more "
-                f"than there are; the smallest class has {fewest} of {int((labels >= 0).sum())} nodes"
+                f"{self.name}: {per_class} training nodes of each class, {choose} and {report} others are "
+                f"more than there are; the smallest class has {fewest} of {int((labels >= 0).sum())} nodes"
             )
         nodes = {"train": train, "choose": others[:choose], "report": others[choose : choose + report]}
         nodes = {part: chosen.sort().values.to(self.labels.device) for part, chosen in nodes.items()}

@@ -1,8 +1,9 @@
 """Citation graphs, found where `l2o_core.data` looks and read into tensors.
 
 Planetoid's files are pickles, which can run code; they are read by a reader that cannot. Layouts are
-torch_geometric's (`Planetoid/Cora/raw/ind.cora.x`, or without `Planetoid`), and `DBLP/dblp.npz`, plain arrays:
-`edges` `[2, E]`, `x_data`, `x_indices`, `x_indptr`, `x_shape` (features as a CSR matrix) and `y`.
+torch_geometric's (`Planetoid/Cora/raw/ind.cora.x`, or without `Planetoid`), and `DBLP/dblp.npz`, which holds
+plain arrays: `edges` `[2, E]`, labels `y`, and the features as a CSR matrix, `x_data`, `x_indices`,
+`x_indptr` and `x_shape`.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ _LARGEST = 100_000_000  # bytes of the arrays of a file
 def load_graph(name: str) -> Graph:
     """Read a citation graph, with Planetoid's public split where it has one.
 
-    That split has 20 training nodes of each class, 500 for validation and 1,000 for testing (Yang et al. 2016).
-    Features are as published, not normalised. CiteSeer lacks 15 nodes of its test range: they have no features, no
-    label, no edges, and are in no part, as everywhere.
+    That split has 20 training nodes of each class, 500 for validation and 1,000 for testing (Yang et al.
+    2016). Features are as published, not normalised. CiteSeer's files lack 15 nodes of its test range: they
+    have no features and no label, and are in no part, as everywhere.
 
     Args:
         name: "cora", "citeseer", "pubmed", or "dblp", which has no public split (`Graph.split` draws one).

@@ -26,16 +26,16 @@ Batch = tuple[Tensor]
 class GraphNetwork(Task):
     """Cross-entropy of a network on the training nodes of one graph; instances take turns (SOL 5.4).
 
-    Every step sees the whole graph, with dropout of its own. The public split gives the parts their nodes: a network
-    is trained on the training nodes whatever the part of the task, which is what an optimizer is for; the part says
-    which starting points and dropout it gets, and on which nodes `accuracy` judges it: "train" on the training
-    nodes, "choose" on those for validation, "report" on the test nodes.
+    Every step sees the whole graph, with dropout of its own. The split gives the parts their nodes. A network
+    is trained on the training nodes whatever the part of the task; the part says which starting points and
+    dropout it gets, and on which nodes `accuracy` judges it: "train" on the training nodes, "choose" on those
+    for validation, "report" on the test nodes.
 
     Args:
         name: Of the problem.
         dataset: Name of the graph, as `load_graph` knows it, or a graph.
-        build: Makes the module from the numbers of features and classes: from a graph and a generator, or None
-            for no dropout, to scores `[N, classes]`, such as `graph_networks.GAT`.
+        build: Makes the module from the numbers of features and classes, as `GAT` and `JKNet` do. The module
+            takes a graph and the generator of its dropout, or None, and returns scores `[N, classes]`.
         part: Of the seeds and nodes: "train", "choose" or "report"; None: as "train".
         split: Seed of a random split in the shape of the public one; None: the public one.
         device: Device of graph and parameters.
@@ -45,13 +45,13 @@ class GraphNetwork(Task):
         DataError: Where the graph is not found, or has no split.
 
     Example:
-        >>> from l2o_core.tasks.graph_networks import JKNet
+        >>> from l2o_core.tasks.gnn import JKNet
         >>> from l2o_core.tasks.sparse import SparseMatrix
         >>> part = {"train": torch.tensor([0]), "choose": torch.tensor([1]), "report": torch.tensor([2])}
         >>> path = Graph("path", SparseMatrix.of_dense(torch.eye(3)), [[0, 1], [1, 2]], [0, 1, 1], 2, part)
         >>> task = GraphNetwork("jknet", path, JKNet)
         >>> task.n, task.accuracy(task.init(torch.Generator(), instances=4)).shape
-        (1442, torch.Size([4]))
+        (1458, torch.Size([4]))
     """
 
     def __init__(

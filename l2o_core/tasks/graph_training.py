@@ -19,7 +19,8 @@ class NodeTraining:
 
     Args:
         losses: On the training nodes, with dropout, before each step, `[E]`.
-        accuracies: Shares of nodes classified rightly after each step, `[E]`, by part: "train", "choose", "report".
+        accuracies: Shares of nodes classified rightly after each step, `[E]`, by part: "train",
+            "choose", "report".
     """
 
     losses: Tensor
@@ -57,10 +58,12 @@ def train_on_graph(
         ConfigError: If `epochs` is no positive whole number.
 
     Example:
-        >>> from l2o_core import tasks
-        >>> task = tasks.load("gat_cora", part="report")  # doctest: +SKIP
-        >>> adam = partial(torch.optim.Adam, lr=5e-4)  # doctest: +SKIP
-        >>> training = train_on_graph(task, adam, epochs=500)  # doctest: +SKIP
+        >>> from l2o_core.tasks import Graph, JKNet, SparseMatrix
+        >>> parts = {part: torch.tensor([i]) for i, part in enumerate(("train", "choose", "report"))}
+        >>> path = Graph("path", SparseMatrix.of_dense(torch.eye(3)), [[0, 1], [1, 2]], [0, 1, 1], 2, parts)
+        >>> adam = lambda weights: torch.optim.Adam(weights, lr=5e-4)
+        >>> train_on_graph(GraphNetwork("jknet", path, JKNet), adam, epochs=3).losses.shape
+        torch.Size([3])
     """
     whole("epochs", epochs, 1)
     generator = task.generator(seed)

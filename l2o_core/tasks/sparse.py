@@ -1,7 +1,7 @@
 """A sparse matrix times a dense one, with its gradients.
 
-PyTorch's own sparse product takes ten times as long on one thread as its sum of weighted rows, `embedding_bag`, of
-which both the product and its gradient are made here.
+Both are made of sums of weighted rows, `embedding_bag`. On one thread PyTorch's own sparse product took five
+times as long or more, for Cora's features times 64 columns.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Places:
     rows_by_column: Tensor
 
     def to(self, device: torch.device) -> _Places:
-        return _Places(**{each.name: getattr(self, each.name).to(device) for each in fields(self)})
+        return _Places(*(getattr(self, each.name).to(device) for each in fields(self)))
 
 
 @dataclass(eq=False, frozen=True)

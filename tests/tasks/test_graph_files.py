@@ -1,4 +1,4 @@
-"""Planetoid's files and DBLP's give the graph that is in them; what is missing, damaged or hostile is refused."""
+"""Planetoid's files and DBLP's give the graph in them; what is missing, damaged or hostile is refused."""
 
 import io
 import pickle

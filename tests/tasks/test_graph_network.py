@@ -129,7 +129,7 @@ def test_published_sizes_and_starting_points():
 
 @pytest.mark.parametrize("share", [0.5, 0.6])
 def test_dropout_keeps_the_mean_and_drops_the_share(share):
-    from l2o_core.tasks.graph_networks import _drop
+    from l2o_core.tasks.gnn import _drop
 
     dropped = _drop(torch.ones(400, 100), share, torch.Generator().manual_seed(0))
     assert (dropped == 0).float().mean() == pytest.approx(share, abs=0.01)
@@ -182,8 +182,9 @@ def test_learned_optimizers_are_evaluated_and_meta_trained_on_graphs():
     problem = task("gat")
     losses = meta.evaluate(Equation("-0.05 * m_hat"), problem, steps=30, instances=2)
     assert losses[:, -5:].mean() < losses[:, :5].mean()
-    history = meta.meta_train(RP(), problem, epochs=1, steps=4, unroll=2, progress=False)
-    assert history is not None
+    options = {"epochs": 1, "steps": 4, "unroll": 2, "validation_instances": 1, "progress": False}
+    history = meta.meta_train(RP(), problem, **options)
+    assert history.validation
 
 
 @pytest.mark.parametrize("name", NETWORKS)
