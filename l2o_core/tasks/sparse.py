@@ -63,11 +63,9 @@ class SparseMatrix:
         first = rows.argsort(stable=True)
         rows, columns = rows[first], columns[first]
         by_column = columns.argsort(stable=True)
-        starts = (
-            torch.searchsorted(ascending, torch.arange(count))
-            for ascending, count in zip((rows, columns[by_column]), shape, strict=True)
-        )
-        places = _Places(rows, columns, *starts, by_column, rows[by_column])
+        row_starts = torch.searchsorted(rows, torch.arange(shape[0]))
+        column_starts = torch.searchsorted(columns[by_column], torch.arange(shape[1]))
+        places = _Places(rows, columns, row_starts, column_starts, by_column, rows[by_column])
         return cls(shape, torch.as_tensor(values, dtype=torch.float32)[first], places)
 
     @classmethod

@@ -88,8 +88,8 @@ class Lists(dict):
 def planetoid(folder, name="citeseer", **replaced):
     """Write a graph like CiteSeer, and return its features and labels.
 
-    Of ten nodes, 8, in the test range, is missing. Nodes 0 and 1 are for training, 2 to 5 for validation; test
-    nodes are 9, 6, 7, in this order.
+    Of ten nodes, 8, in the test range, is missing. Nodes 0 and 1 are for training, 2 to 5 for validation;
+    test nodes are 9, 6, 7, in this order.
     """
     features = np.random.default_rng(0).integers(0, 2, (10, 4)) * 0.5
     features[8] = 0
