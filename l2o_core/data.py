@@ -14,12 +14,11 @@ import gzip
 import io
 import math
 import os
-import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +26,7 @@ from torch import Tensor
 
 from . import parts
 from .errors import ConfigError, DataError, optional_import
+from .pickles import read_arrays
 from .storage import bounded
 
 __all__ = ["NAMES", "SPLITS", "ImageData", "load", "roots"]
@@ -127,7 +127,7 @@ def _find(name: str, split: str, download: bool) -> _Arrays:
 
 
 @contextmanager
-def _reading(file: Path) -> Iterator[bytes]:
+def reading(file: Path) -> Iterator[bytes]:
     """The content of a file, as far as the largest goes; whatever goes wrong with it bears its name."""
     opened: Callable[..., Any] = gzip.open if file.suffix == ".gz" else open
     try:
@@ -167,7 +167,7 @@ def _read_idx(files: list[Path]) -> _Arrays:
         (path, 2051),
         (path.with_name(path.name.replace("images-idx3", "labels-idx1")), 2049),
     ):
-        with _reading(file) as raw:
+        with reading(file) as raw:
             dimensions = magic % 256
             found, *shape = np.frombuffer(raw, ">u4", count=1 + dimensions).tolist()
             content = np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions)
@@ -183,14 +183,14 @@ def _read_webp(files: list[Path]) -> _Arrays:
 
     images, left = [], 32 * 50_000
     for file in files:
-        with _reading(file) as content:
+        with reading(file) as content:
             strip = Image.open(io.BytesIO(content), formats=["WEBP"])
             left -= strip.height
             if strip.width != 32 or left < 0:
                 raise ValueError(f"{strip.width} x {strip.height} pixels are no strip of images")
             images.append(np.asarray(strip.convert("RGB")).reshape(-1, 32, 32, 3))
     labels = files[0].with_name(files[0].name.split("_")[0] + "_labels.npy")
-    with _reading(labels) as content:
+    with reading(labels) as content:
         numbers = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
         if numbers.ndim != 1:
             raise ValueError(f"labels are one row of integers, not {numbers.dtype} {numbers.shape}")
@@ -202,7 +202,7 @@ def _read_binary(files: list[Path]) -> _Arrays:
     label_bytes = 2 if "100" in files[0].parent.name else 1
     parts = []
     for file in files:
-        with _reading(file) as content:
+        with reading(file) as content:
             parts.append(np.frombuffer(content, np.uint8).reshape(-1, label_bytes + 3072))
     rows = np.concatenate(parts)
     return rows[:, label_bytes:].reshape(-1, 3, 32, 32), rows[:, label_bytes - 1]
@@ -211,8 +211,8 @@ def _read_binary(files: list[Path]) -> _Arrays:
 def _read_pickles(files: list[Path]) -> _Arrays:
     images, labels = [], []
     for file in files:
-        with _reading(file) as content:
-            batch = _ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
+        with reading(file) as content:
+            batch = read_arrays(content, "a file of images")
             pixels, numbers = batch[b"data"], batch.get(b"fine_labels", batch.get(b"labels"))
             if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
                 raise ValueError("its images are no bytes")
@@ -221,29 +221,6 @@ def _read_pickles(files: list[Path]) -> _Arrays:
             images.append(pixels.reshape(-1, 3, 32, 32))
             labels.append(np.asarray(numbers))
     return np.concatenate(images), np.concatenate(labels)
-
-
-def _empty(kind: object, shape: object, code: object) -> np.ndarray:
-    """The array that a pickle fills; its sizes come with its content."""
-    return np.empty(0, np.uint8)
-
-
-class _ArrayUnpickler(pickle._Unpickler):
-    """Reads the pickles that CIFAR comes in: builtin containers and NumPy arrays only, so no code can run.
-
-    Python's own reader in place of that in C, which takes memory for whatever sizes a file claims.
-    """
-
-    dispatch: ClassVar = {
-        code: read for code, read in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
-    }
-
-    def find_class(self, module: str, name: str) -> object:
-        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-            return _empty
-        if module == "numpy" and name in ("ndarray", "dtype"):
-            return "ndarray" if name == "ndarray" else np.dtype
-        raise pickle.UnpicklingError(f"{module}.{name} has no place in a file of images")
 
 
 # title, classes, (channels, rows), (train images, test images)

@@ -6,10 +6,11 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 LIBRARY = Path(__file__).parents[1] / "l2o_core"
-GROUND = {"arguments", "errors", "plain_yaml", "processes", "processors", "storage"}
+GROUND = {"arguments", "errors", "pickles", "plain_yaml", "processes", "processors", "storage"}
 BELOW = {  # the rooms that each room may import
     "errors": set(),
     "arguments": {"errors"},
+    "pickles": set(),
     "plain_yaml": {"errors", "storage"},
     "processes": set(),
     "processors": set(),

@@ -9,10 +9,17 @@ from typing import Any
 from ..errors import ConfigError, did_you_mean
 from .base import Task
 from .classifier import Classifier
+from .gnn import GAT, JKNet
+from .gnn import NETWORKS as GRAPH_NETWORKS
+from .graph import Graph
+from .graph_files import GRAPHS, load_graph
+from .graph_network import GraphNetwork
+from .graph_training import NodeTraining, train_on_graph
 from .lenet import LeNet
 from .mlp import MLP
 from .network import Network
 from .rastrigin import Rastrigin
+from .sparse import SparseMatrix
 from .vision import NETWORKS, convnet
 
 _TASKS: dict[str, Callable[..., Task]] = {
@@ -25,9 +32,33 @@ _TASKS: dict[str, Callable[..., Task]] = {
     "digits": partial(MLP, "digits", "digits", (50, 20)),
     "convnet": partial(Network, "convnet", "cifar10", convnet),
     **{name: partial(Network, name, "cifar10", build) for name, build in NETWORKS.items()},
+    **{
+        f"{name}_{graph}": partial(
+            GraphNetwork, f"{name}_{graph}", graph, build, split=0 if graph == "dblp" else None
+        )  # DBLP has no public split
+        for name, build in GRAPH_NETWORKS.items()
+        for graph in GRAPHS
+    },
 }
 
-__all__ = ["MLP", "Classifier", "LeNet", "Network", "Rastrigin", "Task", "load", "names"]
+__all__ = [
+    "GAT",
+    "MLP",
+    "Classifier",
+    "Graph",
+    "GraphNetwork",
+    "JKNet",
+    "LeNet",
+    "Network",
+    "NodeTraining",
+    "Rastrigin",
+    "SparseMatrix",
+    "Task",
+    "load",
+    "load_graph",
+    "names",
+    "train_on_graph",
+]
 
 
 def names() -> tuple[str, ...]:
@@ -44,12 +75,14 @@ def load(name: str, **options: Any) -> Task:
     """The optimizee of that name.
 
     `p1` to `p4` are SymL2O's problems (Eq. 4 and Sec. 4.2), `lenet` is that of its Sec. 3.4, `mnistnet` and
-    `convnet` are SOL's; `digits` is the small problem that needs no download.
+    `convnet` are SOL's, and so are `gat_cora`, `jknet_citeseer` and the like on graphs; `digits` is the small
+    problem that needs no download.
 
     Args:
         name: One of `names()`.
         options: Arguments of its class other than those that the name stands for: `dim` and `part` of
-            `Rastrigin`; `batch`, `part`, `augment` and others of `MLP`, `LeNet` and `Network`.
+            `Rastrigin`; `batch`, `part`, `augment` and others of `MLP`, `LeNet` and `Network`;
+            `part` and `split` of `GraphNetwork`.
 
     Raises:
         ConfigError: For an unknown name, or options that make no sense.

@@ -17,6 +17,7 @@ from ..arguments import find_device
 from ..storage import digest
 from .augmentation import shift_and_mirror
 from .base import Task
+from .flat import unflatten
 
 Batch = tuple[Tensor, Tensor]
 
@@ -98,9 +99,7 @@ class Classifier(Task):
 
     def unflatten(self, params: Tensor) -> dict[str, Tensor]:
         """Parameters `[I, n]` as tensors `[I, *shape]` by name."""
-        parts = params.split(list(self.layers.values()), dim=-1)
-        named = zip(self.shapes.items(), parts, strict=True)
-        return {name: part.view(-1, *shape) for (name, shape), part in named}
+        return unflatten(params, self.shapes)
 
     @abstractmethod
     def logits(self, weights: dict[str, Tensor], images: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from .classifier import Classifier
+from .flat import initial
 
 
 class Network(Classifier):
@@ -71,8 +72,7 @@ class Network(Classifier):
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Starting points `[I, n]`, as the module initialises itself."""
-        seeds = torch.randint(2**31, (instances,), generator=generator).tolist()
-        return torch.stack([self._initial(seed) for seed in seeds]).to(self.device)
+        return initial(self.build, generator, instances).to(self.device)
 
     def logits(self, weights: dict[str, Tensor], images: Tensor) -> Tensor:
         """Class scores `[I, B, classes]`."""
@@ -81,8 +81,3 @@ class Network(Classifier):
             for i, batch in enumerate(images)
         ]
         return torch.stack(scores)
-
-    def _initial(self, seed: int) -> Tensor:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return nn.utils.parameters_to_vector(self.build().parameters()).detach()
