@@ -20,6 +20,7 @@ from .mlp import MLP
 from .network import Network
 from .rastrigin import Rastrigin
 from .sparse import SparseMatrix
+from .text import GLUE, Head
 from .vision import NETWORKS, convnet
 
 _TASKS: dict[str, Callable[..., Task]] = {
@@ -39,6 +40,7 @@ _TASKS: dict[str, Callable[..., Task]] = {
         for name, build in GRAPH_NETWORKS.items()
         for graph in GRAPHS
     },
+    **{f"{name}_head": partial(Head, name) for name in GLUE},
 }
 
 __all__ = [
@@ -75,14 +77,16 @@ def load(name: str, **options: Any) -> Task:
     """The optimizee of that name.
 
     `p1` to `p4` are SymL2O's problems (Eq. 4 and Sec. 4.2), `lenet` is that of its Sec. 3.4, `mnistnet` and
-    `convnet` are SOL's, and so are `gat_cora`, `jknet_citeseer` and the like on graphs; `digits` is the small
-    problem that needs no download.
+    `convnet` are SOL's, and so are `gat_cora`, `jknet_citeseer` and the like on graphs, and `mrpc_head` and those
+    of the other tasks of GLUE (see `tasks.text`); `digits` is the small problem that needs no download.
 
     Args:
         name: One of `names()`.
         options: Arguments of its class other than those that the name stands for: `dim` and `part` of
             `Rastrigin`; `batch`, `part`, `augment` and others of `MLP`, `LeNet` and `Network`;
             `part` and `split` of `GraphNetwork`.
+            `Rastrigin`; `batch`, `part`, `augment` and others of `MLP`, `LeNet` and `Network`; `encoder`,
+            `part` and others of `text.Head`.
 
     Raises:
         ConfigError: For an unknown name, or options that make no sense.
