@@ -111,7 +111,9 @@ class Pipeline:
     def with_memory(self, teacher: LearnedOptimizer, problem: str, seed: int) -> ParetoFront:
         """The front of rules with a memory of a teacher at work where `trajectories` are recorded."""
         task = tasks.load(problem, part="choose", device=self.device)
-        size = {"instances": 100, "per_layer": 5} if problem == "p1" else {"instances": 16, "per_layer": 10}
+        size: dict[str, Any] = (
+            {"instances": 100, "per_layer": 5} if problem == "p1" else {"instances": 16, "per_layer": 10}
+        )
         return self.distill_recurrent(distiller.record(teacher, task, seed=seed, steps=100, **size), seed)
 
     def discover(self, task: tasks.Task, choice: tasks.Task, **options: Any) -> ParetoFront:

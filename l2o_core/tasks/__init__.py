@@ -77,8 +77,8 @@ def load(name: str, **options: Any) -> Task:
     """The optimizee of that name.
 
     `p1` to `p4` are SymL2O's problems (Eq. 4 and Sec. 4.2), `lenet` is that of its Sec. 3.4, `mnistnet` and
-    `convnet` are SOL's, and so are `gat_cora`, `jknet_citeseer` and the like on graphs, and `mrpc_head` and those
-    of the other tasks of GLUE (see `tasks.text`); `digits` is the small problem that needs no download.
+    `convnet` are SOL's, and so are `gat_cora`, `jknet_citeseer` and others on graphs, `mrpc_head` and
+    others on tasks of GLUE (see `tasks.text`); `digits` is the small problem that needs no download.
 
     Args:
         name: One of `names()`.
