@@ -44,7 +44,7 @@ LOOKS = {  # learned optimizers and equations are solid, hand-made rules are not
     "teacher": Look("purple"),
     "equation": Look("red"),
     "sol": Look("red"),
-    "memory": Look("red"),
+    "memory": Look("red", "long"),
     "lags": Look("sky", "long"),
     "discovered": Look("green"),
     "eq. 6": Look("red"),

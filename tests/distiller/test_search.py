@@ -168,7 +168,7 @@ def test_wide_data_of_wild_scales_does_not_break_an_engine(options):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"engine": "magic"}, EngineError, "unknown engine 'magic'; known: operon, pysr, linear"),
+        ({"engine": "magic"}, EngineError, "unknown engine 'magic'; known: operon, pysr, sol, linear"),
         ({"engine": "operan"}, EngineError, "unknown engine 'operan'; did you mean 'operon'"),
         ({"time_limit": 0}, ConfigError, "time_limit"),
         ({"time_limit": float("nan")}, ConfigError, "time_limit"),
