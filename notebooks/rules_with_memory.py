@@ -66,8 +66,10 @@ page = Page("rules_with_memory", globals())
 #
 # ```{math}
 # :label: eq-memory
-# \text{lags:}\quad u_t = f(x_t, x_{t-1}, \dots, x_{t-19}), \qquad
-# \text{memory:}\quad s_t = h(x_t, s_{t-1}, u_{t-1}), \quad u_t = f(x_t, s_t, u_{t-1}).
+# \begin{aligned}
+# \text{lags:}\quad & u_t = f(x_t, x_{t-1}, \dots, x_{t-19}), \\
+# \text{memory:}\quad & s_t = h(x_t, s_{t-1}, u_{t-1}), \quad u_t = f(x_t, s_t, u_{t-1}).
+# \end{aligned}
 # ```
 #
 # Such a rule is written as a list of equations, the update last; `p[1]` is the state `p` of the step before. Adam, say,
