@@ -39,6 +39,8 @@ discovery_time = 12.0  # seconds of the search without a teacher
 trials = 30  # for Adam's three constants
 
 # %%
+from contextlib import suppress
+
 import numpy as np
 import pandas as pd
 import torch
@@ -123,13 +125,9 @@ def rules_of(teacher, seed: int) -> dict:
     options = {"max_complexity": max_complexity}
     first = pipeline.distill_recurrent(way, seed, **options)
     driver = models.Equation.distilled(first.best.equation, teacher)
-    try:
+    with suppress(DataError):  # a rule that diverges everywhere teaches nothing
         driven = followed(teacher, "choose", 100 + seed, driver)
         way = distiller.Trajectories.concatenate([way, driven])
-    except (
-        DataError
-    ):  # the rule diverges everywhere, so there is nothing to learn from it
-        pass
     second = pipeline.distill_recurrent(way, seed, start=first, **options)
     best = {"lags": lags.best, "first": first.best, "second": second.best}
     return {name: entry.equation for name, entry in best.items()}
@@ -143,14 +141,12 @@ def kept(rule) -> int:
 
 def described(rule, way: distiller.Trajectories) -> dict:
     """A rule, and how well it says what a teacher does on the way."""
-    loops = {"closed loop": False, "one step ahead": True}
     return {
         "text": str(rule),
         "nodes": rule.complexity,
         "numbers": kept(rule),
-    } | {
-        name: distiller.ClosedLoop(way, forced=forced).r2(rule)
-        for name, forced in loops.items()
+        "closed loop": distiller.ClosedLoop(way).r2(rule),
+        "one step ahead": distiller.ClosedLoop(way, forced=True).r2(rule),
     }
 
 
@@ -195,18 +191,18 @@ for seed in seeds:
     )
     rule = front.best.equation
     discovered.append(models.Equation(rule))
+    options = {"trials": trials, "steps": race_steps, "seed": seed}
+    adam, constants = pipeline.tuned_adam(perceptron("train"), **options)
+    tuned.append(adam)
     own["discovery"].append(
         {
             "text": str(rule),
             "nodes": rule.complexity,
             "numbers": kept(rule),
             "tried": front.settings["candidates"],
+            "Adam": constants,
         }
     )
-    options = {"trials": trials, "steps": race_steps, "seed": seed}
-    rule, constants = pipeline.tuned_adam(perceptron("train"), **options)
-    tuned.append(rule)
-    own["discovery"][-1]["Adam"] = constants
 
 # %% [markdown]
 # ## The race

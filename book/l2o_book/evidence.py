@@ -242,21 +242,20 @@ def rules_with_memory(record: Record) -> Tables:
     def ends(problem: str, name: str) -> list[float]:
         return contest.by_seed(run["races"][problem][name], run["inits"])
 
-    def compared(ours: str, theirs: str) -> dict[str, Comparison]:
-        """Whether one kind of optimizer ends lower than another, for each teacher and problem."""
-        sides = {
-            f"{label} on {problem}": (ends(problem, ours.format(label)), ends(problem, theirs.format(label)))
-            for problem in run["races"]
-            for label in run["fits"]
-        }
-        return verdicts.together({name: verdicts.lower(*two, paired=True) for name, two in sides.items()})
+    def compared(labels: Iterable[str], ours: str, theirs: str) -> dict[str, Comparison]:
+        """Whether one kind of optimizer ends lower than another, for each label and problem."""
+        return verdicts.together(
+            {
+                f"{label} on {problem}": verdicts.lower(
+                    ends(problem, ours.format(label)), ends(problem, theirs.format(label)), paired=True
+                )
+                for problem in run["races"]
+                for label in labels
+            }
+        )
 
-    adam = {
-        f"{name} on {problem}": verdicts.lower(ends(problem, name), ends(problem, "Adam, tuned"), paired=True)
-        for problem, results in run["races"].items()
-        for name in results
-        if name != "Adam, tuned"
-    }
+    racing = next(iter(run["races"].values()))
+    rivals = [name for name in racing if name != "Adam, tuned"]
     return {
         "more than lags": verdicts.together(
             {
@@ -264,9 +263,9 @@ def rules_with_memory(record: Record) -> Tables:
                 for label in run["fits"]
             }
         ),
-        "teachers": compared("{}", "{}: memory"),
-        "direct search": compared("{}: memory", "discovered"),
-        "rules below Adam": verdicts.together(adam),
+        "teachers": compared(run["fits"], "{}", "{}: memory"),
+        "direct search": compared(run["fits"], "{}: memory", "discovered"),
+        "rules below Adam": compared(rivals, "{}", "Adam, tuned"),
     }
 
 

@@ -83,6 +83,16 @@ def kind(name: str) -> str:
     return OURS if name.startswith(OURS) else name.split()[0]
 
 
+def of_kinds(entries: Mapping[str, Runs], *kinds: str) -> dict[str, Runs]:
+    """The entries of some kinds."""
+    return {name: runs for name, runs in entries.items() if kind(name) in kinds}
+
+
+def handmade_kinds(entries: Mapping[str, Runs]) -> list[str]:
+    """The kinds that are not ours, in the order of the entries."""
+    return [each for each in dict.fromkeys(map(kind, entries)) if each not in (OURS, MEMORY)]
+
+
 def score(runs: Runs) -> float:
     """Mean accuracy on the images for choices, after the last epoch."""
     return float(np.mean(runs["validation"]))
@@ -95,8 +105,7 @@ def best(entries: Mapping[str, Runs]) -> str:
 
 def best_of_each_kind(trials: Mapping[str, Runs]) -> list[str]:
     """The best rule of every kind, in the order of the trials."""
-    kinds = dict.fromkeys(map(kind, trials))
-    return [best({name: runs for name, runs in trials.items() if kind(name) == each}) for each in kinds]
+    return [best(of_kinds(trials, each)) for each in dict.fromkeys(map(kind, trials))]
 
 
 def counts(trials: Mapping[str, Runs]) -> dict[str, int]:
@@ -114,13 +123,12 @@ def table4(values: Mapping[str, Any]) -> tuple[Mapping[str, Runs], Mapping[str, 
 
 def finalists(finals: Mapping[str, Runs]) -> tuple[str, str]:
     """The best of the hand-made rules, and of Eq. 6."""
-    ours = {name: runs for name, runs in finals.items() if kind(name) == OURS}
-    return best({name: runs for name, runs in finals.items() if kind(name) not in (OURS, MEMORY)}), best(ours)
+    return best(of_kinds(finals, *handmade_kinds(finals))), best(of_kinds(finals, OURS))
 
 
 def with_memory(finals: Mapping[str, Runs]) -> str | None:
     """The best rule with a memory; None in a record made before there were any."""
-    found = {name: runs for name, runs in finals.items() if kind(name) == MEMORY}
+    found = of_kinds(finals, MEMORY)
     return best(found) if found else None
 
 
@@ -146,11 +154,11 @@ def draw(values: Mapping[str, Any], epochs: int) -> Figure:
 
     trials, finals = table4(values)
     _, mine = finalists(finals)
-    kinds = [each for each in counts(trials) if each not in (OURS, MEMORY)]
+    kinds = handmade_kinds(trials)
     memory = with_memory(finals)
     fig, axes = plt.subplots(1, len(kinds), figsize=(6.7, 3.4), sharey=True, squeeze=False)
     for ax, each in zip(axes[0], kinds, strict=True):
-        of_kind = {name: runs for name, runs in trials.items() if kind(name) == each}
+        of_kind = of_kinds(trials, each)
         for name, runs in of_kind.items():
             _curve(
                 ax,

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from l2o_core import discovery, distiller, meta, models, tasks
 from l2o_core.distiller import Dataset, ParetoFront, Trajectories
+from l2o_core.distiller.search import FRONT
 from l2o_core.features import Features
 from l2o_core.models import LearnedOptimizer
 from l2o_core.storage import Cache, Format
@@ -119,9 +120,8 @@ class Pipeline:
     def discover(self, task: tasks.Task, choice: tasks.Task, **options: Any) -> ParetoFront:
         """The front of rules searched without a teacher on `task`, and chosen on `choice`."""
         key = options | {"task": task.identity, "choice": choice.identity}
-        front = Format(".json", ParetoFront.save, ParetoFront.load)
         return self.cache.call(
-            "discovered", key, lambda: discovery.discover(task, choice=choice, **options), front
+            "discovered", key, lambda: discovery.discover(task, choice=choice, **options), FRONT
         )
 
     def tuned_adam(self, task: tasks.Task, **options: Any) -> tuple[models.Equation, dict[str, float]]:

@@ -9,9 +9,7 @@ rollouts that played no part in the fit.
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -22,7 +20,7 @@ import torch
 
 from .. import arguments
 from ..errors import ConfigError, ExpressionError, optional_import
-from ..expressions import Expression, System, const, parse_rule, var
+from ..expressions import Expression, System, const, linear, parse_rule, var
 from ..expressions.system import UPDATE, rule_of
 from ..storage import NO_CACHE, Cache, digest
 from . import engines
@@ -269,12 +267,11 @@ def _stages(
 def _linear(search: _Search, updates: int) -> Rule | None:
     """Least squares one step ahead on all features and so many past updates, where that is short enough."""
     way = search.parts["fit"]
-    columns = {str(var(name)): (var(name), values) for name, values in way.features.items()}
-    columns |= {f"u[{k}]": (var(UPDATE, k), _delayed(way.updates, k)) for k in range(1, updates + 1)}
-    table = torch.stack([values.flatten() for _, values in columns.values()], 1)
+    columns = {var(name): values for name, values in way.features.items()}
+    columns |= {var(UPDATE, k): _delayed(way.updates, k) for k in range(1, updates + 1)}
+    table = torch.stack([values.flatten() for values in columns.values()], 1)
     weights = torch.linalg.lstsq(table, way.updates.flatten()[:, None], driver="gelsd").solution.flatten()
-    terms = [const(weight) * v for weight, (v, _) in zip(weights.tolist(), columns.values(), strict=True)]
-    rule = functools.reduce(operator.add, terms)
+    rule = linear.expression(linear.nonzero(dict(zip(columns, weights.tolist(), strict=True))))
     return rule if rule.complexity <= search.max_complexity else None
 
 

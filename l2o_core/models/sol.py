@@ -125,7 +125,8 @@ class SOL(LearnedOptimizer):
     def pruned(self, inputs: Tensor, fraction: float) -> SOL:
         """A copy without the weights that hardly matter.
 
-        See `GatedLinear.prune`; h are the values that enter a layer.
+        The weight `w[i, j]` is set to 0 if `abs(w[i, j]) * RMS(h[j])` is below `fraction` of the largest such
+        product in row i, where h enters the layer.
 
         Args:
             inputs: Features over which the root mean squares are taken, `[n, 12]`.

@@ -84,9 +84,7 @@ def load(name: str, **options: Any) -> Task:
         name: One of `names()`.
         options: Arguments of its class other than those that the name stands for: `dim` and `part` of
             `Rastrigin`; `batch`, `part`, `augment` and others of `MLP`, `LeNet` and `Network`;
-            `part` and `split` of `GraphNetwork`.
-            `Rastrigin`; `batch`, `part`, `augment` and others of `MLP`, `LeNet` and `Network`; `encoder`,
-            `part` and others of `text.Head`.
+            `part` and `split` of `GraphNetwork`; `encoder`, `part` and others of `text.Head`.
 
     Raises:
         ConfigError: For an unknown name, or options that make no sense.

@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from .. import data
 from ..arguments import find_device
 from ..storage import digest
 from .augmentation import shift_and_mirror
 from .base import Task
+from .cross_entropy import mean_cross_entropy
 from .flat import unflatten
 
 Batch = tuple[Tensor, Tensor]
@@ -94,8 +94,7 @@ class Classifier(Task):
         """Mean cross-entropy `[I]` of the minibatch."""
         images, labels = batch
         logits = self.logits(self.unflatten(params), images)
-        losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
-        return losses.view_as(labels).mean(-1)
+        return mean_cross_entropy(logits, labels)
 
     def unflatten(self, params: Tensor) -> dict[str, Tensor]:
         """Parameters `[I, n]` as tensors `[I, *shape]` by name."""

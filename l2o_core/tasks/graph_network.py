@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.functional import cross_entropy
 
 from .. import parts
 from ..arguments import find_device
 from ..errors import DataError
 from ..storage import digest
 from .base import Task
+from .cross_entropy import mean_cross_entropy
 from .flat import initial, unflatten
 from .graph import Graph
 from .graph_files import load_graph
@@ -106,10 +106,7 @@ class GraphNetwork(Task):
         nodes = self.graph.nodes["train"]
         generators = [torch.Generator().manual_seed(seed) for seed in batch[0].tolist()]
         scores = self._scores(params, generators)[:, nodes]  # [I, T, classes]
-        labels = self.graph.labels[nodes].expand(len(scores), -1)
-        return (
-            cross_entropy(scores.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels).mean(-1)
-        )
+        return mean_cross_entropy(scores, self.graph.labels[nodes].expand(len(scores), -1))
 
     @torch.no_grad()
     def scores(self, params: Tensor) -> Tensor:

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, baddbmm
-from torch.nn.functional import cross_entropy
 
 from ... import parts
 from ...arguments import find_device, whole
 from ...storage import NO_CACHE, Cache, digest
 from ..base import Task
+from ..cross_entropy import mean_cross_entropy
 from . import glue
 from .encoders import MINILM, Encoder
 from .scoring import official_scores
@@ -92,8 +92,7 @@ class Head(Task):
     def loss(self, params: Tensor, batch: Batch) -> Tensor:
         """Mean cross-entropy `[I]` of the minibatch."""
         vectors, labels = batch
-        losses = cross_entropy(self.logits(params, vectors).flatten(0, 1), labels.flatten(), reduction="none")
-        return losses.view_as(labels).mean(-1)
+        return mean_cross_entropy(self.logits(params, vectors), labels)
 
     def logits(self, params: Tensor, vectors: Tensor) -> Tensor:
         """Class scores `[I, B, classes]` of vectors `[I, B, width]`."""
