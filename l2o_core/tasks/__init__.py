@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import ConfigError, did_you_mean
 from .base import Task
+from .block_graph import block_graph
 from .classifier import Classifier
 from .gnn import GAT, JKNet
 from .gnn import NETWORKS as GRAPH_NETWORKS
@@ -56,6 +57,7 @@ __all__ = [
     "Rastrigin",
     "SparseMatrix",
     "Task",
+    "block_graph",
     "load",
     "load_graph",
     "names",
@@ -78,7 +80,7 @@ def load(name: str, **options: Any) -> Task:
 
     `p1` to `p4` are SymL2O's problems (Eq. 4 and Sec. 4.2), `lenet` is that of its Sec. 3.4, `mnistnet` and
     `convnet` are SOL's, and so are `gat_cora`, `jknet_citeseer` and others on graphs, `mrpc_head` and
-    others on tasks of GLUE (see `tasks.text`); `digits` is the small problem that needs no download.
+    others on tasks of GLUE (see `tasks.text`). `digits`, `gat_blocks` and `jknet_blocks` need no download.
 
     Args:
         name: One of `names()`.

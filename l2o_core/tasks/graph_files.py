@@ -21,6 +21,7 @@ from .. import data
 from ..errors import ConfigError, DataError, did_you_mean
 from ..pickles import read_arrays
 from ..storage import bounded
+from .block_graph import block_graph
 from .graph import Graph
 from .sparse import SparseMatrix
 
@@ -30,7 +31,7 @@ _PUBLISHED = {  # title, nodes
     "pubmed": ("PubMed", 19_717),
     "dblp": ("DBLP", 17_716),
 }
-GRAPHS = tuple(_PUBLISHED)
+GRAPHS = (*_PUBLISHED, "blocks")
 _VALIDATION = 500
 _MOST_FEATURES = 100_000
 _LARGEST = 100_000_000  # bytes of the arrays of a file
@@ -44,12 +45,15 @@ def load_graph(name: str) -> Graph:
     have no features and no label, and are in no part, as everywhere.
 
     Args:
-        name: "cora", "citeseer", "pubmed", or "dblp", which has no public split (`Graph.split` draws one).
+        name: "cora", "citeseer", "pubmed", or "dblp", which has no public split (`Graph.split` draws one);
+            or "blocks", the synthetic graph of `block_graph`, which needs no file.
 
     Raises:
         ConfigError: For an unknown name.
         DataError: Where files are missing, damaged, or do not fit together.
     """
+    if name == "blocks":
+        return block_graph()
     if name not in _PUBLISHED:
         raise ConfigError(f"unknown graph {name!r}; {did_you_mean(str(name), GRAPHS)}")
     title, published = _PUBLISHED[name]
