@@ -348,6 +348,36 @@ def sol(record: Record) -> Tables:
     return {"Figure 5": verdicts.together(claims)}
 
 
+def sol_graphs(record: Record) -> Tables:
+    """SOL Table 6 and Figure 7: test accuracies and training losses, each network and graph a row.
+
+    Rows of the paper whose graph is missing are not run.
+    """
+    run = record.values
+    rows = [*dict.fromkeys([*Published("SOL Table 6").rows, *run["rows"]])]
+
+    def of(row: str, label: str, what: str) -> list[float] | None:
+        return run["rows"][row]["contestants"][label][what] if row in run["rows"] else None
+
+    def compared(
+        ours: str, theirs: str, what: str, claim: Callable[..., Comparison] = verdicts.higher
+    ) -> dict[str, Comparison]:
+        return verdicts.together(
+            {row: claim(of(row, ours, what), of(row, theirs, what), paired=True) for row in rows}
+        )
+
+    sides = {
+        "Table 6": ("SOL", "Adam, as published"),
+        "tuned Adam": ("SOL", "Adam, tuned"),
+        "discovered": ("discovered", "Adam, tuned"),
+    }
+    return {
+        **{name: compared(*both, "last") for name, both in sides.items()},
+        **{f"{name}, best epoch": compared(*both, "best") for name, both in sides.items()},
+        "Figure 7": compared("SOL", "Adam, as published", "loss", verdicts.lower),
+    }
+
+
 EVIDENCE: dict[str, Callable[[Record], Tables]] = {
     function.__name__: function
     for function in (
@@ -360,6 +390,7 @@ EVIDENCE: dict[str, Callable[[Record], Tables]] = {
         rules_with_memory,
         scaling,
         sol,
+        sol_graphs,
     )
 }
 

@@ -61,6 +61,7 @@ LOOKS = {  # learned optimizers and equations are solid, hand-made rules are not
     "rmsprop": Look("pink", "dash", "s"),
     "adagrad": Look("pink", "dot", "v"),
     "adam": Look("blue", "dash"),
+    "adam, as published": Look("sky", "dot", "o"),
     "adam, linear decay": Look("blue", "dot", "v"),
     "adam, rate only": Look("sky", "dash", "x"),
     "adamw": Look("blue", "dashdot", "s"),

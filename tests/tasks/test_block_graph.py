@@ -41,7 +41,9 @@ def test_networks_learn_it(name):
     assert found.last > 0.6
 
 
-@pytest.mark.parametrize("options", [{"nodes": 0}, {"classes": 0}, {"words": 2}, {"degree": 0.0}, {"within": 2.0}])
+@pytest.mark.parametrize(
+    "options", [{"nodes": 0}, {"classes": 0}, {"words": 2}, {"degree": 0.0}, {"within": 2.0}]
+)
 def test_numbers_that_make_no_graph_are_refused(options):
     with pytest.raises(ConfigError, match=r"nodes|classes|block graph"):
         tasks.block_graph(**options)
