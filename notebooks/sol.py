@@ -546,4 +546,4 @@ display(
 
 # %% [markdown]
 # **Not on this page:** Tables 2 to 7 of SOL's paper, which are about convolutional networks, adversarial attacks, graph
-# networks and language models. {doc}`../book/claims` has a line for each of them.
+# networks ({doc}`sol_graphs`) and language models. {doc}`../book/claims` has a line for each of them.

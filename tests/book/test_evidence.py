@@ -71,3 +71,43 @@ def test_momentum_is_found_under_its_older_name():
         values={"inits": 1, "P2": field, "P3": field},
     )
     assert evidence.numerical_l2o(record)["P2"]["DM+CL+IL below Momentum"].difference == pytest.approx(-0.95)
+
+
+def graphs(**of_gat):
+    """A record of SOL's graphs with GAT on Cora: {contestant: accuracies, or losses, of three seeds}."""
+    contestants = {
+        label: {"last": values, "best": values, "loss": [-value for value in values]}
+        for label, values in of_gat.items()
+    }
+    found = records.load("sol", "standard", ROOT / "results")
+    return dataclasses.replace(found, values={"rows": {"GAT, Cora": {"contestants": contestants}}})
+
+
+def test_graphs_are_compared_by_seed_and_those_that_are_missing_are_not_run():
+    accuracies = {
+        "SOL": [81.0, 82.0, 83.2],
+        "Adam, as published": [79.0, 80.1, 81.0],
+        "Adam, tuned": [81.0, 82.0, 83.2],
+        "discovered": [80.0, 81.1, 82.0],
+    }
+    found = evidence.sol_graphs(graphs(**accuracies))
+    for table in ("Table 6", "Table 6, best epoch", "Figure 7"):
+        assert found[table]["GAT, Cora"].verdict == verdicts.REPRODUCED
+        assert found[table]["JK-Net, PubMed"].verdict == verdicts.NOT_RUN
+    assert found["tuned Adam"]["GAT, Cora"].verdict == verdicts.UNDECIDED
+    assert found["discovered"]["GAT, Cora"].verdict == verdicts.NOT_REPRODUCED
+
+
+def test_a_graph_network_that_diverged_counts_as_the_worst():
+    nan = float("nan")
+    found = evidence.sol_graphs(
+        graphs(
+            **{
+                "SOL": [80.0, nan, 81.0],
+                "Adam, as published": [79.0, 80.1, 81.5],
+                "Adam, tuned": [79.0, 80.0, 81.0],
+                "discovered": [80.0, 80.0, 80.0],
+            }
+        )
+    )
+    assert found["Table 6"]["GAT, Cora"].sides[0] == pytest.approx((80 + 79 + 81) / 3)
