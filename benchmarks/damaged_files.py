@@ -28,12 +28,14 @@ import torch
 from l2o_book import checkout, claims, plan, profiles, records, runs, sync, tables
 from l2o_book.jobs import Job, Outcome
 from PIL import Image
+from scipy.sparse import csr_matrix
 
 from l2o_core import data, models
 from l2o_core.distiller import Dataset, ParetoFront, read_hall_of_fame
 from l2o_core.errors import DataError, L2OError
 from l2o_core.models.cards import card
 from l2o_core.storage import TENSORS, Checkpoint
+from l2o_core.tasks import graph_files
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), dtype=np.uint8)
 LABELS = np.arange(20, dtype=np.uint8) % 10
@@ -64,6 +66,19 @@ scales: {one: small}
 faults: {one: {commit: abc, notes: [a, b]}}
 """
 HALL = b'Complexity,Loss,Equation\n1,1.5,x0\n7,0.5,"x0 + square(1.5 * x1) / x0"\n9,0.25,exp(x0) - x1 ^ 2\n'
+
+
+class Matrix:
+    """Pickled as Planetoid's files hold a SciPy matrix: Python 2 named its parts by bytes."""
+
+    def __init__(self, dense: np.ndarray):
+        made = csr_matrix(dense)
+        self.parts = {b"_shape": made.shape, b"indptr": made.indptr, b"indices": made.indices}
+        self.parts[b"data"] = made.data
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Its class, no arguments, and its parts."""
+        return csr_matrix, (), self.parts
 
 
 @dataclass
@@ -120,6 +135,15 @@ def kinds(folder: Path) -> list[Kind]:
     strip, labels = io.BytesIO(), io.BytesIO()
     Image.fromarray(PIXELS.transpose(0, 2, 3, 1).reshape(-1, 32, 3)).save(strip, "webp", lossless=True)
     np.save(labels, LABELS)
+    words = csr_matrix(np.random.default_rng(0).integers(0, 2, (20, 6)).astype(np.float32))
+    network = {"edges": np.array([[0, 1, 2], [1, 2, 3]]), "y": LABELS.astype(np.int64)}
+    network |= {"x_data": words.data, "x_indices": words.indices, "x_indptr": words.indptr}
+    network["x_shape"] = np.array(words.shape)
+    dblp = io.BytesIO()
+    np.savez(dblp, **network)
+    edges = put("Planetoid/ind.a.graph", pickle.dumps({0: [1, 2], 1: [0], 2: [0]}, 4))
+    matrix = put("Planetoid/ind.a.allx", pickle.dumps(Matrix(words.toarray()), 4))
+    classes = put("Planetoid/ind.a.ally", pickle.dumps(np.eye(3, dtype=np.int32)[LABELS % 3], 4))
     job = Job("a", "a", "quick", {}, {}, "", "key")
     executed = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(1)", id="one")])
 
@@ -179,6 +203,10 @@ def kinds(folder: Path) -> list[Kind]:
         Kind("WebP", put("CIFAR10/train_000.webp", strip.getvalue()), lambda: data.load("cifar10")),
         Kind("labels", put("CIFAR10/train_labels.npy", labels.getvalue()), lambda: data.load("cifar10")),
         Kind("table of contents", put("_toc.yml", toc), lambda: plan.notebooks(folder)),
+        Kind("DBLP", put("DBLP/dblp.npz", dblp.getvalue()), lambda: graph_files.load_graph("dblp")),
+        Kind("Planetoid's graph", edges, lambda: graph_files._edges(edges)),
+        Kind("Planetoid's words", matrix, lambda: graph_files._matrix(matrix)),
+        Kind("Planetoid's labels", classes, lambda: graph_files._classes(classes)),
         Kind("MNIST", put(mnist, raw["images-idx3"]), lambda: data.load("mnist", "test")),
         Kind("MNIST .gz", put(zipped, gzip.compress(raw["images-idx3"])), lambda: data.load("mnist")),
         Kind("CIFAR-10 pickle", put(cifar, pickle.dumps(batch, 4)), lambda: data.load("cifar10", "test")),
