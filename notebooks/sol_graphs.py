@@ -18,7 +18,7 @@
 #
 # **Cost:** in `quick`, about a minute on one CPU core, on a synthetic graph in place of the papers' and with one
 # seed. In `standard`, by an estimate, two hours on one core: an epoch of training takes 10 ms (JK-Net, Cora) to 170 ms
-# (GAT, DBLP), and there are 600 runs of 150 or 500 epochs. In `paper`, by an estimate, a day of one GPU.
+# (GAT, DBLP), and there are 600 runs of 150 or 500 epochs. In `paper`, by an estimate, two hours of a GPU.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
@@ -143,7 +143,7 @@ here = {row: pair for row, pair in pairs.items() if graph(pair[1])}
 # best one on validation nodes. Here both are given, nothing is clipped, and Adam runs at the published rate and with
 # constants of its own.
 #
-# Each optimizer has the same number of trials. A trial is a training from a starting point that is used for nothing
+# Each optimizer that is tuned has the same number of trials. A trial is a training from a starting point that is used for nothing
 # else, judged by its accuracy on the **validation nodes** after the last epoch. What is reported are accuracies on
 # **test nodes**, of networks from fresh starting points, the same ones for all.
 #
@@ -317,12 +317,15 @@ def outcome(table: str) -> str:
     return f"certainly above it on {listed(above)}, certainly below it on {listed(below)}"
 
 
+def leader(row: str, what: str) -> str:
+    """The contestant with the highest mean accuracy on a row; one that diverged is never it."""
+    found = run["rows"][row]["contestants"]
+    return max(LABELS, key=lambda label: np.nan_to_num(np.mean(found[label][what])))
+
+
 def first(what: str) -> str:
-    """The contestant with the highest mean accuracy on each row."""
-    return "; ".join(
-        f"{row}: {max(LABELS, key=lambda label: np.nan_to_num(np.mean(run['rows'][row]['contestants'][label][what]), nan=-1))}"
-        for row in ROWS
-    )
+    """The leader of each row."""
+    return "; ".join(f"{row}: {leader(row, what)}" for row in ROWS)
 
 
 unsure = (
@@ -407,9 +410,9 @@ plots.table(
 )
 
 # %% [markdown]
-# A difference at the last epoch and none at the best one means that an optimizer overfits later or less, and not that it
-# finds better networks: there are at most a few dozen training nodes for each class, and every optimizer here can bring the
-# training loss near zero.
+# With few training nodes, an optimizer that lowers the training loss further does not always classify other nodes better.
+# A difference at the last epoch and none at the best one would mean that an optimizer overfits later, not that it finds
+# better networks; the training losses below say how far each of them gets.
 #
 # ## Training losses: SOL's Figure 7
 

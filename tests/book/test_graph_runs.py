@@ -1,4 +1,4 @@
-"""Trainings of graph networks by equations: the same run twice, choices, and what a run that diverges counts."""
+"""Trainings of graph networks by equations: equal runs, choices, and what a run that diverges counts."""
 
 import math
 
