@@ -196,7 +196,8 @@ def rates(low: float, high: float, count: int) -> list[float]:
 
 def read_out(sol: models.SOL, pair: tuple[str, str]) -> tuple[Contestant, dict]:
     """The equation of a trained SOL, pruned and at its best rate, and how it was found."""
-    options = {"lags": 1, "samples": 1000, "steps": meta_steps, "instances": 1}
+    options = {"lags": 1, "steps": meta_steps, "samples": 20 * meta_steps}
+    options["instances"] = 1
     data = distiller.collect(sol, problem(*pair), seed=seeds[0], **options)
     x = torch.tensor(data.inputs, dtype=torch.float32)
     formula = sol.equation.evaluate(dict(zip(sol.inputs, x.T, strict=True)))
