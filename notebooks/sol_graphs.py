@@ -243,7 +243,7 @@ discovered = searched.values["discovery"][0]["text"]
 
 def field(pair: tuple[str, str], sol: Contestant) -> dict[str, Contestant]:
     """All contestants by label, each with the best constants of its trials."""
-    tried = rates(0.03, 3, trials)
+    tried = rates(0.1, 30, trials)
     memory = models.Equation(discovered)
     found = accuracies(pair, [Contestant(memory, rate) for rate in tried])
     rate = graph_runs.best_rate(found, tried)
