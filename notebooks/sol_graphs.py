@@ -243,7 +243,7 @@ discovered = searched.values["discovery"][0]["text"]
 
 def field(pair: tuple[str, str], sol: Contestant) -> dict[str, Contestant]:
     """All contestants by label, each with the best constants of its trials."""
-    tried = rates(0.03, 3, trials)
+    tried = rates(0.03, 10, trials)
     memory = models.Equation(discovered)
     found = accuracies(pair, [Contestant(memory, rate) for rate in tried])
     rate = graph_runs.best_rate(found, tried)
@@ -432,7 +432,9 @@ for ax, row in zip(axes.flat, ROWS, strict=False):
     ax.set(title=row, xlabel="epoch", ylabel="training loss", yscale="log")
 for ax in axes.flat[len(ROWS) :]:
     ax.set_axis_off()
-axes[0, 0].legend()
+fig.legend(
+    *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4
+)
 lower = [
     row for row in ROWS if decided["Figure 7"][row].verdict == verdicts.REPRODUCED
 ]
