@@ -104,7 +104,7 @@ GRAPHS = {
     "pubmed": "PubMed",
     "dblp": "DBLP",
 }
-GRAPHS["blocks"] = "synthetic"
+GRAPHS["blocks"] = "a synthetic graph"
 LARGE = 10_000  # nodes
 
 
@@ -310,12 +310,27 @@ def of(row: str, label: str, what: str) -> str:
 WHAT = {"last": "the last epoch", "best": "the best validation epoch"}
 
 
+VERDICTS = {
+    verdicts.REPRODUCED: "certainly above it for",
+    verdicts.NOT_REPRODUCED: "certainly below it for",
+    verdicts.UNDECIDED: "undecided for",
+}
+
+
+def pairs_of(rows: list[str]) -> str:
+    """Rows in a sentence: "GAT on Cora and JK-Net on Cora"."""
+    return listed([row.replace(", ", " on ") for row in rows])
+
+
 def outcome(table: str) -> str:
     """The rows of a table of comparisons in a phrase."""
     found = {row: decided[table][row] for row in ROWS}
-    above = verdicts.named(verdicts.REPRODUCED, found)
-    below = verdicts.named(verdicts.NOT_REPRODUCED, found)
-    return f"certainly above it on {listed(above)}, certainly below it on {listed(below)}"
+    said = {
+        words: verdicts.named(verdict, found) for verdict, words in VERDICTS.items()
+    }
+    return "; ".join(
+        f"{words} {pairs_of(rows)}" for words, rows in said.items() if rows
+    )
 
 
 def leader(row: str, what: str) -> str:
@@ -326,22 +341,23 @@ def leader(row: str, what: str) -> str:
 
 def first(what: str) -> str:
     """The leader of each row."""
-    return "; ".join(f"{row}: {leader(row, what)}" for row in ROWS)
+    return "; ".join(f"{pairs_of([row])}: {leader(row, what)}" for row in ROWS)
 
 
-unsure = (
-    ""
-    if len(record.seeds) > 1
-    else " (one seed has no interval, so nothing is certain)"
+missing = (
+    f"- **Not run**, since the graph was not at hand: {pairs_of(run['missing'])}."
+    if run["missing"]
+    else ""
 )
 display(
     Markdown(f"""
-- **SOL against Adam at the published rate**, by the accuracy after the last epoch: {outcome("Table 6")}{unsure}.
-- **SOL against tuned Adam**: {outcome("tuned Adam")}{unsure}. Tuning takes Adam {run["trials"]} trainings, and SOL as
+- **SOL against Adam at the published rate**, by the accuracy after the last epoch:
+  {outcome("Table 6")}.
+- **SOL against tuned Adam**: {outcome("tuned Adam")}. Tuning takes Adam {run["trials"]} trainings, and SOL as
   many on top of its meta-training.
-- **The discovered rule against tuned Adam**: {outcome("discovered")}{unsure}. It was found on another kind of network.
+- **The discovered rule against tuned Adam**: {outcome("discovered")}. It was found on another kind of network.
 - **Highest mean accuracy** after the last epoch: {first("last")}. At the best validation epoch: {first("best")}.
-- **Not run**, since the graph is not on the machine of this record: {listed(run["missing"])}.
+{missing}
 """)
 )
 
@@ -432,7 +448,9 @@ for ax, row in zip(axes.flat, ROWS, strict=False):
     ax.set(title=row, xlabel="epoch", ylabel="training loss", yscale="log")
 for ax in axes.flat[len(ROWS) :]:
     ax.set_axis_off()
-axes[0, 0].legend()
+fig.legend(
+    *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4
+)
 lower = [
     row for row in ROWS if decided["Figure 7"][row].verdict == verdicts.REPRODUCED
 ]
@@ -440,7 +458,7 @@ plots.figure(
     fig,
     name="fig-graphs-loss",
     caption="Training loss with dropout, averaged over stretches of epochs: median and central 68 % of the seeds. SOL's loss ends "
-    f"certainly below that of Adam at the published rate on: {listed(lower)}. ({source}.)",
+    f"certainly below that of Adam at the published rate for: {pairs_of(lower)}. ({source}.)",
     alt="A panel for each network and graph: training loss against epoch on a log scale, a curve with a band for each of "
     "four optimizers.",
 )

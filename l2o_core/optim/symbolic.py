@@ -25,7 +25,8 @@ class HasHyperparameters(Protocol):
 class TrainedEquation(Protocol):
     """A learned optimizer that is an equation over features: `models.Equation`, `models.SOL`."""
 
-    features: HasHyperparameters
+    @property
+    def features(self) -> HasHyperparameters: ...  # noqa: D102
 
     @property
     def equation(self) -> Expression | System: ...  # noqa: D102
