@@ -21,7 +21,7 @@ from l2o_core.tasks.text import FineTuned, TextData, official_scores, state_byte
 from l2o_core.tasks.text.costs import Clock
 
 NAME = "sentences"
-BUCKETS, WIDTH = 2048, 32
+BUCKETS, WIDTH = 1024, 16
 _TENTHS = {"train": range(6), "choose": range(6, 8), "report": range(8, 10)}
 
 
@@ -39,7 +39,7 @@ def load(part: str | None = None) -> TextData:
 
 
 def vectors(data: TextData) -> Tensor:
-    """The mean of fixed random word vectors of each row, `[n, 32]`: the frozen encoder."""
+    """The mean of fixed random word vectors of each row, `[n, 16]`: the frozen encoder."""
     words = torch.randn(BUCKETS, WIDTH, generator=torch.Generator().manual_seed(0))
     return torch.stack([math.sqrt(len(row)) * words[row].mean(0) for row in _hashed(data)])
 
