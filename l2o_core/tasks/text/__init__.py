@@ -4,7 +4,7 @@ from .costs import state_bytes
 from .encoders import Encoder
 from .fine_tuning import FineTuned, fine_tune, has_bfloat16
 from .glue import GLUE, Benchmark, TextData, load
-from .head import Head
+from .head import Head, LinearHead
 from .scoring import official_scores
 from .vectors import sentence_vectors
 
@@ -14,6 +14,7 @@ __all__ = [
     "Encoder",
     "FineTuned",
     "Head",
+    "LinearHead",
     "TextData",
     "fine_tune",
     "has_bfloat16",

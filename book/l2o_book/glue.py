@@ -1,0 +1,245 @@
+"""Fine-tuning on GLUE with any optimizer: contestants, rates that mean the same for all, runs and floors.
+
+A *rate* is a step size: with it, an optimizer's updates have the root mean square that AdamW's have with that
+learning rate, on the same gradients. Rules that were distilled elsewhere come with steps of any size, so that
+only then one range of rates is the same freedom for every contestant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from l2o_core.data import roots
+from l2o_core.models import Equation
+from l2o_core.optim import SymbolicOptimizer
+from l2o_core.storage import NO_CACHE, Cache
+from l2o_core.tasks import text
+from l2o_core.tasks.text import GLUE, FineTuned, LinearHead, TextData
+
+from . import sentences
+
+Params = list[nn.Parameter]
+Make = Callable[[Params, float, int], torch.optim.Optimizer]
+"""Makes an optimizer of parameters, a learning rate, and the number of steps of the run."""
+TINY = "tiny"
+RATES = (-5.0, -2.5)
+"""The range of log10 of the rate in trials."""
+PROBED = 1e-3
+"""AdamW's learning rate while step sizes are measured."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """An optimizer at any rate.
+
+    `name` tells it from others, `key` all that its steps depend on, `unit` is its learning rate at rate 1.
+    """
+
+    name: str
+    make: Make
+    key: Any
+    unit: float = 1.0
+
+    def at(self, rate: float, steps: int) -> Callable[[Params], torch.optim.Optimizer]:
+        """Makes the optimizer at a rate for a run of that many steps."""
+        return lambda params: self.make(params, rate * self.unit, steps)
+
+
+def adamw(params: Params, lr: float, steps: int) -> torch.optim.Optimizer:
+    """PyTorch's AdamW, fused, with its weight decay of 0.01."""
+    return torch.optim.AdamW(params, lr=lr, fused=True)
+
+
+def contestant(name: str, model: Callable[[int], Equation], gradients: Tensor, **options: Any) -> Contestant:
+    """An equation as a contestant, its steps measured on `gradients [T, n]`.
+
+    `model` gives the equation for a run of so many steps; `options` are those of `SymbolicOptimizer.of`.
+    """
+
+    def make(params: Params, lr: float, steps: int) -> torch.optim.Optimizer:
+        return SymbolicOptimizer.of(model(steps), params, lr, **options)
+
+    own = step_size(make, gradients)
+    unit = step_size(adamw, gradients) / own if 0 < own < math.inf else 0.0  # a rule that does not move stays
+    key = {"equation": model(100).identity, "options": {k: str(v) for k, v in options.items()}}
+    return Contestant(name, make, key, unit)
+
+
+def step_size(make: Make, gradients: Tensor) -> float:
+    """The root mean square of the updates along `gradients [T, n]`, in units of the learning rate."""
+    parameter = nn.Parameter(torch.zeros(gradients.shape[1]))
+    optimizer, total = make([parameter], PROBED, len(gradients)), 0.0
+    for gradient in gradients:
+        before, parameter.grad = parameter.detach().clone(), gradient.clone()
+        optimizer.step()
+        total += (parameter.detach() - before).square().mean().item()
+    return math.sqrt(total / len(gradients)) / PROBED
+
+
+def probe(task: LinearHead, steps: int = 60, seed: int = 0) -> Tensor:
+    """The gradients `[T, n]` that AdamW sees while it trains a head."""
+    generator = task.generator(seed)
+    parameter, seen = nn.Parameter(task.init(generator)), []
+    optimizer = adamw([parameter], PROBED, steps)
+    for _, batch in zip(range(steps), task.batches(generator), strict=False):
+        _, parameter.grad = task.loss_and_gradient(parameter, batch)
+        seen.append(parameter.grad[0].clone())
+        optimizer.step()
+    return torch.stack(seen)
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is fine-tuned: a pretrained encoder by name or folder, or "tiny", the stand-in without one."""
+
+    name: str
+    length: int = 128
+    device: str = "cpu"
+    cache: Cache = NO_CACHE
+
+    @property
+    def title(self) -> str:
+        """For titles and records."""
+        if self.name == TINY:
+            return "a tiny network trained from scratch, stand-in for BERT base"
+        return _encoder(self.name).title
+
+    def vectors(self, data: TextData) -> Tensor:
+        """What the frozen encoder makes of each row, `[n, width]`."""
+        if self.name == TINY:
+            return sentences.vectors(data)
+        options: dict[str, Any] = {"length": self.length, "device": self.device, "cache": self.cache}
+        return text.sentence_vectors(_encoder(self.name), data, **options)
+
+    def head(self, data: TextData, part: str | None = None) -> LinearHead:
+        """A linear head on the frozen encoder."""
+        name, dataset = f"{data.task}_head", f"{data.name}, frozen {self.title}"
+        return LinearHead(self.vectors(data), data, name=name, dataset=dataset, part=part)
+
+    def fine_tuned(
+        self, train: TextData, held_out: TextData, who: Contestant, rate: float, *, epochs: int, seed: int
+    ) -> dict[str, Any]:
+        """Train all of it, and the result as plain values, from the cache where it is there."""
+        steps = epochs * math.ceil(len(train) / 32)
+        options: dict[str, Any] = {"epochs": epochs, "seed": seed}
+        key = options | {"rows": train.identity, "held out": held_out.identity, "length": self.length}
+        key |= {"model": self.name, "optimizer": who.key, "rate": rate, "unit": who.unit}
+        key |= {} if self.name == TINY else {"encoder": _encoder(self.name).identity}
+
+        def compute() -> dict[str, Any]:
+            rule = who.at(rate, steps)
+            if self.name == TINY:
+                return described(sentences.fine_tune(train, held_out, rule, **options))
+            more: dict[str, Any] = {"length": self.length, "device": self.device, "progress": False}
+            return described(text.fine_tune(_encoder(self.name), train, held_out, rule, **options, **more))
+
+        return self.cache.call("fine_tuned", key, compute)
+
+
+@cache
+def _encoder(name: str) -> text.Encoder:
+    return text.Encoder(name)
+
+
+def described(run: FineTuned, bins: int = 25) -> dict[str, Any]:
+    """A run for a record: its losses as a curve of a few points, the mean of each."""
+    values = asdict(run)
+    parts = np.array_split(np.array(values.pop("losses")), min(bins, len(run.losses)))
+    values |= {"curve": [float(part.mean()) for part in parts], "steps": len(run.losses)}
+    return values | {"per parameter": run.state_bytes_per_parameter}
+
+
+def frozen(
+    train: LinearHead, held_out: LinearHead, who: Contestant, rate: float, *, epochs: int, seed: int
+) -> dict[str, Any]:
+    """Train a head on the frozen encoder, with the schedule of a fine-tuning, and its scores."""
+    steps = epochs * math.ceil(len(train.labels) / train.batch)
+    generator = train.generator(seed)
+    parameter, losses = nn.Parameter(train.init(generator)), []
+    optimizer = who.at(rate, steps)([parameter])
+    rises = max(round(0.1 * steps), 1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(step / rises, (steps - step) / max(steps - rises, 1))
+    )
+    for _, batch in zip(range(steps), train.batches(generator), strict=False):
+        loss, parameter.grad = train.loss_and_gradient(parameter, batch)
+        losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            break
+        optimizer.step()
+        schedule.step()
+    scores = held_out.scores(parameter.detach())[0]
+    return {"scores": scores, "end": float(np.mean(losses[-10:])), "diverged": not math.isfinite(losses[-1])}
+
+
+def majority(data: TextData, train: TextData) -> dict[str, float]:
+    """The scores of always answering the most frequent label of the training rows."""
+    answer = int(np.bincount(train.labels).argmax())
+    return text.official_scores(data.task, [answer] * len(data), data.labels)
+
+
+def part_of(task: str, part: str | None, most: int = 0) -> TextData | None:
+    """Rows of a task of GLUE, or of the stand-in; None where they are not on this machine.
+
+    A task that has its dev split only is cut from that, and its data says so. `most`: training rows, drawn
+    evenly; 0 for all.
+    """
+    if task == sentences.NAME:
+        found = sentences.load(part)
+    elif not _has(task, "dev"):
+        return None
+    else:
+        found = text.load(task, part, dev_only=not _has(task, "train"))
+    return found if part in ("choose", "report") or not most else cut(found, most)
+
+
+def _has(task: str, split: str) -> bool:
+    benchmark = GLUE[task]
+    file = f"{benchmark.dev if split == 'dev' else split}.tsv"
+    return any((root / "GLUE" / benchmark.title / file).exists() for root in roots())
+
+
+def cut(data: TextData, most: int) -> TextData:
+    """At most so many rows, the same in every run; the name says so."""
+    if len(data) <= most:
+        return data
+    kept = np.sort(np.random.default_rng(0).permutation(len(data))[:most])
+    texts = tuple(tuple(column[i] for i in kept) for column in data.texts)
+    name = f"{data.name} ({most} of {len(data)} rows)"
+    return replace(data, name=name, texts=texts, labels=tuple(data.labels[i] for i in kept))
+
+
+def rates(trials: int) -> list[float]:
+    """The rates that every contestant is tried at, even on a log scale."""
+    low, high = RATES
+    return [float(f"{10**x:.3g}") for x in np.linspace(low, high, trials)]
+
+
+def best_rate(measured: Mapping[float, Mapping[str, Any]], metric: str) -> float:
+    """The rate of the highest score; of equal ones, that of the lower training loss at the end."""
+
+    def worth(rate: float) -> tuple[float, float]:
+        run = measured[rate]
+        if run["diverged"]:
+            return (-math.inf, -math.inf)
+        return run["scores"][metric], -(run["curve"][-1] if "curve" in run else run["end"])
+
+    return max(measured, key=worth)
+
+
+def scores(runs: Sequence[Mapping[str, Any]], metric: str) -> list[float]:
+    """The score of each run; not a number where it diverged."""
+    return [math.nan if run["diverged"] else run["scores"][metric] for run in runs]
+
+
+def main_metric(task: str) -> str:
+    """The metric that choices are made by: the last of the official ones, F1 where there are two."""
+    return "accuracy" if task == sentences.NAME else GLUE[task].metrics[-1]

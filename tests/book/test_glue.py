@@ -1,0 +1,112 @@
+"""Contestants, their rates, the stand-in for GLUE, and the papers' tables as comparisons."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from l2o_book import evidence, glue, records, sentences, verdicts
+
+from l2o_core import models
+from l2o_core.errors import ConfigError
+from l2o_core.tasks.text import LinearHead
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def few():
+    return glue.cut(sentences.load("train"), 64)
+
+
+@pytest.fixture(scope="module")
+def head(few):
+    return glue.Model(glue.TINY).head(few, "train")
+
+
+def test_the_parts_of_the_stand_in_are_disjoint_and_balanced():
+    parts = [sentences.load(part) for part in ("train", "choose", "report")]
+    texts = [{*part.rows} for part in parts]
+    assert not texts[0] & texts[1]
+    assert not (texts[0] | texts[1]) & texts[2]
+    assert {*sentences.load().rows} == texts[0] | texts[1]
+    for part in parts:
+        assert len(part) > 50
+        assert 0.3 < sum(part.labels) / len(part) < 0.7
+        assert "stand-in" in part.name
+
+
+def test_a_cut_is_named_and_the_same_each_time(few):
+    assert len(few) == 64
+    assert "64 of" in few.name
+    assert glue.cut(sentences.load("train"), 64) == few
+    assert glue.cut(few, 100) is few
+
+
+def test_a_rate_is_that_of_adamw_whatever_the_scale_of_a_rule(head):
+    gradients = glue.probe(head, steps=10)
+    one, other = (
+        glue.contestant("one", lambda _, by=by: models.Equation(f"-{by} * m_hat"), gradients)
+        for by in (1, 40)
+    )
+    assert one.unit == pytest.approx(40 * other.unit, rel=1e-4)
+    assert one.unit == pytest.approx(1, rel=0.01)  # m_hat is Adam's direction
+    still = glue.contestant("still", lambda _: models.Equation("0 * g"), gradients)
+    assert still.unit == 0
+
+
+def test_a_head_learns_and_two_runs_are_equal(head, few):
+    adam = glue.Contestant("AdamW", glue.adamw, "adamw")
+    first, again = (glue.frozen(head, head, adam, 1e-2, epochs=4, seed=1) for _ in range(2))
+    assert first == again
+    assert first["scores"]["accuracy"] > glue.majority(few, few)["accuracy"]
+
+
+def test_the_tiny_network_is_trained_by_any_optimizer(few):
+    rule = glue.Contestant("sign", lambda params, lr, steps: torch.optim.SGD(params, lr), "sgd")
+    tiny = glue.Model(glue.TINY)
+    run = tiny.fine_tuned(few, few, rule, 0.1, epochs=2, seed=0)
+    assert run["steps"] == len(run["curve"]) == 4
+    assert not run["diverged"]
+    assert tiny.fine_tuned(few, few, rule, 0.1, epochs=2, seed=0)["curve"] == run["curve"]
+    assert tiny.fine_tuned(few, few, rule, math.inf, epochs=2, seed=0)["diverged"]
+
+
+def test_the_best_rate_is_that_of_the_highest_score_then_of_the_lowest_loss():
+    def run(score: float, loss: float, diverged: bool = False) -> dict:
+        return {"scores": {"f1": score}, "end": loss, "diverged": diverged}
+
+    runs = {1e-5: run(70.0, 0.5), 1e-4: run(80.0, 0.6), 1e-3: run(80.0, 0.4), 1e-2: run(99.0, 0.1, True)}
+    assert glue.best_rate(runs, "f1") == 1e-3
+    assert math.isnan(glue.scores(list(runs.values()), "f1")[-1])
+
+
+def test_tasks_without_files_are_none(monkeypatch, tmp_path):
+    monkeypatch.setenv("L2O_DATA_ROOT", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert glue.part_of("mnli", "report") is None
+
+
+def test_a_head_needs_a_vector_for_each_row(few):
+    with pytest.raises(ConfigError, match="64 rows need as many vectors"):
+        LinearHead(torch.zeros(3, 2), few, name="x", dataset="y")
+
+
+def fine_tunings(scores: list[float]) -> list[dict]:
+    return [{"scores": {"matthews": score}, "diverged": math.isnan(score)} for score in scores]
+
+
+def test_tables_compare_the_papers_rules_with_tuned_adamw():
+    runs = {"AdamW": fine_tunings([20.0, 21.0, 22.0]), "Eq. 6": fine_tunings([math.nan, 1.0, 2.0])}
+    runs["SOL"] = fine_tunings([30.0, 31.1, 32.0])
+    task = {"runs": runs, "rates": dict.fromkeys(runs, 1e-4), "majority": {"matthews": 0.0}}
+    base = records.load("sol", "standard", ROOT / "results")
+    record = dataclasses.replace(base, values={"tiny": False, "tasks": {"cola": task}})
+    found = evidence.glue(record)
+    assert found["Table 9"]["CoLA Matthews correlation"].verdict == verdicts.NOT_REPRODUCED
+    assert found["Table 7"]["CoLA"].verdict == verdicts.REPRODUCED
+    assert found["Table 7"]["RTE"].verdict == verdicts.NOT_RUN
+    assert found["tuned rules above tuned AdamW"]["SOL on cola"].verdict == verdicts.REPRODUCED
+    stand_in = evidence.glue(dataclasses.replace(record, values=record.values | {"tiny": True}))
+    assert {one.verdict for one in stand_in["Table 7"].values()} == {verdicts.NOT_RUN}
