@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import ConfigError, did_you_mean
+from . import attack
 from .base import Task
 from .classifier import Classifier
 from .gnn import GAT, JKNet
@@ -56,6 +57,7 @@ __all__ = [
     "Rastrigin",
     "SparseMatrix",
     "Task",
+    "attack",
     "load",
     "load_graph",
     "names",
