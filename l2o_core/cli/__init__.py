@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from importlib import metadata
 
 from ..errors import ConfigError, L2OError, did_you_mean
-from . import discover, distill, train, zoo
+from . import defence, discover, distill, train, zoo
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"l2o {metadata.version('l2o_core')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     added = [entry.load() for entry in metadata.entry_points(group="l2o.commands")]
-    for command in (*added, train, distill, discover, zoo):
+    for command in (*added, train, defence, distill, discover, zoo):
         command.add_parser(commands)
     try:
         _check_command(sys.argv[1:] if arguments is None else arguments, commands.choices)

@@ -5,6 +5,11 @@ the meta-loss (SymL2O Eq. 1) is that of a function linear in the updates:
 
     d/dphi sum_{t=1..T} w_t f(x_t) = sum_{s=0..T-1} < G_s , du_s/dphi >,    G_s = sum_{t>s} w_t g_t
 
+Where a task projects its parameters, x_{s+1} = P(x_s + u_s) on a box, a coordinate that is moved back forgets
+what came before: with free_s = 1 where it is not moved and 0 where it is,
+
+    G_s = free_s * (w_{s+1} g_{s+1} + G_{s+1})
+
 So the optimization is first run forward (`unroll`), only collecting gradients, and then differentiated
 through the optimizer alone (`backward`). The sum runs over coordinates too, so a random sample of them is
 enough.
@@ -37,6 +42,7 @@ class Unroll:
         updates: `[T, K]`.
         losses: `[T + 1, I]`.
         state: The optimizer's state before the first step.
+        free: Whether a coordinate moved freely in each step, `[T, K]`; None where nothing is projected.
     """
 
     sample: Sample
@@ -44,23 +50,37 @@ class Unroll:
     updates: Tensor
     losses: Tensor
     state: State
+    free: Tensor | None = None
 
 
 def unroll(optimizer: LearnedOptimizer, rollout: Rollout, steps: int, sample: Sample) -> Unroll:
     """Take some steps without a graph; the rollout moves on, ready for the next unroll."""
     chosen = sample.coordinates
     state, losses = select(rollout.state, chosen, rollout.gradient.dtype), [rollout.loss]
-    gradients, updates = [rollout.gradient[chosen]], []
+    gradients, updates, free = [rollout.gradient[chosen]], [], []
     for _ in range(steps):
         updates.append(rollout.step(optimizer)[chosen])
         gradients.append(rollout.gradient[chosen])
         losses.append(rollout.loss)
-    return Unroll(sample, torch.stack(gradients), torch.stack(updates), torch.stack(losses), state)
+        if rollout.free is not None:
+            free.append(rollout.free[chosen])
+    moved = torch.stack(free) if free else None
+    return Unroll(sample, torch.stack(gradients), torch.stack(updates), torch.stack(losses), state, moved)
 
 
-def suffix_sums(gradients: Tensor, weights: Tensor) -> Tensor:
-    """G_s = sum of w_t g_t over t > s, [T, K], from gradients [T + 1, K] and weights w_1..w_T [T]."""
-    return (weights[:, None] * gradients[1:]).flip(0).cumsum(0).flip(0)
+def suffix_sums(gradients: Tensor, weights: Tensor, free: Tensor | None = None) -> Tensor:
+    """G_s = sum of w_t g_t over t > s, [T, K], from gradients [T + 1, K] and weights w_1..w_T [T].
+
+    With `free` [T, K], sums begin anew where a coordinate was projected.
+    """
+    weighted = weights[:, None] * gradients[1:]
+    if free is None:
+        return weighted.flip(0).cumsum(0).flip(0)
+    sums, ahead = torch.empty_like(weighted), torch.zeros_like(weighted[0])
+    for step in reversed(range(len(weighted))):
+        ahead = free[step] * (weighted[step] + ahead)
+        sums[step] = ahead
+    return sums
 
 
 def backward(optimizer: LearnedOptimizer, unrolled: Unroll, weights: Tensor) -> None:
@@ -68,7 +88,7 @@ def backward(optimizer: LearnedOptimizer, unrolled: Unroll, weights: Tensor) -> 
 
     Exact where the sample holds every coordinate; else unbiased, by the weights of the sample.
     """
-    G = suffix_sums(unrolled.gradients, weights) * unrolled.sample.weights
+    G = suffix_sums(unrolled.gradients, weights, unrolled.free) * unrolled.sample.weights
     backprop_through_optimizer(
         optimizer, unrolled.gradients, unrolled.state, lambda s, block, update: (G[s, block] * update).sum()
     )

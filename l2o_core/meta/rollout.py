@@ -28,6 +28,7 @@ class Rollout:
         batches: The data of the coming steps.
         loss: The loss at `params` on the latest batch, `[I]`.
         gradient: Its gradient, `[N]`.
+        free: Whether a coordinate was feasible without projection, `[N]`; None where nothing is projected.
     """
 
     task: Task
@@ -37,6 +38,7 @@ class Rollout:
     batches: Iterator[Any]
     loss: Tensor
     gradient: Tensor
+    free: Tensor | None = None
 
     @classmethod
     def start(
@@ -84,8 +86,13 @@ class Rollout:
         return rollout
 
     def evaluate_gradient(self) -> None:
-        """Evaluate loss and gradient on the next batch; the parameters stay."""
-        self.loss, gradient = self.task.loss_and_gradient(self.params, next(self.batches))
+        """Evaluate loss and gradient on the next batch, where its constraints allow the parameters to be."""
+        batch = next(self.batches)
+        feasible = self.task.project(self.params, batch)
+        if feasible is not self.params:
+            self.free = (feasible == self.params).view(-1)
+            self.params.copy_(feasible)
+        self.loss, gradient = self.task.loss_and_gradient(self.params, batch)
         self.gradient = (gradient if self.scale is None else self.scale * gradient).view(-1)
 
     def step(self, optimizer: LearnedOptimizer) -> Tensor:

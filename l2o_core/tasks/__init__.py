@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import ConfigError, did_you_mean
+from . import attack
 from .base import Task
 from .block_graph import block_graph
 from .classifier import Classifier
@@ -57,6 +58,7 @@ __all__ = [
     "Rastrigin",
     "SparseMatrix",
     "Task",
+    "attack",
     "block_graph",
     "load",
     "load_graph",

@@ -63,6 +63,10 @@ class Task(ABC):
     def loss(self, params: Tensor, batch: Any) -> Tensor:
         """Loss `[I]` of each instance at `params` `[I, n]`."""
 
+    def project(self, params: Tensor, batch: Any) -> Tensor:
+        """The nearest feasible parameters `[I, n]`; where a problem has no constraints, `params` itself."""
+        return params
+
     def loss_and_gradient(self, params: Tensor, batch: Any) -> tuple[Tensor, Tensor]:
         """Loss `[I]` and its gradient `[I, n]`, both detached: no graph leaves the optimizee."""
         with torch.enable_grad():

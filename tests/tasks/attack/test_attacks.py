@@ -1,0 +1,67 @@
+"""PGD, APGD and rules inside the projection; the first two against torchattacks, where it is installed."""
+
+import pytest
+import torch
+
+from l2o_core import models
+from l2o_core.errors import ConfigError
+from l2o_core.tasks.attack import Target, apgd, follow, pgd, restarted
+
+
+def test_pgd_is_the_sign_of_the_gradient_inside_the_projection(target):
+    ours, rule = pgd(target, steps=8), follow(models.Equation("-0.25 * sign(g)"), target, steps=8)
+    assert torch.equal(ours.last, rule.last)
+    assert torch.equal(ours.fooled, rule.fooled)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "dlr"])
+@pytest.mark.parametrize("attack", [pgd, apgd])
+def test_what_an_attack_reports_is_true(target, attack, loss):
+    target = Target(target.defence, target.images, target.labels, target.epsilon, loss)
+    found = attack(target, steps=20)
+    assert 0 < found.success.float().mean() < 1
+    assert torch.equal(target.project(found.z), found.z)
+    right = target.defence.right(target.perturbed(found.z), target.labels)
+    assert torch.equal(~right, found.success)
+    held = ~found.success
+    torch.testing.assert_close(target.losses(found.z)[held], found.losses.amin(0)[held])
+    assert found.losses.shape == (21, len(target))
+    assert torch.equal(found.within(20), found.success)
+    assert found.within(0).sum() == 0
+
+
+def test_apgd_leaves_no_more_robust_than_pgd(target):
+    assert apgd(target, steps=40).success.sum() >= pgd(target, steps=40).success.sum()
+
+
+def test_restarts_only_add(target):
+    once = restarted(lambda target, start: pgd(target, steps=3, start=start), target)
+    thrice = restarted(lambda target, start: pgd(target, steps=3, start=start), target, restarts=3)
+    assert bool((thrice | ~once).all())
+
+
+def test_a_rule_that_is_not_finite_stays_in_the_ball(target):
+    found = follow(models.Equation("log(g - g) * 1e38 * 1e38"), target, steps=3)
+    assert found.last.isfinite().all()
+
+
+def test_steps_and_sizes_are_checked(target):
+    with pytest.raises(ConfigError, match="steps must be a whole number"):
+        pgd(target, steps=0)
+    with pytest.raises(ConfigError, match="step_size must be a positive number"):
+        pgd(target, step_size=0.0)
+
+
+def test_pgd_and_apgd_do_what_torchattacks_does(target):
+    torchattacks = pytest.importorskip("torchattacks", exc_type=ImportError)
+    module, images, labels = target.defence.module, target.images, target.labels
+    theirs = torchattacks.PGD(module, eps=target.epsilon, alpha=target.epsilon / 4, steps=20)
+    theirs.random_start = False
+    torch.testing.assert_close(
+        target.perturbed(pgd(target, steps=20).last), theirs(images, labels), rtol=0, atol=1e-5
+    )
+    theirs = torchattacks.APGD(module, eps=target.epsilon, steps=50, loss="ce", seed=0)
+    robust = target.defence.right(theirs(images, labels), labels)
+    start = target.random(torch.Generator().manual_seed(0))
+    ours = ~apgd(target, steps=50, start=start).success
+    assert (robust != ours).sum() <= 1

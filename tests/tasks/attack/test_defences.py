@@ -1,0 +1,87 @@
+import pytest
+import torch
+
+from l2o_core.cli import main
+from l2o_core.errors import CheckpointError, ConfigError
+from l2o_core.tasks.attack import SHAPES, accuracies, defences, harden, load, pretrained, robustbench
+
+TOY = {"dataset": "digits", "epochs": 2, "width": 2, "augment": False, "batch": 128}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_scores_images_of_any_size(shape):
+    module = SHAPES[shape](classes=7, channels=1, width=4).eval()
+    assert module(torch.rand(2, 1, 8, 8)).shape == (2, 7)
+    assert 200_000 < sum(weights.numel() for weights in SHAPES[shape]().parameters()) < 500_000  # < 1 MB
+
+
+def test_hardening_makes_a_classifier_that_resists(defence):
+    found = accuracies(defence, epsilon=0.05, images=200)
+    assert found["clean"] > 60
+    assert 0.5 * found["clean"] < found["robust"] <= found["clean"]
+
+
+def test_a_killed_hardening_continues_to_the_same_weights(tmp_path):
+    whole = harden("narrow", **TOY)
+
+    def kill(line):
+        if "epoch 2" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # before the checkpoint of the second epoch
+        harden("narrow", **TOY, checkpoint=tmp_path / "run.pt", progress=kill)
+    lines = []
+    again = harden("narrow", **TOY, checkpoint=tmp_path / "run.pt", progress=lines.append)
+    more = harden("narrow", **TOY, checkpoint=tmp_path / "run.pt", progress=lines.append)
+    assert len(lines) == 1
+    for name, tensor in whole.module.state_dict().items():
+        assert torch.equal(tensor, again.module.state_dict()[name])
+        assert torch.equal(tensor, more.module.state_dict()[name])
+
+
+def test_a_saved_defence_is_itself_in_half_precision(tmp_path, defence, target):
+    again = load(defence.save(tmp_path / "mine.safetensors"))
+    assert (again.name, again.shape, again.classes) == ("mine", defence.shape, defence.classes)
+    difference = again.scores(target.images) - defence.scores(target.images)
+    assert difference.abs().max() < 0.05 * defence.scores(target.images).abs().max()
+
+
+def test_a_damaged_file_is_refused(tmp_path, defence):
+    path = defence.save(tmp_path / "mine.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="is damaged or is no defence"):
+        load(path)
+
+
+def test_unknown_names_are_refused(monkeypatch):
+    with pytest.raises(ConfigError, match="no defence 'carmon'"):
+        load("carmon")
+    with pytest.raises(ConfigError, match="unknown shape 'tall'"):
+        harden("tall", "digits")
+    monkeypatch.setitem(__import__("sys").modules, "robustbench.utils", None)
+    with pytest.raises(ConfigError, match="model of RobustBench, whose package is missing"):
+        robustbench("Carmon2019Unlabeled")
+
+
+def test_the_command_trains_and_describes(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(SHAPES, "plain", lambda classes, channels: _small(classes, channels))
+    arguments = ["train-defence", "plain", "--dataset", "digits", "--epochs", "1", "--folder", str(tmp_path)]
+    assert main(arguments) == 0
+    assert "plain: clean" in capsys.readouterr().out
+    assert "fast adversarial training" in (tmp_path / "plain.md").read_text().lower()
+
+
+def _small(classes, channels):
+    from l2o_core.tasks.attack.networks import plain
+
+    return plain(classes, channels, 2)
+
+
+@pytest.mark.parametrize("name", pretrained() or [pytest.param("", marks=pytest.mark.skip("none yet"))])
+def test_shipped_defences_are_accurate_robust_and_small(name):
+    training = load(name).training
+    assert training["clean"] >= 55
+    assert training["robust"] >= 30
+    assert (defences.PRETRAINED / f"{name}.safetensors").stat().st_size < 1_000_000
