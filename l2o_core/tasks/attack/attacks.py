@@ -13,8 +13,6 @@ from torch import Tensor
 from ...arguments import positive, whole
 from .target import Target
 
-__all__ = ["Attacked", "Optimizer", "apgd", "follow", "pgd", "restarted"]
-
 
 class Optimizer(Protocol):
     """What `models.LearnedOptimizer` is, as far as an attack needs it."""

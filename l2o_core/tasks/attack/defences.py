@@ -18,8 +18,6 @@ from ...errors import CheckpointError, ConfigError, DataError, did_you_mean
 from ...storage import digest, is_draft, replacing
 from .networks import SHAPES, network
 
-__all__ = ["Defence", "load", "pretrained", "robustbench"]
-
 PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained" / "defences"
 _FAULTS = (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError)
 
@@ -134,7 +132,7 @@ def load(name: str | Path) -> Defence:
         classes = int(header["classes"])
         module = network(training["shape"], classes, shape[0], training["width"])
         module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-        module = module.to(memory_format=torch.channels_last)
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
         channels, height, width = shape
         return Defence(path.stem, module, training["dataset"], classes, (channels, height, width), training)
     except _FAULTS as error:

@@ -20,8 +20,6 @@ from ..text.fine_tuning import has_bfloat16
 from .defences import Defence
 from .networks import network
 
-__all__ = ["harden"]
-
 
 def harden(
     shape: str,
@@ -77,7 +75,7 @@ def harden(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = network(shape, images.classes, images.images.shape[1], width)
-    model = model.to(memory_format=torch.channels_last)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
     steps = epochs * (len(images) // batch)
     sgd = torch.optim.SGD(model.parameters(), lr, momentum=0.9, weight_decay=5e-4, nesterov=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(sgd, lambda step: _triangle(step / steps))

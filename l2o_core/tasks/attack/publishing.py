@@ -12,8 +12,6 @@ from .attacks import pgd
 from .defences import PRETRAINED, Defence
 from .target import Target
 
-__all__ = ["accuracies", "publish"]
-
 CARD = """\
 # {name}
 
@@ -23,8 +21,8 @@ A classifier of {dataset} with {weights:,} weights, of shape `{shape}`, kept in 
 ## Training
 
 Fast adversarial training (Wong et al. 2020): one signed gradient step of 1.25 epsilon from a random start,
-epsilon {epsilon:.4f}, {epochs} epochs over the whole training split, seed {seed}, {cpu seconds} seconds of one
-CPU core. The command `l2o train-defence {shape}` repeats it.
+epsilon {epsilon:.4f}, {epochs} epochs over the whole training split, seed {seed}, {cpu seconds} seconds of
+one CPU core. The command `l2o train-defence {shape}` repeats it.
 
 | on {images} test images | accuracy, % |
 | :--- | ---: |
