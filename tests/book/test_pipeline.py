@@ -94,7 +94,7 @@ def test_teachers_and_rows_are_made_on_its_device(tmp_path):
     with pytest.raises(ConfigError, match="no NOWHERE device here"):
         elsewhere.trajectories(SGD, "p1", 0)
     with pytest.raises(ConfigError, match="no NOWHERE device here"):
-        elsewhere.teacher("rp", "p1", 0)
+        elsewhere.teacher("rp", "p1", 7)
     with pytest.raises(ConfigError, match="no NOWHERE device here"):
         teachers.trained([meta.recipes.load("rp/p1")], [0], tmp_path, workers=1, device="nowhere")
 
