@@ -1,6 +1,6 @@
 """Adversarial attacks (SOL 5.3): defences, the constrained problem, and attacks on it."""
 
-from .attacks import Attacked, apgd, follow, pgd, restarted
+from .attacks import Attacked, Optimizer, apgd, follow, pgd, restarted
 from .defences import Defence, load, pretrained, robustbench
 from .hardening import harden
 from .losses import LOSSES
@@ -15,6 +15,7 @@ __all__ = [
     "Attack",
     "Attacked",
     "Defence",
+    "Optimizer",
     "Target",
     "accuracies",
     "apgd",
