@@ -54,19 +54,19 @@ def accuracies(defence: Defence, epsilon: float = 8 / 255, images: int = 1000) -
     return {"images": count, "clean": 100 * correct / count, "robust": 100 * (correct - fooled) / count}
 
 
-def publish(defence: Defence, folder: str | Path = PRETRAINED) -> Path:
+def publish(defence: Defence, folder: str | Path | None = None) -> Path:
     """Write a defence with its accuracies in its header, and its card beside it.
 
     Args:
         defence: As `harden` returns it.
-        folder: Where to; by default among the defences that come with the library.
+        folder: Where to; None: among the defences that come with the library.
 
     Returns:
         The file with the weights.
     """
     measured = accuracies(defence, defence.training["epsilon"])
     whole = replace(defence, training=defence.training | measured)
-    path = whole.save(Path(folder) / f"{defence.name}.safetensors")
+    path = whole.save(Path(folder or PRETRAINED) / f"{defence.name}.safetensors")
     weights = sum(parameter.numel() for parameter in defence.module.parameters())
     with replacing(path.with_suffix(".md")) as draft:
         draft.write_text(CARD.format(name=defence.name, weights=weights, **whole.training), encoding="utf-8")
