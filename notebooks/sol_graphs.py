@@ -474,7 +474,8 @@ display(
     Markdown(
         f"This is SOL's equation for {row}, before the factor of its step that was tuned. Written out and not yet pruned, "
         "equations differ from their networks by at most "
-        f"{max(one['sol']['difference'] for one in run['rows'].values()):.0e} of the largest update."
+        f"{max(one['sol']['difference'] for one in run['rows'].values()):.0e} of the largest update. "
+        f"The discovered rule is `{run['discovered']['text']}`."
     )
 )
 plots.table(
@@ -498,7 +499,7 @@ plots.table(
         for row, one in run["rows"].items()
     ),
     name="tab-graphs-equations",
-    caption=f"SOL for each network and graph. The discovered rule is `{run['discovered']['text']}`. ({source}.)",
+    caption=f"SOL for each network and graph ({source}).",
 )
 
 # %% tags=["draw"]
