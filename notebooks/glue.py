@@ -200,7 +200,7 @@ def raced(name: str, found: dict) -> dict:
             rate: glue.frozen(
                 heads["train"], heads["choose"], first, rate, seed=900, **alone
             )
-            for rate in glue.rates(trials)
+            for rate in rates
         }
         head_rates[who] = glue.best_rate(tried, metric)
         at = {who: chosen[who]}
@@ -259,7 +259,7 @@ TITLES = {name: task.title for name, task in GLUE.items()} | {
 def score(name: str, label: str, metric: str, kind: str = "runs") -> str:
     """Mean and standard deviation over seeds, as text."""
     if name not in run["tasks"]:
-        return "not run"
+        return verdicts.NOT_RUN
     return mean_std(glue.scores(run["tasks"][name][kind][label], metric))
 
 
@@ -332,7 +332,7 @@ for name in asked:
         row = {"task": f"{TITLES[name]} {WORDS[metric]}"} | published(name, metric)
         floors = run["tasks"].get(name)
         row["majority"] = (
-            f"{floors['majority'][metric]:.1f}" if floors else "not run"
+            f"{floors['majority'][metric]:.1f}" if floors else verdicts.NOT_RUN
         )
         row["frozen encoder"] = score(name, "AdamW", metric, "frozen")
         rows.append(row | {label: score(name, label, metric) for label in LABELS})

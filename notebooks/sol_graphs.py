@@ -189,11 +189,6 @@ def length(pair: tuple[str, str]) -> int:
     return large_epochs if len(graph(pair[1])) > LARGE else epochs
 
 
-def rates(low: float, high: float, count: int) -> list[float]:
-    """Factors of a rule's own step, even on a log scale."""
-    return [float(f"{rate:.3g}") for rate in np.geomspace(low, high, count)]
-
-
 def read_out(sol: models.SOL, pair: tuple[str, str]) -> tuple[Contestant, dict]:
     """The equation of a trained SOL, pruned and at its best rate, and how it was found."""
     options = {"lags": 1, "steps": meta_steps, "samples": 20 * meta_steps}
@@ -202,7 +197,7 @@ def read_out(sol: models.SOL, pair: tuple[str, str]) -> tuple[Contestant, dict]:
     x = torch.tensor(data.inputs, dtype=torch.float32)
     formula = sol.equation.evaluate(dict(zip(sol.inputs, x.T, strict=True)))
     update = sol.update(x, ())[0].detach()
-    parts = [0.0, *rates(0.03, 0.5, trials // 2 - 1)]
+    parts = [0.0, *baselines.even_rates(0.03, 0.5, trials // 2 - 1)]
     rules = [sol.pruned(x, part).equation.rounded(3).simplify() for part in parts]
     cuts = [
         Contestant(models.Equation(rule, **MOMENTS, total_steps=length(pair)))
@@ -211,7 +206,7 @@ def read_out(sol: models.SOL, pair: tuple[str, str]) -> tuple[Contestant, dict]:
     found = accuracies(pair, cuts)
     good = [index for index, one in enumerate(found) if one >= max(found) - 1]
     short = min(good, key=lambda index: rules[index].complexity)
-    tried = rates(0.1, 10, trials - len(cuts))
+    tried = baselines.even_rates(0.1, 10, trials - len(cuts))
     others = [Contestant(cuts[short].equation, rate) for rate in tried]
     found = [found[short], *accuracies(pair, others)]
     rate = graph_runs.best_rate(found, [1.0, *tried])
@@ -243,7 +238,7 @@ discovered = searched.values["discovery"][0]["text"]
 
 def field(pair: tuple[str, str], sol: Contestant) -> dict[str, Contestant]:
     """All contestants by label, each with the best constants of its trials."""
-    tried = rates(0.1, 30, trials)
+    tried = baselines.even_rates(0.1, 30, trials)
     memory = models.Equation(discovered)
     found = accuracies(pair, [Contestant(memory, rate) for rate in tried])
     rate = graph_runs.best_rate(found, tried)

@@ -137,6 +137,11 @@ def second(hand_made: HandMade, rate: float, trials: int) -> list[dict[str, floa
     return found
 
 
+def even_rates(low: float, high: float, count: int) -> list[float]:
+    """Rates to try, even on a log scale, with three digits."""
+    return [_rounded(rate) for rate in np.geomspace(low, high, count)]
+
+
 def _sobol(ranges: Sequence[tuple[float, float]], points: int, seed: int) -> np.ndarray:
     """The first `points` of a scrambled Sobol sequence [points, d] within ranges, the same in every run."""
     from scipy.stats import qmc

@@ -6,7 +6,6 @@ comparison}}, with Holm's correction within each table. `book/claims.yml` names 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from l2o_core.tasks.text import GLUE
 
 from . import contest, grid, training, verdicts
+from .glue import scores
 from .problems import original
 from .records import Record
 from .tables import Published
@@ -390,7 +390,7 @@ def glue(record: Record) -> Tables:
 
     def values(task: str, label: str, metric: str) -> list[float] | None:
         runs = run["tasks"].get(task, {}).get("runs", {}).get(label)
-        return runs and [math.nan if one["diverged"] else one["scores"][metric] for one in runs]
+        return runs and scores(runs, metric)
 
     def above(task: str, label: str, metric: str, decides: bool = True) -> Comparison:
         ours, theirs = (values(task, who, metric) if decides else None for who in (label, "AdamW"))

@@ -24,14 +24,14 @@ from l2o_core.storage import NO_CACHE, Cache
 from l2o_core.tasks import text
 from l2o_core.tasks.text import GLUE, FineTuned, LinearHead, TextData
 
-from . import sentences
+from . import baselines, sentences
 
 Params = list[nn.Parameter]
 Make = Callable[[Params, float, int], torch.optim.Optimizer]
 """Makes an optimizer of parameters, a learning rate, and the number of steps of the run."""
 TINY = "tiny"
-RATES = (-5.0, -2.5)
-"""The range of log10 of the rate in trials."""
+RATES = (1e-5, 10**-2.5)
+"""The lowest and the highest rate in trials."""
 PROBED = 1e-3
 """AdamW's learning rate while step sizes are measured."""
 
@@ -165,10 +165,7 @@ def frozen(
     generator = train.generator(seed)
     parameter, losses = nn.Parameter(train.init(generator)), []
     optimizer = who.at(rate, steps)([parameter])
-    rises = max(round(0.1 * steps), 1)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(step / rises, (steps - step) / max(steps - rises, 1))
-    )
+    schedule = sentences.linear_schedule(optimizer, steps)
     for _, batch in zip(range(steps), train.batches(generator), strict=False):
         loss, parameter.grad = train.loss_and_gradient(parameter, batch)
         losses.append(loss.item())
@@ -219,8 +216,7 @@ def cut(data: TextData, most: int) -> TextData:
 
 def rates(trials: int) -> list[float]:
     """The rates that every contestant is tried at, even on a log scale."""
-    low, high = RATES
-    return [float(f"{10**x:.3g}") for x in np.linspace(low, high, trials)]
+    return baselines.even_rates(*RATES, trials)
 
 
 def best_rate(measured: Mapping[float, Mapping[str, Any]], metric: str) -> float:

@@ -63,10 +63,7 @@ def fine_tune(
         model = _Network(train.classes)
         rule = optimizer(list(model.parameters()))
         total = epochs * math.ceil(len(train) / batch)
-        rises = max(round(warmup * total), 1)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            rule, lambda step: min(step / rises, (total - step) / max(total - rises, 1))
-        )
+        schedule = linear_schedule(rule, total, warmup)
         clock, losses = Clock(rule, {}), []
         clock.start()
         rows, labels = _hashed(train), torch.tensor(train.labels)
@@ -94,6 +91,16 @@ def fine_tune(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         state_bytes=state_bytes(rule),
         diverged=not finite,
+    )
+
+
+def linear_schedule(
+    optimizer: torch.optim.Optimizer, steps: int, warmup: float = 0.1
+) -> torch.optim.lr_scheduler.LambdaLR:
+    """A learning rate that rises from 0 over a share of the steps, at least one, and then falls to 0."""
+    rises = max(round(warmup * steps), 1)
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(step / rises, (steps - step) / max(steps - rises, 1))
     )
 
 

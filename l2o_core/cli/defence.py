@@ -32,9 +32,7 @@ def run(options: argparse.Namespace) -> int:
     """Train each shape, and print its accuracies."""
     from pathlib import Path
 
-    from ..tasks.attack import harden, load
-    from ..tasks.attack.defences import PRETRAINED
-    from ..tasks.attack.publishing import publish
+    from ..tasks.attack import harden, load, publish
 
     for shape in options.shapes:
         defence = harden(
@@ -46,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
             checkpoint=Path(options.folder) / f"{shape}.pt",
             progress=print,
         )
-        path = publish(defence, PRETRAINED if options.publish else options.folder)
+        path = publish(defence, None if options.publish else options.folder)
         found = load(path).training
         print(f"{shape}: clean {found['clean']:.1f} %, robust {found['robust']:.1f} %, in {path}")
     return 0

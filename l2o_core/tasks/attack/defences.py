@@ -18,7 +18,7 @@ from ...errors import CheckpointError, ConfigError, DataError, did_you_mean
 from ...storage import digest, is_draft, replacing
 from .networks import SHAPES, network
 
-PRETRAINED = Path(__file__).resolve().parents[2] / "pretrained" / "defences"
+PRETRAINED = Path(__file__).resolve().parent / "pretrained"  # apart from the learned optimizers
 _FAULTS = (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError)
 
 

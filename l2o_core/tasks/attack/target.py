@@ -83,15 +83,17 @@ class Target:
 
     def losses(self, z: Tensor) -> Tensor:
         """The loss `[B]` at perturbations `[B, n]`, differentiable."""
-        images = self.images + self.epsilon * z.view_as(self.images)
-        return LOSSES[self.loss](self.defence.scores(images), self.labels)
+        return self._losses_and_scores(z)[0]
+
+    def _losses_and_scores(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        scores = self.defence.scores(self.images + self.epsilon * z.view_as(self.images))
+        return LOSSES[self.loss](scores, self.labels), scores
 
     def evaluate(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Loss `[B]`, gradient `[B, n]` and whether the image is misclassified `[B]`, all detached."""
         with torch.enable_grad():
             leaf = z.detach().requires_grad_()
-            scores = self.defence.scores(self.images + self.epsilon * leaf.view_as(self.images))
-            loss = LOSSES[self.loss](scores, self.labels)
+            loss, scores = self._losses_and_scores(leaf)
             (gradient,) = torch.autograd.grad(loss.sum(), leaf)
         return loss.detach(), gradient, scores.detach().argmax(1) != self.labels
 
