@@ -78,12 +78,21 @@ def trained(
     folder: str | Path,
     workers: int,
     device: str = "cpu",
+    retrain: bool = False,
 ) -> dict[str, list[tuple[LearnedOptimizer, meta.History]]]:
-    """`meta.train_teachers`, with each teacher in the record of the run."""
+    """`meta.train_teachers`, with each teacher in the record of the run.
+
+    Those that come with the library are trained again only where `retrain` asks for it.
+    """
     kept = {(recipe.name, seed): recipe.path(folder, seed).is_file() for recipe in recipes for seed in seeds}
-    found = meta.train_teachers(recipes, seeds, folder, workers, progress=False, device=device)
+    found = meta.train_teachers(
+        recipes, seeds, folder, workers, progress=False, device=device, pretrained=not retrain
+    )
     for recipe in recipes:
         for seed, (model, _) in zip(seeds, found[recipe.name], strict=True):
-            training = models.describe(recipe.path(folder, seed))["training"]
-            sources.teacher(f"{recipe.name}, seed {seed}", model, training, cached=kept[recipe.name, seed])
+            file = recipe.path(folder, seed)
+            shipped = None if file.is_file() else recipe.pretrained(seed)
+            cached = kept[recipe.name, seed] or shipped is not None
+            training = models.describe(shipped or file)["training"]
+            sources.teacher(f"{recipe.name}, seed {seed}", model, training, cached=cached)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -47,3 +48,15 @@ class History:
     def summary(self) -> dict[str, Any]:
         """Everything, as plain values for a record."""
         return asdict(self) | {"best": self.best}
+
+    @classmethod
+    def from_summary(cls, summary: Mapping[str, Any]) -> History:
+        """The history of a `summary`, as the file of a teacher keeps it.
+
+        Example:
+            >>> history = History(losses=[1.0], stages=[(0, 9)], validation=[(0, 2.0)])
+            >>> History.from_summary(history.summary()) == history
+            True
+        """
+        pairs = {key: [tuple(entry) for entry in summary[key]] for key in ("validation", "stages")}
+        return cls(**{key: value for key, value in summary.items() if key != "best"} | pairs)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import models
 from ..errors import ConfigError, L2OError, optional_import
 from ..models.base import LearnedOptimizer
 from ..processes import deaf_children, end_with
@@ -23,6 +24,7 @@ def train_teachers(
     workers: int = 2,
     progress: bool = True,
     device: str = "cpu",
+    pretrained: bool = False,
 ) -> dict[str, list[tuple[LearnedOptimizer, History]]]:
     """Follow every recipe with every seed, each in a process of its own with one thread.
 
@@ -33,6 +35,8 @@ def train_teachers(
         workers: Processes side by side.
         progress: Show a progress bar of the trainings.
         device: Where the work is done, such as "cuda"; the processes share it.
+        pretrained: Take the pretrained model of the very recipe and seed, with the history of its card, where
+            there is one and the folder has none.
 
     Returns:
         By recipe, the trained optimizers and their histories, in the order of the seeds.
@@ -47,10 +51,22 @@ def train_teachers(
         from joblib.externals.loky import BrokenProcessPool, get_reusable_executor
         from tqdm.auto import tqdm
 
+    shipped = {
+        (recipe.name, seed): name
+        for recipe in recipes
+        for seed in seeds
+        if pretrained and not recipe.path(folder, seed).is_file() and (name := recipe.pretrained(seed))
+    }
     jobs = [
-        delayed(_train)(recipe, seed, folder, device, os.getpid()) for seed in seeds for recipe in recipes
+        delayed(_train)(recipe, seed, folder, device, os.getpid())
+        for seed in seeds
+        for recipe in recipes
+        if (recipe.name, seed) not in shipped
     ]
-    histories: dict[Job, History] = {}
+    histories: dict[Job, History] = {
+        job: History.from_summary(models.describe(name)["training"]["history"])
+        for job, name in shipped.items()
+    }
     errors: list[L2OError] = []
     with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
         try:
@@ -71,8 +87,13 @@ def train_teachers(
             raise
     for error in errors:
         raise error
+
+    def trained(recipe: Recipe, seed: int) -> LearnedOptimizer:
+        job = (recipe.name, seed)
+        return models.load(shipped[job]) if job in shipped else recipe.read(folder, seed)
+
     return {
-        recipe.name: [(recipe.read(folder, seed), histories[recipe.name, seed]) for seed in seeds]
+        recipe.name: [(trained(recipe, seed), histories[recipe.name, seed]) for seed in seeds]
         for recipe in recipes
     }
 

@@ -93,15 +93,30 @@ class Recipe:
                 names the options that differ.
         """
         path = self.path(folder, seed)
-        described, model = models.describe(path), build(**self.model)
-        here = {"architecture": type(model).__name__, "options": model.options} | self.record(seed)
-        there = TrainingConfig().plain() | described["training"] | described
-        if different := differences({key: there.get(key) for key in here}, here):
+        if different := self._differences(path, seed):
             raise CheckpointError(
                 f"{path} was trained by another recipe ({different}); choose another folder, or move the "
                 "file away to train it anew"
             )
         return models.load(path)
+
+    def pretrained(self, seed: int) -> str | None:
+        """The pretrained model that this very recipe gave with a seed, or None.
+
+        Example:
+            >>> load("rp/p2").pretrained(1)
+            'rp/p2-1'
+        """
+        shipped = models.pretrained()
+        names = [name for name in (self.name, numbered(self.name, seed)) if name in shipped]
+        return next((name for name in names if not self._differences(name, seed)), None)
+
+    def _differences(self, model: str | Path, seed: int) -> str:
+        """How a model was trained otherwise than by this recipe with the seed; "" where it was not."""
+        described, own = models.describe(model), build(**self.model)
+        here = {"architecture": type(own).__name__, "options": own.options} | self.record(seed)
+        there = TrainingConfig().plain() | described["training"] | described
+        return differences({key: there.get(key) for key in here}, here)
 
     def record(self, seed: int) -> dict[str, Any]:
         """What the file of a model says of its training, as far as the recipe decides it."""

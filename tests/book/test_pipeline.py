@@ -1,5 +1,6 @@
 """Studies: the same rows and fronts for every experiment, kept and found again."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -96,7 +97,17 @@ def test_teachers_and_rows_are_made_on_its_device(tmp_path):
     with pytest.raises(ConfigError, match="no NOWHERE device here"):
         elsewhere.teacher("rp", "p1", 7)
     with pytest.raises(ConfigError, match="no NOWHERE device here"):
-        teachers.trained([meta.recipes.load("rp/p1")], [0], tmp_path, workers=1, device="nowhere")
+        teachers.trained([meta.recipes.load("rp/p1")], [7], tmp_path, workers=1, device="nowhere")
+
+
+@pytest.mark.parametrize("retrain", [False, True])
+def test_a_teacher_that_ships_is_trained_again_only_where_asked(tmp_path, retrain):
+    sources.forget()
+    with pytest.raises(ConfigError, match="NOWHERE") if retrain else nullcontext():
+        found = teachers.trained([meta.recipes.load("rp/p2")], [2], tmp_path, 1, "nowhere", retrain)
+        assert digest(found["rp/p2"][0][0].identity) == digest(models.load("rp/p2-2").identity)
+        assert sources.used()["teachers"]["rp/p2, seed 2"]["cached"]
+    sources.forget()
 
 
 class TestWatch:

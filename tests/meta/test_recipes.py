@@ -1,5 +1,6 @@
 """Every teacher of the recipes can be built, trained, stopped and found again."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -44,6 +45,22 @@ def test_many_teachers_are_trained_side_by_side_as_they_would_be_alone(tmp_path)
     torch.testing.assert_close(model.state_dict(), alone.state_dict())
     again = meta.train_teachers(wanted, (3, 4), tmp_path, workers=1, progress=False)
     assert again["dm/p1"][0][1] == trained["dm/p1"][0][1]  # nothing is trained twice
+
+
+def test_pretrained_models_of_the_very_recipe_are_taken_with_their_histories(tmp_path):
+    small = {name: value for name, value in SMALL.items() if name != "progress"}
+    recipe = recipes.load("rp_small/p2")
+    shorter = replace(recipe, training=replace(recipe.training, epochs=1, **small), task={"name": "digits"})
+    trained = meta.train_teachers([recipe], (2, 0), tmp_path, 1, progress=False, pretrained=True)
+    for seed, (model, history) in zip((2, 0), trained["rp_small/p2"], strict=True):
+        training = models.describe(recipe.pretrained(seed))["training"]
+        assert training["seed"] == seed
+        assert json.loads(json.dumps(history.summary())) == training["history"]
+        assert digest(model.identity) == digest(recipes.teacher("rp_small/p2", seed).identity)
+    assert shorter.pretrained(0) is None
+    assert recipe.pretrained(99) is None
+    meta.train_teachers([shorter], (0,), tmp_path, 1, progress=False, pretrained=True)
+    assert shorter.path(tmp_path, 0).is_file()
 
 
 def test_a_training_that_fails_does_not_cost_the_others(tmp_path):
