@@ -496,8 +496,8 @@ plots.table(
         for name, training in run["training"].items()
     ),
     name="tab-numerical-cost",
-    caption="Time to meta-train one teacher, with two running in parallel on "
-    f"{record.machine}; mean ± standard deviation over training "
+    caption="Time to meta-train one teacher, with two running in parallel on two CPU cores; of teachers that come with "
+    "the library, as their cards say. Mean ± standard deviation over training "
     f"seeds{also} ({source}). SymL2O Table 6: {Published('SymL2O Table 6').cell('Meta-training', 'time')}.",
 )
 print(
