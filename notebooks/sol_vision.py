@@ -40,6 +40,7 @@ unroll = 10  # of these between two changes of SOL
 fraction = 0.2  # of the coordinates, for the meta-gradient
 home = "digits"  # the problem that SymL2O's teacher was trained on; or "p2"
 width = 4  # of the ResNet-18; 0: as published, 64
+augment = False  # shifts and mirroring for the ResNet, as usual for CIFAR
 stem = "cifar"  # its first layer: "imagenet" makes maps of a sixteenth
 tune_steps = 20  # of each of four epochs in which Eq. 6 is meta-tuned
 memory_of = ["resnet18"]  # or resnet34, resnet50
@@ -114,7 +115,8 @@ TRIAL = 999  # seed of trials
 def problem(name: str) -> ImageTraining:
     """The training of a network, from the images for it to the report."""
     options = {"epochs": epochs, "batch": batch, "device": device}
-    options |= {"augment": name == "resnet18", "autocast": device != "cpu"}
+    shifted = augment and name == "resnet18"
+    options |= {"augment": shifted, "autocast": device != "cpu"}
     return ImageTraining(BUILD[name], splits, options, pipeline.cache)
 
 
