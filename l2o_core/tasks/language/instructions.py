@@ -1,8 +1,8 @@
 """Instructions with their answers, in files of JSON.
 
-A file is looked for in the folder `INSTRUCT` of the data roots. It has an object a line (`.jsonl`), or is one
-list of objects (`.json`), as that of Alpaca is. Their fields are `instruction`, `input`, which may be empty or
-missing, and `output`.
+A file is looked for in the folder `INSTRUCT` of the data roots. It has an object a line (`.jsonl`), or is
+one list of objects (`.json`), as that of Alpaca is. Their fields are `instruction`, `input`, which may be
+empty or missing, and `output`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""LoRA (Hu et al. 2022): a frozen matrix W of a network becomes W + alpha/rank B A, and A and B are trained."""
+"""LoRA (Hu et al. 2022): a frozen matrix W becomes W + alpha/rank B A, and A and B are trained."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class LoRA:
         whole("rank", self.rank, 1), positive("alpha", self.alpha, "any unit")
         with optional_import("LoRA", extra="language"):
             import peft
-        layers = {name.rpartition(".")[2] for name, part in network.named_modules() if hasattr(part, "weight")}
-        if missing := [name for name in self.targets if name not in layers] or (
-            not self.targets and ["(none)"]
-        ):
+        parts = network.named_modules()
+        layers = sorted({name.rpartition(".")[2] for name, part in parts if isinstance(part, nn.Linear)})
+        strangers = sorted({*self.targets} - {*layers}) if self.targets else ["(none)"]
+        if strangers:
             raise ConfigError(
-                f"the network has no layer {missing[0]}; targets of LoRA may be {', '.join(sorted(layers))}"
+                f"LoRA cannot change {strangers[0]!r}; the linear layers are {', '.join(layers)}"
             )
         options = peft.LoraConfig(r=self.rank, lora_alpha=self.alpha, target_modules=list(self.targets))
         with torch.random.fork_rng(devices=[]):

@@ -85,7 +85,8 @@ class LanguageModel(ABC):
         made = copy.deepcopy(self.untrained, frozen)
         if lora:
             lora.apply(made, seed)
-        return made
+            return made
+        return made.requires_grad_()  # LoRA has frozen what copies share
 
     def encode(self, row: Instruction, length: int) -> tuple[list[int], list[int]]:
         """The tokens of an instruction with its answer, and the labels: -100 wherever it is not the answer.

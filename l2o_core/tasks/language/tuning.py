@@ -121,7 +121,7 @@ def tune(
     identity |= {"batch": batch, "length": length, "lora": asdict(lora) if lora else None, "clip": clip}
     identity |= {"warmup": warmup, "evaluations": evaluations, "seed": seed, "device": where.type}
     identity |= {"bfloat16": half, "optimizer": described(rule)}
-    store = Checkpoint(checkpoint, {"run": str(sorted(identity.items()))}) if checkpoint else None
+    store = Checkpoint(checkpoint, identity) if checkpoint else None
     run = _Run(named, rule, steps, warmup, clip)
     run.restore(store)
     stops = sorted({round(part * steps / evaluations) for part in range(evaluations + 1)})
