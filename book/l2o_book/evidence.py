@@ -418,6 +418,32 @@ def glue(record: Record) -> Tables:
     }
 
 
+def language_model(record: Record) -> Tables:
+    """SOL Figure 6: its equation below AdamW, all tuned alike; and the same for all rules.
+
+    The tiny network in place of a pretrained model decides nothing about the figure.
+    """
+    run = record.values
+
+    def below(label: str, what: str, decides: bool = True) -> Comparison:
+        ours, theirs = (
+            [one[what] for one in run["optimizers"][who]["runs"]] if decides else None
+            for who in (label, "AdamW")
+        )
+        return verdicts.lower(ours, theirs, paired=True)
+
+    decides = not run["tiny"]
+    figure = {
+        "SOL's training loss, mean over all steps": below("SOL", "training", decides),
+        "SOL's held-out loss at the end": below("SOL", "end", decides),
+    }
+    rivals = {label: below(label, "end") for label in run["optimizers"] if label != "AdamW"}
+    return {
+        "Figure 6": verdicts.together(figure),
+        "rules below tuned AdamW": verdicts.together(rivals),
+    }
+
+
 EVIDENCE: dict[str, Callable[[Record], Tables]] = {
     function.__name__: function
     for function in (
@@ -432,6 +458,7 @@ EVIDENCE: dict[str, Callable[[Record], Tables]] = {
         sol,
         sol_graphs,
         glue,
+        language_model,
     )
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from contextlib import redirect_stderr
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,7 +89,7 @@ class Pretrained(LanguageModel):
         import torch
         import transformers
 
-        with quiet():
+        with quiet(), redirect_stderr(io.StringIO()):  # a bar of transformers that nothing else silences
             model, report = self._loaded(
                 "the weights",
                 transformers.AutoModelForCausalLM,

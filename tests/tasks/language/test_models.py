@@ -171,9 +171,7 @@ def test_lora_changes_nothing_at_first_and_trains_little():
 def test_lora_refuses_what_makes_no_sense():
     pytest.importorskip("peft")
     model = language.load_model("tiny")
-    with pytest.raises(
-        ConfigError, match=r"cannot change 'query'; the linear layers are 0, 2, k_"
-    ):
+    with pytest.raises(ConfigError, match=r"cannot change 'query'; the linear layers are 0, 2, k_"):
         model.network(language.LoRA(targets=("query",)))
     with pytest.raises(ConfigError, match="rank must be a whole number"):
         model.network(language.LoRA(rank=0))
