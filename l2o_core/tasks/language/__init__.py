@@ -2,8 +2,9 @@
 
 from .answering import answer
 from .instructions import Instruction, Instructions, load
+from .loading import load_model
 from .lora import LoRA
-from .models import LanguageModel, load_model
+from .models import LanguageModel
 from .tuning import Tuned, tune
 
 __all__ = [

