@@ -223,26 +223,31 @@ def median(label: str, what: str) -> float:
     return float(np.median(ends(label, what)))
 
 
-# %% [markdown]
-# ## What we found
-
-# %% tags=["draw"]
+order = sorted(
+    LABELS, key=lambda label: np.nan_to_num(np.mean(ends(label)), nan=np.inf)
+)
 starts = [
     one["held out"]["losses"][0]
     for label in LABELS
     for one in run["optimizers"][label]["runs"]
 ]
-order = sorted(
-    LABELS, key=lambda label: np.nan_to_num(np.mean(ends(label)), nan=np.inf)
-)
-rivals = tables["rules below tuned AdamW"]
-lower = verdicts.named(verdicts.REPRODUCED, rivals)
-higher = verdicts.named(verdicts.NOT_REPRODUCED, rivals)
 edges = [
     label
     for label in LABELS
     if language.at_the_edge(run["optimizers"][label]["rate"], run["rates"])
 ]
+said = [
+    one for one in tables["Figure 6"].values() if one.verdict != verdicts.NOT_RUN
+]
+
+
+# %% [markdown]
+# ## What we found
+
+# %% tags=["draw"]
+rivals = tables["rules below tuned AdamW"]
+lower = verdicts.named(verdicts.REPRODUCED, rivals)
+higher = verdicts.named(verdicts.NOT_REPRODUCED, rivals)
 slow = max(LABELS, key=lambda label: median(label, "optimizer step seconds"))
 display(
     Markdown(f"""
@@ -252,11 +257,11 @@ display(
 - **Rules against AdamW, all tuned with {plural(len(run["rates"]), "trial")}.** Certainly lower held-out loss than AdamW:
   {listed(lower)}; certainly higher: {listed(higher)} ({plural(len(rivals), "comparison")} over {plural(count, "seed")}; one
   seed decides nothing).
-- **SOL's Figure 6.** {verdicts.counted(tables["Figure 6"].values())}.
+- **SOL's Figure 6.** {verdicts.counted(said) if said else "Not run here"}.
 - **What a step costs.** {median("AdamW", "step seconds"):.2g} s, of which AdamW takes
   {1e3 * median("AdamW", "optimizer step seconds"):.1f} ms; {slow}, the slowest, takes
   {1e3 * median(slow, "optimizer step seconds"):.1f} ms.
-- **Rates.** At the lowest or highest rate that was tried: {listed(edges)}. A wider range might serve these better.
+- **Rates** at an end of the range that was tried, which a wider range might serve better: {listed(edges)}.
 """)
 )
 

@@ -29,8 +29,8 @@ class Tiny(LanguageModel):
         return list(text.encode("utf-8", errors="replace"))
 
     def text(self, tokens: list[int]) -> str:
-        """The text of bytes, without marks."""
-        return bytes(token for token in tokens if token < END).decode("utf-8", errors="replace")
+        """The text of bytes, without marks and without bytes that are no text."""
+        return bytes(token for token in tokens if token < END).decode("utf-8", errors="ignore")
 
     @property
     def vocabulary(self) -> dict[str, Any]:
