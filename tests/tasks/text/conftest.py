@@ -36,7 +36,7 @@ def tiny_bert(tmp_path_factory):
     """The folder of a BERT with one layer of width 16, random, and its tokenizer."""
     transformers = pytest.importorskip("transformers")
     tokenizers = pytest.importorskip("tokenizers")
-    from l2o_core.tasks.text.encoders import _quiet
+    from l2o_core.tasks.hub import quiet
 
     folder = tmp_path_factory.mktemp("tiny-bert")
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
@@ -46,7 +46,7 @@ def tiny_bert(tmp_path_factory):
     about = {"tokenizer_class": "BertTokenizer", "model_max_length": 64} | named
     (folder / "tokenizer_config.json").write_text(json.dumps(about), encoding="utf-8")
     size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    with _quiet(), torch.random.fork_rng():
+    with quiet(), torch.random.fork_rng():
         torch.manual_seed(0)
         config = transformers.BertConfig(
             vocab_size=len(tokens), max_position_embeddings=64, initializer_range=0.2, **size
