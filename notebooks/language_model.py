@@ -56,6 +56,7 @@ from l2o_book import (
     language,
     plots,
     records,
+    sol_equations,
     verdicts,
 )
 from l2o_book.page import Page
@@ -142,7 +143,6 @@ TEXTS = {
 teacher = pipeline.teacher("rp_small_extra", home, 0)
 eq6 = distiller.fit_eq6(pipeline.trajectories(teacher, home, 0))
 EQ6 = models.Equation.distilled(eq6.equation, teacher, eq6.coefficients)
-MOMENTS = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}  # as in PyTorch's Adam
 COMPACT = {"lag_tolerance": 0.3, "history_dtype": torch.bfloat16}
 PLAIN = {"compile": False} if tiny else {}  # compiling takes longer than tiny runs
 
@@ -151,9 +151,9 @@ def of_run(name: str, length: int) -> models.Equation:
     """A rule for a run of that many steps; SOL's decays depend on them."""
     if name == "Eq. 6":
         return EQ6
-    rule = expressions.parse_rule(TEXTS[name])
-    more = MOMENTS | {"total_steps": length} if name == "SOL" else {}
-    return models.Equation(rule, **more)
+    if name == "SOL":
+        return sol_equations.optimizer(expressions.parse(TEXTS[name]), length)
+    return models.Equation(expressions.parse_rule(TEXTS[name]))
 
 
 gradients = setting.probe(train)
