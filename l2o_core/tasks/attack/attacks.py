@@ -183,7 +183,9 @@ def apgd(
 def restarted(
     attack: Callable[[Target, Tensor | None], Attacked], target: Target, restarts: int = 1, seed: int = 0
 ) -> Tensor:
-    """Whether any of several runs fools the defence, `[B]`: the first from the image, others from the ball.
+    """The fewest steps in which one of several runs fools the defence, `[B]`; -1 where none does.
+
+    The first run starts at the image, the others anywhere in the ball.
 
     Args:
         attack: Runs on a target from a start, such as `lambda target, start: pgd(target, start=start)`.
@@ -193,10 +195,12 @@ def restarted(
     """
     whole("restarts", restarts, 1)
     generator = torch.Generator().manual_seed(seed)
-    success = torch.zeros(len(target), dtype=torch.bool)
+    fooled = torch.full((len(target),), -1)
     for run in range(restarts):
-        success |= attack(target, target.random(generator) if run else None).success
-    return success
+        found = attack(target, target.random(generator) if run else None).fooled
+        sooner = (found >= 0) & ((fooled < 0) | (found < fooled))
+        fooled = torch.where(sooner, found, fooled)
+    return fooled
 
 
 def _begin(target: Target, start: Tensor | None) -> _Watch:
