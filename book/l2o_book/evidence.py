@@ -15,6 +15,7 @@ import numpy as np
 from l2o_core.tasks.text import GLUE
 
 from . import contest, grid, training, verdicts
+from .attack_runs import success
 from .glue import scores
 from .problems import original
 from .records import Record
@@ -37,6 +38,8 @@ RICHER = {"RP": "DM", "RP+CL+IL": "DM+CL+IL", "RPSmallExtra": "RPSmall"}
 """Teachers with richer inputs, and the same network with poorer ones (SymL2O A.2)."""
 INPUTS = {"$g$": ("DM", "DM+CL+IL"), r"$\hat m$, $\hat g$": ("RP", "RP+CL+IL", "RPSmall")}
 """Teachers of SymL2O's Table 3 that read the same; RPSmallExtra is alone."""
+ATTACK_MARGIN = 0.5
+"""How many points below another attack still rival it; the differences of SOL's Table 5 are 0 to 1 point."""
 GRID = ("Table 4", "Table 5", "Table 8")
 
 
@@ -381,6 +384,42 @@ def sol_graphs(record: Record) -> Tables:
     }
 
 
+def sol_attack(record: Record) -> Tables:
+    """SOL Table 5: success of attacks in percent of the images that a defence classifies rightly.
+
+    Rows are defences, those of the paper "not run" where they are missing. An image is the unit, and beside it
+    the training seed of SOL. Tables without a name of a loss are those of cross-entropy, as in the paper.
+    """
+    run = record.values
+    rows = [*dict.fromkeys([*Published("SOL Table 5").rows, *run["rows"]])]
+
+    def compared(ours: str, theirs: str, loss: str, margin: float) -> dict[str, Comparison]:
+        found = {}
+        for row in rows:
+            of = run["rows"].get(row, {"attacks": {}})["attacks"].get(loss)
+            if of is None:
+                found[row] = verdicts.higher(None, None)
+            else:
+                sides = success(of[ours]), success(of[theirs])
+                found[row] = verdicts.resampled(*sides, margin=margin)
+        return verdicts.together(found)
+
+    sides = {
+        "Table 5": ("SOL", "PGD", 0.0),
+        "APGD": ("SOL", "APGD", ATTACK_MARGIN),
+        "tuned PGD": ("SOL", "PGD, tuned", 0.0),
+        "tuned APGD": ("SOL", "APGD, tuned", ATTACK_MARGIN),
+        "discovered": ("discovered", "PGD, tuned", 0.0),
+        "hand-made": ("APGD", "PGD", 0.0),
+    }
+    endings = {"cross_entropy": "", "dlr": ", DLR"}
+    return {
+        f"{name}{ending}": compared(ours, theirs, loss, margin)
+        for loss, ending in endings.items()
+        for name, (ours, theirs, margin) in sides.items()
+    }
+
+
 def glue(record: Record) -> Tables:
     """SymL2O Table 9 and SOL Table 7: rules above AdamW on tasks of GLUE, all tuned alike.
 
@@ -431,6 +470,7 @@ EVIDENCE: dict[str, Callable[[Record], Tables]] = {
         scaling,
         sol,
         sol_graphs,
+        sol_attack,
         glue,
     )
 }
