@@ -39,6 +39,7 @@ unroll = 10  # steps of an attack between two changes of SOL
 instances = 16  # images of an epoch
 fraction = 0.5  # of the pixels, for the meta-gradient
 folder = ""  # cache folder inside the book; empty: nothing is cached
+device = "cpu"  # or "cuda": where defences are attacked
 
 # %%
 import numpy as np
@@ -115,7 +116,7 @@ radius = epsilon / 255
 def found(name: str) -> Defence | None:
     """A defence; None where it is not on this machine."""
     try:
-        return attack_runs.defence(name, dataset)
+        return attack_runs.defence(name, dataset, device)
     except (ConfigError, DataError) as error:
         print(error)
         return None
@@ -141,8 +142,8 @@ source = next(iter(here))
 # One part of the training images serves meta-training, another all choices, and the test images only the results. The
 # defences have seen the training images, and err less on them; that is the same for all attacks. Each attack that is
 # tuned has the same number of trials on the first defence and on the same images. A trial is judged by the share of
-# images that hold, and of equal ones the faster wins. Nothing is tuned again on the other defences. Meta-training and
-# trials are done for each loss.
+# images that hold, and of equal ones by how close these came to an error. Nothing is tuned again on the other
+# defences. Meta-training and trials are done for each loss.
 #
 # ## Meta-training SOL
 #
@@ -165,7 +166,7 @@ def meta_trained(loss: str, seed: int):
     """SOL, meta-trained on the first defence, and the history of its training."""
     file = page.cache and page.cache / "sol_attack" / f"{source}-{loss}-{seed}.pt"
     torch.manual_seed(seed)
-    sol = models.SOL(total_steps=steps, scale=0.5, sparsity=0.02)
+    sol = models.SOL(total_steps=steps, scale=1.0, sparsity=0.02)
     options = {"epochs": meta_epochs, "steps": steps, "unroll": unroll}
     options |= {"instances": instances, "fraction": fraction, "seed": seed}
     options |= {"lr": 0.02, "decay": True, "validation_instances": instances}
@@ -178,12 +179,7 @@ def costs(loss: str, contestants: list[Contestant]) -> list[float]:
     """The share of images that hold against each, where choices are made."""
     of = here[source], "choose", tuning_images, radius, loss
     target, _ = attack_runs.targets(*of)
-    return [
-        attack_runs.held(
-            attack_runs.fooled(one, target, steps, cache=stored), steps
-        )
-        for one in contestants
-    ]
+    return [attack_runs.held(one, target, steps, stored) for one in contestants]
 
 
 # %%
@@ -241,7 +237,7 @@ def field(loss: str) -> dict[str, Contestant]:
     adaptive = attack_runs.apgds(trials)
     memory, rates = (
         models.Equation(discovered),
-        baselines.even_rates(0.3, 100, trials),
+        baselines.even_rates(1, 300, trials),
     )
     rules = [attack_runs.rule(memory, rate, {"lr": rate}) for rate in rates]
     return {

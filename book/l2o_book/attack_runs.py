@@ -1,7 +1,7 @@
 """Attacks on defences by rules and by APGD: one run, the choice among several, and the entry of a record.
 
-A contestant is judged by how many images it leaves rightly classified. All of them have the same images, starts,
-steps and loss, and one gradient of the defence a step.
+A contestant is judged by how many images it leaves rightly classified. All of them have the same images,
+starts, steps and loss, and one gradient of the defence a step.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from l2o_core import data
+from l2o_core.arguments import find_device
 from l2o_core.errors import ConfigError
 from l2o_core.models import Equation
 from l2o_core.storage import NO_CACHE, Cache, digest
@@ -43,7 +44,7 @@ BATCH = 250
 
 @dataclass(frozen=True, eq=False)
 class Contestant:
-    """An attack: `run(target, steps, start)`, all that it depends on, and its tuned constants, for a table."""
+    """An attack: `run(target, steps, start)`, all that it depends on, and its constants, for a table."""
 
     run: Callable[[Target, int, Tensor | None], Attacked]
     key: Any
@@ -86,16 +87,16 @@ def apgd(momentum: float = 0.25, rho: float = 0.75) -> Contestant:
 
 
 def apgds(trials: int) -> list[Contestant]:
-    """APGD as published, and with other constants, even over momentum from 0 to 0.6 and rho from 0.4 to 0.95."""
+    """APGD as published, and with other constants, even over momentum 0 to 0.6 and rho 0.4 to 0.95."""
     points = baselines.even_points([(0.0, 0.6), (0.4, 0.95)], trials - 1, seed=2)
     return [apgd(), *(apgd(*(round(x, 3) for x in point)) for point in points.tolist())]
 
 
-def defence(name: str, dataset: str) -> Defence:
+def defence(name: str, dataset: str, device: str = "cpu") -> Defence:
     """A defence by name: one of digits, trained now; one that comes with the library; or one of RobustBench.
 
     Raises:
-        ConfigError: For a name that is not known or not installed, or one of other data.
+        ConfigError: For a name that is not known or not installed, one of other data, or a missing device.
         DataError: Where RobustBench's weights cannot be had.
     """
     if name not in SHAPES:
@@ -106,6 +107,7 @@ def defence(name: str, dataset: str) -> Defence:
         found = attack.load(name)
     if found.dataset != dataset:
         raise ConfigError(f"{name} classifies {found.dataset}, not {dataset}; choose other defences or data")
+    found.module.to(find_device(device))
     return found
 
 
@@ -118,7 +120,7 @@ def targets(
     itself was trained on.
     """
     found = data.load(of.dataset, "test") if part == "report" else data.load(of.dataset, "train", part=part)
-    pixels, labels = found.images[:images].float() / 255, found.labels[:images]
+    pixels, labels = found.images[:images].to(of.device).float() / 255, found.labels[:images].to(of.device)
     right = of.right(pixels, labels)
     if not right.any():
         raise ConfigError(f"{of.name} classifies none of the {len(labels)} images rightly; train it longer")
@@ -128,32 +130,41 @@ def targets(
 def fooled(
     contestant: Contestant, target: Target, steps: int, restarts: int = 1, cache: Cache = NO_CACHE
 ) -> Tensor:
-    """In how many steps each image is first misclassified `[B]`, -1 for never; what is in the cache is read."""
-    key = {"defence": target.defence.identity, "images": digest([target.images, target.labels])}
-    key |= {"epsilon": target.epsilon, "loss": target.loss, "steps": steps, "restarts": restarts}
+    """In how many steps each image is first misclassified `[B]`, -1 for never; read where it is cached."""
+    key = _key(contestant, target, steps) | {"restarts": restarts}
 
     def run() -> dict[str, Tensor]:
         once = partial(_once, contestant, steps)
         parts = [
             attack.restarted(once, part, restarts, seed) for seed, part in enumerate(target.split(BATCH))
         ]
-        return {"fooled": torch.cat(parts)}
+        return {"fooled": torch.cat(parts).cpu()}
 
-    found: Tensor = cache.call("attacks", key | {"attack": contestant.key}, run)["fooled"]
+    found: Tensor = cache.call("attacks", key, run)["fooled"]
     return found
 
 
-def held(found: Tensor, steps: int) -> float:
-    """What is minimised where a choice is made: the share of images that hold; of equal ones, the faster."""
-    done = found >= 0
-    return (~done).float().mean().item() + 1e-4 * (found * done).float().mean().item() / steps
+def held(contestant: Contestant, target: Target, steps: int, cache: Cache = NO_CACHE) -> float:
+    """What is minimised where a choice is made: the share of images that hold against one run.
+
+    Of equal ones the better has brought these images closer to an error, by the lowest of their losses.
+    """
+
+    def run() -> dict[str, float]:
+        parts = [contestant.run(part, steps, None) for part in target.split(BATCH)]
+        held = torch.cat([~part.success for part in parts])
+        lowest = torch.cat([part.losses.amin(0) for part in parts])
+        return {"cost": (held * (1 + 1e-4 * lowest.double().clamp(-3, 3))).mean().item()}
+
+    found: float = cache.call("attack choices", _key(contestant, target, steps), run)["cost"]
+    return found
 
 
 def entry(runs: Sequence[Tensor], steps: int, constants: dict[str, float] | None = None) -> dict[str, Any]:
     """The attacks of one contestant on the same images, one for each training seed.
 
-    "success" has a digit for each image, 1 where it was misclassified; "curves" the share of images in percent
-    that were by a step.
+    "success" has a digit for each image, 1 where it was misclassified; "curves" the share of images in
+    percent that were by a step.
     """
     at = np.unique(np.linspace(0, steps, min(steps, 50) + 1).round().astype(int))
     return {
@@ -172,6 +183,12 @@ def success(entry: dict[str, Any]) -> np.ndarray:
 def errors(entry: dict[str, Any], clean: float) -> list[float]:
     """1 - accuracy under attack in % for each run, where `clean` % were classified rightly before."""
     return [100 - clean + clean / 100 * float(rate) for rate in success(entry).mean(1)]
+
+
+def _key(contestant: Contestant, target: Target, steps: int) -> dict[str, Any]:
+    images = digest([target.images, target.labels])
+    key = {"defence": target.defence.identity, "images": images, "attack": contestant.key}
+    return key | {"epsilon": target.epsilon, "loss": target.loss, "steps": steps}
 
 
 def _once(contestant: Contestant, steps: int, target: Target, start: Tensor | None) -> Attacked:

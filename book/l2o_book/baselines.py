@@ -20,7 +20,7 @@ FORGETTING = {"beta1": (-2.0, -0.3), "beta2": (-3.0, -1.0)}
 """The ranges of log10(1 - beta) in trials: beta1 from 0.5 to 0.99, beta2 from 0.9 to 0.999."""
 NEAR = 0.5
 """How far the rate is from the best one at the usual betas, in powers of ten, when all constants vary."""
-SYMBOLS = {"lr": "rate", "beta1": r"$\beta_1$", "beta2": r"$\beta_2$"}
+SYMBOLS = {"lr": "rate", "beta1": r"$\beta_1$", "beta2": r"$\beta_2$", "momentum": "$m$", "rho": r"$\rho$"}
 
 
 @dataclass(frozen=True)

@@ -387,8 +387,8 @@ def sol_graphs(record: Record) -> Tables:
 def sol_attack(record: Record) -> Tables:
     """SOL Table 5: success of attacks in percent of the images that a defence classifies rightly.
 
-    Rows are defences, those of the paper "not run" where they are missing. An image is the unit, and beside it
-    the training seed of SOL. Tables without a name of a loss are those of cross-entropy, as in the paper.
+    Rows are defences, those of the paper "not run" where they are missing. An image is the unit, and beside
+    it the training seed of SOL. Tables without a name of a loss are those of cross-entropy, as in the paper.
     """
     run = record.values
     rows = [*dict.fromkeys([*Published("SOL Table 5").rows, *run["rows"]])]

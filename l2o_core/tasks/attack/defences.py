@@ -52,6 +52,11 @@ class Defence:
         dataset = str(training["dataset"])
         return cls(name, module, dataset, images.classes, (channels, height, width), training)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are, and images have to be."""
+        return next(self.module.parameters()).device
+
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Name and weights, as a key for `storage.Cache`."""
