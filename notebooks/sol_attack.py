@@ -196,7 +196,7 @@ def read_out(sol: models.SOL, loss: str, seed: int) -> tuple[Contestant, dict]:
     tried = costs(loss, [attack_runs.rule(one) for one in equations])
     good = [at for at, cost in enumerate(tried) if cost <= min(tried) + 0.01]
     short = min(good, key=lambda at: rules[at].complexity)
-    rates = baselines.even_rates(0.3, 3, trials - len(rules))
+    rates = baselines.even_rates(0.3, 10, trials - len(rules))
     scaled = [attack_runs.rule(equations[short], rate) for rate in rates]
     of_rates = [tried[short], *costs(loss, scaled)]
     rate = [1.0, *rates][int(np.argmin(of_rates))]
