@@ -16,7 +16,7 @@
 # others more often than PGD, and rivals APGD, the best attack made by hand (Table 5). We give every attack the same
 # images, starts, steps, loss and number of trials. [What we found](#what-we-found) follows the computation.
 #
-# **Cost:** in `quick`, about a minute on one CPU core, with two small classifiers of scikit-learn's digits in place of
+# **Cost:** in `quick`, half a minute on one CPU core, with two small classifiers of scikit-learn's digits in place of
 # the paper's. In `standard`, by an estimate, three hours on one core: an attack of 100 steps takes 0.7 ms of a step for
 # each CIFAR-10 image, and there are 78 attacks on 600 images, beside tuning. In `paper`, RobustBench's models by name,
 # which need its package, their weights and a GPU; nobody has run it yet.
@@ -185,7 +185,8 @@ def costs(loss: str, contestants: list[Contestant]) -> list[float]:
 # %%
 def read_out(sol: models.SOL, loss: str, seed: int) -> tuple[Contestant, dict]:
     """The equation of a trained SOL, pruned and at its best rate, and how it was found."""
-    options = {"lags": 1, "steps": steps, "samples": 5000, "instances": instances}
+    options = {"lags": 1, "steps": steps, "instances": instances}
+    options["samples"] = 5 * steps * instances
     data = distiller.collect(sol, problem(loss), seed=seed, **options)
     x = torch.tensor(data.inputs, dtype=torch.float32)
     parts = [0.0, *baselines.even_rates(0.03, 0.5, trials // 2 - 1)]
@@ -227,7 +228,7 @@ searched = records.load("rules_with_memory", "standard")
 discovered = searched.values["discovery"][0]["text"]
 
 
-def field(loss: str) -> dict[str, Contestant]:
+def field(loss: str) -> dict[str, list[Contestant]]:
     """All attacks but SOL by label, each with the best constants of its trials."""
 
     def of_rules(rules) -> list[float]:
@@ -240,7 +241,7 @@ def field(loss: str) -> dict[str, Contestant]:
         baselines.even_rates(1, 300, trials),
     )
     rules = [attack_runs.rule(memory, rate, {"lr": rate}) for rate in rates]
-    return {
+    found = {
         "PGD": attack_runs.rule(
             baselines.rule("signsgd", PGD), constants={"lr": PGD}
         ),
@@ -252,6 +253,7 @@ def field(loss: str) -> dict[str, Contestant]:
         "APGD, tuned": adaptive[int(np.argmin(costs(loss, adaptive)))],
         "discovered": rules[int(np.argmin(costs(loss, rules)))],
     }
+    return {label: [one] for label, one in found.items()}
 
 
 # %%
@@ -266,7 +268,8 @@ for loss in losses:
         sol, history = meta_trained(loss, seed)
         contestant, about = read_out(sol, loss, seed)
         sols[loss].append(contestant)
-        own["sol"][loss].append(about | {"seconds": history.seconds})
+        about |= {"seconds": history.seconds, "rate": contestant.constants["lr"]}
+        own["sol"][loss].append(about)
     fields[loss] = field(loss)
 
 # %%
@@ -274,18 +277,12 @@ for row, one in here.items():
     attacks = {}
     for loss in losses:
         target, clean = attack_runs.targets(one, "report", images, radius, loss)
-        attacks[loss] = {}
-        others = {label: [each] for label, each in fields[loss].items()}
-        for label, of in ({"SOL": sols[loss]} | others).items():
-            runs = [
-                attack_runs.fooled(each, target, steps, restarts, stored)
-                for each in of
-            ]
-            constants = of[0].constants if len(of) == 1 else None
-            attacks[loss][label] = attack_runs.entry(runs, steps, constants)
-    weights = sum(tensor.numel() for tensor in one.module.parameters())
-    own["rows"][row] = {"weights": weights, "clean": clean, "attacks": attacks}
-    own["rows"][row] |= {"images": images, "attacked": len(target)}
+        contestants = {"SOL": sols[loss], **fields[loss]}
+        attacks[loss] = attack_runs.entries(
+            contestants, target, steps, restarts, stored
+        )
+    own["rows"][row] = {"images": images, "attacked": len(target)}
+    own["rows"][row] |= {"clean": clean, "attacks": attacks}
 
 # %%
 record = page.record(own, dataset=dataset)
@@ -475,13 +472,14 @@ plots.table(
             "seed": seed,
             "nodes": one["nodes"][0],
             "nodes, pruned": one["nodes"][1],
+            "rate": one["rate"],
             "meta-training": f"{one['seconds']:.0f} s",
         }
         for loss in LOSSES
         for seed, one in zip(record.seeds, run["sol"][loss], strict=True)
     ),
     name="tab-attack-equations",
-    caption=f"SOL for each loss and seed of its meta-training ({cited}).",
+    caption=f"SOL for each loss and seed of its meta-training; rates are the tuned factors of its step ({cited}).",
 )
 
 # %% tags=["draw"]
@@ -494,7 +492,7 @@ plots.table(
     ),
     name="tab-attack-constants",
     caption=f"Constants of the attacks; but for those of PGD and APGD, the best of {run['trials']} trials each on {run['source']}. "
-    "Rates of PGD, Signum and Adam are in radii, those of SOL and of the discovered rule factors of their own steps. "
+    "Rates of PGD, Signum and Adam are in radii, those of the discovered rule and of SOL factors of their own steps. "
     "Every attack takes one gradient of the defence a step; SOL's meta-training takes "
     f"{record.parameters['meta_epochs'] * record.parameters['instances'] * run['steps']:,} gradients more for each seed. "
     f"({cited}.)",

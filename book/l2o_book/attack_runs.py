@@ -6,7 +6,7 @@ starts, steps and loss, and one gradient of the defence a step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -158,6 +158,24 @@ def held(contestant: Contestant, target: Target, steps: int, cache: Cache = NO_C
 
     found: float = cache.call("attack choices", _key(contestant, target, steps), run)["cost"]
     return found
+
+
+def entries(
+    field: Mapping[str, Sequence[Contestant]],
+    target: Target,
+    steps: int,
+    restarts: int,
+    cache: Cache = NO_CACHE,
+) -> dict[str, dict[str, Any]]:
+    """The entry of each contestant by label, one attack for each training seed, all on the same images."""
+    return {
+        label: entry(
+            [fooled(one, target, steps, restarts, cache) for one in of],
+            steps,
+            of[0].constants if len(of) == 1 else None,
+        )
+        for label, of in field.items()
+    }
 
 
 def entry(runs: Sequence[Tensor], steps: int, constants: dict[str, float] | None = None) -> dict[str, Any]:

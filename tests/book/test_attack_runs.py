@@ -63,6 +63,14 @@ def test_the_entry_keeps_images_and_a_curve():
     assert attack_runs.errors(entry, clean=80.0) == [80.0, 60.0]
 
 
+def test_all_contestants_attack_the_same_images(target):
+    field = {"PGD": [PGD], "SOL": [PGD, attack_runs.apgd()]}
+    found = attack_runs.entries(field, target, 5, 1)
+    assert [len(found[label]["success"]) for label in field] == [1, 2]
+    assert found["PGD"]["success"][0] == found["SOL"]["success"][0]
+    assert attack_runs.success(found["SOL"]).shape == (2, len(target))
+
+
 def test_targets_are_those_that_are_classified_rightly(defence, target):
     assert bool(defence.right(target.images, target.labels).all())
     _, clean = attack_runs.targets(defence, "report", 60, 0.12)

@@ -160,7 +160,8 @@ def robustbench(name: str, folder: str | Path | None = None) -> Defence:
     except ImportError as error:
         raise ConfigError(
             f"{name} is a model of RobustBench, whose package is missing; install it from "
-            "https://github.com/RobustBench/robustbench, or take one of " + ", ".join(pretrained())
+            "https://github.com/RobustBench/robustbench, or take one of ours: "
+            + ", ".join(pretrained() or SHAPES)
         ) from error
     try:
         module = load_model(name, model_dir=str(folder or "models"), dataset="cifar10", threat_model="Linf")
