@@ -17,8 +17,8 @@
 # images, starts, steps, loss and number of trials. [What we found](#what-we-found) follows the computation.
 #
 # **Cost:** in `quick`, half a minute on one CPU core, with two small classifiers of scikit-learn's digits in place of
-# the paper's. In `standard`, by an estimate, three hours on one core: an attack of 100 steps takes 0.7 ms of a step for
-# each CIFAR-10 image, and there are 78 attacks on 600 images, beside tuning. In `paper`, RobustBench's models by name,
+# the paper's. In `standard`, by an estimate, two hours on one core: a step takes 0.8 ms for each CIFAR-10 image, and there
+# are 78 attacks of 100 steps on 600 images, beside tuning and meta-training. In `paper`, RobustBench's models by name,
 # which need its package, their weights and a GPU; nobody has run it yet.
 
 # %% tags=["parameters"]
@@ -421,7 +421,7 @@ plots.table(
 
 # %% [markdown]
 # Hand-made rules have no training seed: for them the image is the unit, and an interval says what another set of test images
-# may give. SOL has both, and its interval is the wider one. With a single seed it holds for that one equation.
+# may give. SOL has both, and its interval covers both. With a single seed it holds for that one equation.
 #
 # ## Success against steps
 

@@ -401,7 +401,7 @@ def sol_attack(record: Record) -> Tables:
                 found[row] = verdicts.higher(None, None)
             else:
                 sides = success(of[ours]), success(of[theirs])
-                found[row] = verdicts.resampled(*sides, margin=margin)
+                found[row] = verdicts.resampled(*sides, margin=margin, largest=100.0)
         return verdicts.together(found)
 
     sides = {

@@ -113,19 +113,30 @@ def alike(
     return replace(found, p=math.nan, verdict=verdict)
 
 
-def resampled(ours: np.ndarray, theirs: np.ndarray, *, margin: float = 0.0, draws: int = 4000) -> Comparison:
+def resampled(
+    ours: np.ndarray, theirs: np.ndarray, *, margin: float = 0.0, largest: float = 0.0, draws: int = 4000
+) -> Comparison:
     """The claim that `ours` is higher than `theirs` less a margin, each `[runs, cases]`, by a bootstrap.
 
     A case, such as an image, is the same for all runs, and is drawn for both sides at once. Where a side has
     S runs, one for each training seed, S - 1 of them are drawn as well, which keeps the variance of few seeds
     unbiased (Rao and Wu 1988). A single run is taken as exact: the result holds for what was trained once.
+
+    `largest` is the largest difference that a case can have. With it, half a case for either side is drawn
+    among the others (Agresti and Min 2005), without which cases that are all alike would be taken as proof.
     """
     rng = np.random.default_rng(0)
-    sides = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
-    cases = sides[0].shape[1]
-    drawn = rng.multinomial(cases, np.full(cases, 1 / cases), draws) / cases  # weights of the cases
+    a, b = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
+    difference, sides = float(a.mean() - b.mean()), (float(a.mean()), float(b.mean()))
+    chances = np.ones(a.shape[1])
+    if largest:
+        a = np.hstack([a, np.tile([largest, 0.0], (len(a), 1))])
+        b = np.hstack([b, np.tile([0.0, largest], (len(b), 1))])
+        chances = np.append(chances, [0.5, 0.5])
+    cases = round(chances.sum())
+    drawn = rng.multinomial(cases, chances / cases, draws) / cases  # weights of the cases
     means = []
-    for side in sides:
+    for side in (a, b):
         runs = len(side)
         of_runs = rng.multinomial(max(runs - 1, 1), np.full(runs, 1 / runs), draws) / max(runs - 1, 1)
         means.append((drawn @ side.T * of_runs).sum(1))
@@ -133,10 +144,7 @@ def resampled(ours: np.ndarray, theirs: np.ndarray, *, margin: float = 0.0, draw
     low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
     above = differences + margin
     p = min(1.0, 2 * max(min((above <= 0).mean(), (above >= 0).mean()), 1 / draws))
-    ours_mean, theirs_mean = (float(side.mean()) for side in sides)
-    difference = ours_mean - theirs_mean
-    verdict = _verdict(-(difference + margin), p)
-    return Comparison(difference, low, high, p, verdict, (ours_mean, theirs_mean))
+    return Comparison(difference, low, high, p, _verdict(-(difference + margin), p), sides)
 
 
 def always(cases: Iterable[bool], of: str) -> Comparison:

@@ -122,7 +122,7 @@ def attacked(**success):
 
 
 def test_attacks_are_compared_on_the_same_images():
-    weak, strong = ["1000000000" * 20], ["1100000000" * 20]
+    weak, strong = ["1000000000" * 60], ["1100000000" * 60]
     labels = ("SOL", "PGD", "APGD", "PGD, tuned", "APGD, tuned", "discovered")
     field = dict.fromkeys(labels, strong) | {"PGD": weak, "SOL": strong * 3, "discovered": weak}
     found = evidence.sol_attack(attacked(**field))

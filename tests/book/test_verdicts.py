@@ -126,6 +126,16 @@ def test_few_runs_widen_a_bootstrap_as_much_as_they_vary():
     assert found.verdict == verdicts.UNDECIDED
 
 
+def test_cases_that_are_all_alike_are_no_proof():
+    few, many = np.zeros((1, 100)), np.zeros((1, 2000))
+    assert verdicts.resampled(few, few, margin=0.5).verdict == verdicts.REPRODUCED
+    found = verdicts.resampled(few, few, margin=0.5, largest=100.0)
+    assert found.verdict == verdicts.UNDECIDED
+    assert found.difference == 0
+    assert found.low < -0.5 < 0.5 < found.high
+    assert verdicts.resampled(many, many, margin=0.5, largest=100.0).verdict == verdicts.REPRODUCED
+
+
 def test_a_margin_lets_a_bootstrap_end_a_little_below():
     ours, theirs = np.zeros((1, 50)), np.full((1, 50), 0.4)
     assert verdicts.resampled(ours, theirs).verdict == verdicts.NOT_REPRODUCED
