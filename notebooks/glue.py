@@ -45,7 +45,7 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
-from l2o_book import evidence, glue, plots, records, verdicts
+from l2o_book import evidence, glue, plots, records, sol_equations, verdicts
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.records import plural
@@ -123,7 +123,6 @@ FIXED = {
     name: models.Equation(expressions.parse_rule(text))
     for name, text in TEXTS.items()
 }
-MOMENTS = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}  # as in PyTorch's Adam
 
 
 # %%
@@ -136,10 +135,9 @@ def learned(head, seed: int) -> str:
         options = {"epochs": meta_epochs, "steps": meta_steps, "unroll": 20}
         options |= {"validation_instances": 3, "lr": 0.01, "decay": True}
         meta.meta_train(sol, head, seed=seed, progress=False, **options)
-        options = {"lags": 1, "samples": 2000, "steps": meta_steps, "seed": seed}
-        rows = distiller.collect(sol, head, **options)
-        small = sol.pruned(torch.tensor(rows.inputs, dtype=torch.float32), 0.1)
-        return {"text": str(small.equation.rounded(3).simplify())}
+        options = {"samples": 2000, "steps": meta_steps, "seed": seed}
+        (small,) = sol_equations.read_out(sol, head, [0.1], **options).pruned
+        return {"text": str(small)}
 
     key = {"head": head.identity, "seed": seed, "epochs": meta_epochs}
     return pipeline.cache.call("sol_head", key | {"steps": meta_steps}, train)[
@@ -159,7 +157,7 @@ def contestants(head, sol: str) -> dict[str, glue.Contestant]:
         )
     found["SOL"] = glue.contestant(
         "SOL",
-        lambda steps: models.Equation(rule, **MOMENTS, total_steps=steps),
+        lambda steps: sol_equations.optimizer(rule, steps),
         gradients,
     )
     return found

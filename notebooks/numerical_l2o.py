@@ -19,9 +19,9 @@
 # evolution strategies. [What we found](#what-we-found) follows the training.
 #
 # **Cost:** in `quick`, two minutes, on scikit-learn's digits in place of MNIST and with a twentieth of the
-# training. In `standard`, by an estimate, 40 minutes on two CPU cores, of which half an hour goes into tuning the
+# training. In `standard`, 43 minutes on two busy CPU cores, of which half an hour goes into tuning the
 # hand-made rules: teachers that come with the library are taken with the histories of their trainings, and `retrain`
-# trains them again, in two hours more. In `paper`, by an estimate, three hours of a GPU.
+# trains them again, in an hour and a half more. In `paper`, by an estimate, three hours of a GPU.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
@@ -496,8 +496,8 @@ plots.table(
         for name, training in run["training"].items()
     ),
     name="tab-numerical-cost",
-    caption="Time to meta-train one teacher, with two running in parallel on "
-    f"{record.machine}; mean ± standard deviation over training "
+    caption="Time to meta-train one teacher, with two running in parallel on two CPU cores; of teachers that come with "
+    "the library, as their cards say. Mean ± standard deviation over training "
     f"seeds{also} ({source}). SymL2O Table 6: {Published('SymL2O Table 6').cell('Meta-training', 'time')}.",
 )
 print(

@@ -45,7 +45,15 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
-from l2o_book import baselines, contest, drawings, evidence, plots, verdicts
+from l2o_book import (
+    baselines,
+    contest,
+    drawings,
+    evidence,
+    plots,
+    sol_equations,
+    verdicts,
+)
 from l2o_book.baselines import HandMade
 from l2o_book.page import Page
 from l2o_book.records import plural
@@ -53,7 +61,7 @@ from l2o_book.tables import listed, mean_std
 from matplotlib import pyplot as plt
 from torch import nn
 
-from l2o_core import distiller, expressions, meta, models, optim, tasks
+from l2o_core import expressions, meta, models, optim, tasks
 
 page = Page("sol", globals())
 
@@ -185,13 +193,7 @@ own["training"] = {
 # and round its constants to three digits, so the equation that is printed is the one that is compared.
 
 # %%
-MOMENTS = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}  # as in PyTorch's Adam
 FRACTIONS = [0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6]
-
-
-def as_model(rule: expressions.Expression, length: int = steps) -> models.Equation:
-    """An equation over SOL's inputs, with decays that end after `length` steps."""
-    return models.Equation(rule, **MOMENTS, total_steps=length)
 
 
 def tuning_loss(optimizer, name: str = "MNISTNET", length: int = steps) -> float:
@@ -204,27 +206,21 @@ def tuning_loss(optimizer, name: str = "MNISTNET", length: int = steps) -> float
 # %%
 def read_out(sol: models.SOL, seed: int) -> dict:
     """The pruned equations of a trained network, and the one chosen."""
-    options = {"lags": 1, "samples": 5000, "steps": steps, "seed": seed}
-    data = distiller.collect(sol, mnistnet(), **options)
-    x = torch.tensor(data.inputs, dtype=torch.float32)
-    formula = sol.equation.evaluate(dict(zip(sol.inputs, x.T, strict=True)))
-    update = sol.update(x, ())[0].detach()
-    cuts = [
-        sol.pruned(x, part).equation.rounded(3).simplify() for part in FRACTIONS
-    ]
+    options = {"samples": 5000, "steps": steps, "seed": seed}
+    reading = sol_equations.read_out(sol, mnistnet(), FRACTIONS, **options)
     front = [
         {
             "equation": text,
             "nodes": rule.complexity,
-            "loss": tuning_loss(as_model(rule)),
+            "loss": tuning_loss(sol_equations.optimizer(rule, steps)),
         }
-        for text, rule in {str(rule): rule for rule in cuts}.items()
+        for text, rule in {str(rule): rule for rule in reading.pruned}.items()
     ]
     enough = 1.03 * min(cut["loss"] for cut in front)
     good = [cut for cut in front if cut["loss"] <= enough]
     return {
-        "difference": ((formula - update).abs().max() / update.abs().max()).item(),
-        "nodes": sol.equation.complexity,
+        "difference": reading.difference,
+        "nodes": reading.nodes,
         "network": tuning_loss(sol),
         "front": front,
         "chosen": min(good, key=lambda cut: cut["nodes"]),
@@ -272,7 +268,9 @@ def compared(name: str, length: int) -> dict:
 
     unseen = mnistnet(name, "report")
     chosen = [found["chosen"]["equation"] for found in own["equations"]]
-    equations = [as_model(expressions.parse(text), length) for text in chosen]
+    equations = [
+        sol_equations.optimizer(expressions.parse(text), length) for text in chosen
+    ]
     field = {"SOL": equations, "RP": [model for model, _ in trained["RP"]]}
     best = baselines.tuned(HAND_MADE, tuning_losses, trials, total_steps=length)
     field |= {label: [one.equation] for label, one in best.items()}

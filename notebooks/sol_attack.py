@@ -53,6 +53,7 @@ from l2o_book import (
     evidence,
     plots,
     records,
+    sol_equations,
     verdicts,
 )
 from l2o_book.attack_runs import PUBLISHED, Contestant
@@ -63,7 +64,7 @@ from l2o_book.records import plural
 from l2o_book.tables import Published, listed, mean_std
 from matplotlib import pyplot as plt
 
-from l2o_core import distiller, expressions, meta, models
+from l2o_core import expressions, meta, models
 from l2o_core.errors import ConfigError, DataError
 from l2o_core.tasks.attack import Attack, Defence
 
@@ -153,10 +154,8 @@ source = next(iter(here))
 # SOL's trials are prunings, of which we take the shortest equation within a point of the best; the others are factors
 # of its step.
 
+
 # %%
-MOMENTS = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}  # as in PyTorch's Adam
-
-
 def problem(loss: str, part: str = "train") -> Attack:
     """Attacks on the first defence as optimizees."""
     return Attack(here[source], part=part, epsilon=radius, loss=loss)
@@ -185,15 +184,12 @@ def costs(loss: str, contestants: list[Contestant]) -> list[float]:
 # %%
 def read_out(sol: models.SOL, loss: str, seed: int) -> tuple[Contestant, dict]:
     """The equation of a trained SOL, pruned and at its best rate, and how it was found."""
-    options = {"lags": 1, "steps": steps, "instances": instances}
+    options = {"steps": steps, "instances": instances, "seed": seed}
     options["samples"] = 5 * steps * instances
-    data = distiller.collect(sol, problem(loss), seed=seed, **options)
-    x = torch.tensor(data.inputs, dtype=torch.float32)
     parts = [0.0, *baselines.even_rates(0.03, 0.5, trials // 2 - 1)]
-    rules = [sol.pruned(x, part).equation.rounded(3).simplify() for part in parts]
-    equations = [
-        models.Equation(one, **MOMENTS, total_steps=steps) for one in rules
-    ]
+    reading = sol_equations.read_out(sol, problem(loss), parts, **options)
+    rules = reading.pruned
+    equations = [sol_equations.optimizer(one, steps) for one in rules]
     tried = costs(loss, [attack_runs.rule(one) for one in equations])
     good = [at for at, cost in enumerate(tried) if cost <= min(tried) + 0.01]
     short = min(good, key=lambda at: rules[at].complexity)
@@ -203,7 +199,7 @@ def read_out(sol: models.SOL, loss: str, seed: int) -> tuple[Contestant, dict]:
     rate = [1.0, *rates][int(np.argmin(of_rates))]
     about = {
         "equation": str(rules[short]),
-        "nodes": [sol.equation.complexity, rules[short].complexity],
+        "nodes": [reading.nodes, rules[short].complexity],
     }
     return attack_runs.rule(equations[short], rate, {"lr": rate}), about
 

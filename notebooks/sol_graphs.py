@@ -50,17 +50,18 @@ from l2o_book import (
     graph_runs,
     plots,
     records,
+    sol_equations,
     verdicts,
 )
 from l2o_book.baselines import HandMade
-from l2o_book.graph_runs import Contestant
+from l2o_book.contestants import Contestant, best_rate
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.records import plural
 from l2o_book.tables import Published, listed, mean_std
 from matplotlib import pyplot as plt
 
-from l2o_core import distiller, expressions, meta, models, tasks
+from l2o_core import expressions, meta, models, tasks
 from l2o_core.errors import DataError
 
 page = Page("sol_graphs", globals())
@@ -174,10 +175,8 @@ def meta_trained(network: str, name: str):
 # The equation is read out of the network and pruned, as in {doc}`sol`. Half of SOL's trials are prunings, of which we take
 # the shortest equation within a point of the most accurate; the others are factors of its step.
 
+
 # %%
-MOMENTS = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}  # as in PyTorch's Adam
-
-
 def accuracies(pair: tuple[str, str], contestants: list[Contestant]) -> list[float]:
     """Validation accuracies where choices are made."""
     task = problem(*pair, "choose")
@@ -191,17 +190,14 @@ def length(pair: tuple[str, str]) -> int:
 
 def read_out(sol: models.SOL, pair: tuple[str, str]) -> tuple[Contestant, dict]:
     """The equation of a trained SOL, pruned and at its best rate, and how it was found."""
-    options = {"lags": 1, "steps": meta_steps, "samples": 20 * meta_steps}
-    options["instances"] = 1
-    data = distiller.collect(sol, problem(*pair), seed=seeds[0], **options)
-    x = torch.tensor(data.inputs, dtype=torch.float32)
-    formula = sol.equation.evaluate(dict(zip(sol.inputs, x.T, strict=True)))
-    update = sol.update(x, ())[0].detach()
+    options = {"steps": meta_steps, "samples": 20 * meta_steps, "instances": 1}
     parts = [0.0, *baselines.even_rates(0.03, 0.5, trials // 2 - 1)]
-    rules = [sol.pruned(x, part).equation.rounded(3).simplify() for part in parts]
+    reading = sol_equations.read_out(
+        sol, problem(*pair), parts, seed=seeds[0], **options
+    )
+    rules = reading.pruned
     cuts = [
-        Contestant(models.Equation(rule, **MOMENTS, total_steps=length(pair)))
-        for rule in rules
+        Contestant(sol_equations.optimizer(rule, length(pair))) for rule in rules
     ]
     found = accuracies(pair, cuts)
     good = [index for index, one in enumerate(found) if one >= max(found) - 1]
@@ -209,11 +205,11 @@ def read_out(sol: models.SOL, pair: tuple[str, str]) -> tuple[Contestant, dict]:
     tried = baselines.even_rates(0.1, 10, trials - len(cuts))
     others = [Contestant(cuts[short].equation, rate) for rate in tried]
     found = [found[short], *accuracies(pair, others)]
-    rate = graph_runs.best_rate(found, [1.0, *tried])
+    rate = best_rate(found, [1.0, *tried])
     about = {
         "equation": str(rules[short]),
-        "nodes": [sol.equation.complexity, rules[short].complexity],
-        "difference": ((formula - update).abs().max() / update.abs().max()).item(),
+        "nodes": [reading.nodes, rules[short].complexity],
+        "difference": reading.difference,
     }
     return Contestant(cuts[short].equation, rate, {"lr": rate}), about
 
@@ -241,7 +237,7 @@ def field(pair: tuple[str, str], sol: Contestant) -> dict[str, Contestant]:
     tried = baselines.even_rates(0.1, 30, trials)
     memory = models.Equation(discovered)
     found = accuracies(pair, [Contestant(memory, rate) for rate in tried])
-    rate = graph_runs.best_rate(found, tried)
+    rate = best_rate(found, tried)
 
     def losses(rules) -> list[float]:
         return [-one for one in accuracies(pair, [*map(Contestant, rules)])]

@@ -420,6 +420,38 @@ def sol_attack(record: Record) -> Tables:
     }
 
 
+def sol_vision(record: Record) -> Tables:
+    """SOL Tables 2 to 4 and Figure 1: test accuracies, search times, and memory of meta-training."""
+    run = record.values
+
+    def above(field: Mapping[str, Any]) -> dict[str, Comparison]:
+        ours = field["SOL"]["last"]
+        rivals = [label for label in field if label not in ("SOL", "discovered")]
+        return verdicts.together(
+            {
+                f"SOL above {label}": verdicts.higher(ours, field[label]["last"], paired=True)
+                for label in rivals
+            }
+        )
+
+    resnet, search = run["resnet18"]["tuned"], run["resnet18"]["search"]
+    ratios = [row["L2LGD2"] / row["SOL"] for row in run["memory"].values() if {"SOL", "L2LGD2"} <= {*row}]
+    tables = {f"Table 2, {name}": above(part["tuned"]) for name, part in run["convnets"].items()}
+    tables["Figure 1"] = above(resnet)
+    tables["Table 3"] = {
+        "SOL within 0.3 points of SymL2O": verdicts.alike(
+            resnet["SOL"]["last"], resnet["Symbolic L2O"]["last"], margin=0.3, paired=True
+        ),
+        "SymL2O's search takes 3 times as long": verdicts.always(
+            [search["Symbolic L2O"] >= 3 * search["SOL"]], "searches are as far apart"
+        ),
+    }
+    tables["Table 4"] = {
+        "an LSTM takes 3 times the memory": verdicts.always([ratio >= 3 for ratio in ratios], "networks")
+    }
+    return tables
+
+
 def glue(record: Record) -> Tables:
     """SymL2O Table 9 and SOL Table 7: rules above AdamW on tasks of GLUE, all tuned alike.
 
@@ -471,6 +503,7 @@ EVIDENCE: dict[str, Callable[[Record], Tables]] = {
         sol,
         sol_graphs,
         sol_attack,
+        sol_vision,
         glue,
     )
 }

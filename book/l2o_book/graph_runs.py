@@ -8,28 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from l2o_core.models import Equation
 from l2o_core.optim import SymbolicOptimizer
 from l2o_core.storage import NO_CACHE, Cache
 from l2o_core.tasks import GraphNetwork, NodeTraining, train_on_graph
 
 from . import curves
-
-
-@dataclass(frozen=True, eq=False)
-class Contestant:
-    """An equation, a factor of its own steps, and the constants that were tuned, for a table."""
-
-    equation: Equation
-    rate: float = 1.0
-    constants: dict[str, float] = field(default_factory=dict)
+from .contestants import Contestant
 
 
 def trained(
@@ -78,13 +68,6 @@ def validation(
         mean = float(np.mean([_percent(run, run.accuracies["choose"][-1].item()) for run in runs]))
         found.append(mean if math.isfinite(mean) else -math.inf)
     return found
-
-
-def best_rate(accuracies: Sequence[float], rates: Sequence[float]) -> float:
-    """The rate with the highest accuracy; of several, the middle one, farthest from where it gets worse."""
-    highest = max(accuracies)
-    best = [rate for rate, found in sorted(zip(rates, accuracies, strict=True)) if found == highest]
-    return best[len(best) // 2]
 
 
 def _percent(run: NodeTraining, share: float) -> float:

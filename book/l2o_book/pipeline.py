@@ -30,8 +30,8 @@ class Pipeline:
     """Settings shared by notebooks; equal settings and folder reuse each other's data sets and fronts.
 
     `folder`: cache of trained optimizers, data sets, fronts and evaluations; with None nothing is cached, and
-    learned optimizers are the pretrained ones, as seed 0. `device`: where optimizers run and are
-    trained. Other options are those of `distill` and `collect`.
+    learned optimizers are the pretrained ones. `device`: where optimizers run and are trained. Other options
+    are those of `distill` and `collect`.
     """
 
     folder: Path | None = None
@@ -51,17 +51,15 @@ class Pipeline:
     def teacher(self, recipe: str, problem: str, seed: int) -> LearnedOptimizer:
         """The learned optimizer of a recipe ("dm") and seed: from the folder, pretrained, or trained now.
 
-        Without a folder nothing is trained: the best pretrained one stands for seed 0, and a seed that is not
-        among the pretrained is a ConfigError.
+        Without a folder nothing is trained: a seed that is not among the pretrained is a ConfigError.
         """
         name = f"{recipe}/{original(problem)}"
-        wanted = seed if self.folder is not None else seed or None
-        file = meta.recipes.source(name, wanted, self.folder)
+        file = meta.recipes.source(name, seed, self.folder)
         cached = file is not None
         if file is None and self.folder is not None:
             meta.recipes.load(name).train(seed, self.folder, device=self.device)
-            file = meta.recipes.source(name, wanted, self.folder)
-        model = meta.recipes.teacher(name, wanted, self.folder)
+            file = meta.recipes.source(name, seed, self.folder)
+        model = meta.recipes.teacher(name, seed, self.folder)
         training = models.describe(file or name)["training"]
         sources.teacher(f"{name}, seed {seed}", model, training, cached=cached)
         return model

@@ -37,12 +37,14 @@ def publish(name: str, seeds: Sequence[int], folder: str | Path, target: str | P
     losses = {seed: training["history"]["best"][1] for seed, training in trained.items()}
     stages = {seed: len(training["history"]["stages"]) for seed, training in trained.items()}
     best = min(losses, key=lambda seed: (-stages[seed], losses[seed]))
-    target = Path(target)
-    for old in (target / name).parent.glob(f"{Path(name).name}-*"):
-        old.unlink()
+    target, stems = Path(target), set()
     for seed in seeds:
         record = trained[seed] | ({"candidates": losses} if seed == best else {})
         path = target / f"{name if seed == best else recipes.numbered(name, seed)}.safetensors"
         models.save(path, optimizers[seed], record)
         path.with_suffix(".md").write_text(models.card(path), encoding="utf-8")
+        stems.add(path.stem)
+    for old in (target / name).parent.glob(f"{Path(name).name}-*"):
+        if old.stem not in stems:  # of seeds that were published before
+            old.unlink()
     return target / f"{name}.safetensors"

@@ -23,7 +23,7 @@ from .network import Network
 from .rastrigin import Rastrigin
 from .sparse import SparseMatrix
 from .text import GLUE, Head
-from .vision import NETWORKS, convnet
+from .vision import NETWORKS, convnet, convnet_wide
 
 _TASKS: dict[str, Callable[..., Task]] = {
     "p1": Rastrigin,
@@ -34,6 +34,7 @@ _TASKS: dict[str, Callable[..., Task]] = {
     "mnistnet": partial(MLP, "mnistnet", "mnist", (20,), "sigmoid"),
     "digits": partial(MLP, "digits", "digits", (50, 20)),
     "convnet": partial(Network, "convnet", "cifar10", convnet),
+    "convnet_wide": partial(Network, "convnet_wide", "cifar10", convnet_wide),
     **{name: partial(Network, name, "cifar10", build) for name, build in NETWORKS.items()},
     **{
         f"{name}_{graph}": partial(
@@ -80,9 +81,10 @@ def names() -> tuple[str, ...]:
 def load(name: str, **options: Any) -> Task:
     """The optimizee of that name.
 
-    `p1` to `p4` are SymL2O's problems (Eq. 4 and Sec. 4.2), `lenet` is that of its Sec. 3.4, `mnistnet` and
-    `convnet` are SOL's, and so are `gat_cora`, `jknet_citeseer` and others on graphs, `mrpc_head` and
-    others on tasks of GLUE (see `tasks.text`). `digits`, `gat_blocks` and `jknet_blocks` need no download.
+    `p1` to `p4` are SymL2O's problems (Eq. 4 and Sec. 4.2), `lenet` is that of its Sec. 3.4, `mnistnet`,
+    `convnet` and `convnet_wide` are SOL's, and so are `gat_cora`, `jknet_citeseer` and others on graphs,
+    `mrpc_head` and others on tasks of GLUE (see `tasks.text`). `digits`, `gat_blocks` and `jknet_blocks` need
+    no download.
 
     Args:
         name: One of `names()`.

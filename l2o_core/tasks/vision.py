@@ -112,17 +112,38 @@ def network(
     return NETWORKS[name](classes=classes, stem=stem, channels=channels, **options)
 
 
-def convnet(classes: int = 10, pixels: int = 32) -> nn.Sequential:
-    """SOL's ConvNet (Sec. 4.2): twice 32 filters of 3x3, ReLU and batch normalisation, then a linear layer.
+def convnet(classes: int = 10, pixels: int = 32, channels: int = 3) -> nn.Sequential:
+    """SOL's ConvNet (Sec. 5.2): twice 32 filters of 3x3, ReLU and batch normalisation, then a linear layer.
 
     Args:
         classes: Number of classes.
         pixels: Height and width of the images.
+        channels: Of the images.
     """
-    layers = []
-    for inputs in (3, 32):
+    layers: list[nn.Module] = []
+    for inputs in (channels, 32):
         layers += [nn.Conv2d(inputs, 32, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(32)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(32 * pixels**2, classes))
+
+
+def convnet_wide(classes: int = 10, pixels: int = 32, channels: int = 3) -> nn.Sequential:
+    """SOL's ConvNet as its code builds it: 32 and 64 filters, pooled, and a layer of 1024 sigmoid units.
+
+    Args:
+        classes: Number of classes.
+        pixels: Height and width of the images.
+        channels: Of the images.
+
+    Example:
+        >>> sum(parameter.numel() for parameter in convnet_wide().parameters())
+        4225162
+    """
+    layers: list[nn.Module] = []
+    for inputs, filters in ((channels, 32), (32, 64)):
+        layers += [nn.Conv2d(inputs, filters, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(filters)]
+        layers.append(nn.MaxPool2d(2))
+    hidden = (nn.Linear(64 * (pixels // 4) ** 2, 1024), nn.Sigmoid(), nn.Linear(1024, classes))
+    return nn.Sequential(*layers, nn.Flatten(), *hidden)
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:

@@ -133,3 +133,26 @@ def test_attacks_are_compared_on_the_same_images():
     assert found["discovered"]["narrow"].verdict == verdicts.NOT_REPRODUCED
     assert found["Table 5"]["Wong2020 (RN-18)"].verdict == verdicts.NOT_RUN
     assert found["Table 5, DLR"]["narrow"].verdict == verdicts.NOT_RUN
+
+
+def images(sol, adam, **memory):
+    """A record of two optimizers on one ConvNet and the ResNet-18."""
+    field = {name: {"last": last} for name, last in (("SOL", sol), ("Adam", adam), ("discovered", adam))}
+    resnet = {"tuned": field | {"Symbolic L2O": {"last": adam}}, "search": {"Symbolic L2O": 100, "SOL": 30}}
+    values = {"convnets": {"ConvNet": {"tuned": field}}, "resnet18": resnet, "memory": {"ResNet-18": memory}}
+    return dataclasses.replace(records.load("sol", "standard", ROOT / "results"), values=values)
+
+
+def test_images_are_compared_by_seed_and_search_and_memory_as_they_are():
+    found = evidence.sol_vision(images([70.0, 71.1, 72.0], [65.0, 66.0, 67.2], SOL=100.0, L2LGD2=290.0))
+    assert found["Table 2, ConvNet"].keys() == {"SOL above Adam"}
+    assert found["Table 2, ConvNet"]["SOL above Adam"].verdict == verdicts.REPRODUCED
+    assert found["Figure 1"]["SOL above Symbolic L2O"].difference == pytest.approx(4.97, abs=0.01)
+    assert found["Table 3"]["SOL within 0.3 points of SymL2O"].verdict == verdicts.NOT_REPRODUCED
+    assert found["Table 3"]["SymL2O's search takes 3 times as long"].verdict == verdicts.REPRODUCED
+    assert found["Table 4"]["an LSTM takes 3 times the memory"].verdict == verdicts.NOT_REPRODUCED
+
+
+def test_memory_that_could_not_be_measured_decides_nothing():
+    found = evidence.sol_vision(images([70.0, 71.0], [65.0, 66.0], SOL=100.0))
+    assert found["Table 4"]["an LSTM takes 3 times the memory"].verdict == verdicts.NOT_RUN

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from l2o_book import baselines, graph_runs
-from l2o_book.graph_runs import Contestant
+from l2o_book.contestants import Contestant
 
 from l2o_core import tasks
 from l2o_core.models import Equation
@@ -54,8 +54,3 @@ def test_a_run_that_diverges_has_no_accuracy_and_is_never_chosen(task):
     diverged, other = graph_runs.validation(task, rivals, 4, [0])
     assert diverged == -math.inf
     assert 0 <= other <= 100
-
-
-def test_of_equally_accurate_rates_the_middle_one_is_taken():
-    assert graph_runs.best_rate([70, 80, 80, 80, 75], [0.1, 0.3, 1, 3, 10]) == 1
-    assert graph_runs.best_rate([80, 70, 80], [1.0, 0.1, 10.0]) == 10

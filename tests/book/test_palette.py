@@ -10,7 +10,11 @@ from l2o_book import palette
 from l2o_core.errors import ConfigError
 
 GROUNDS = {"light": "#ffffff", "dark": "#121212"}
-ALIKE = [{"teacher", "rp"}, {"equation", "sol", "eq. 6"}]  # two names of one thing, or never in one figure
+ALIKE = [
+    {"teacher", "rp"},
+    {"equation", "sol", "eq. 6"},
+    {"momentum", "sgd+momentum"},
+]  # two names of one thing
 CURVES = [name for name in palette.THEMES if name != "ink"]
 
 # Machado, Oliveira and Fernandes (2009), severity 1: on linear RGB.

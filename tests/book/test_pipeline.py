@@ -39,8 +39,8 @@ def no_run(*arguments, **options):
 
 
 class TestTeacher:
-    def test_the_pretrained_one_without_a_folder(self):
-        theirs, ours = models.load("rp_small_extra/p1"), Pipeline().teacher("rp_small_extra", "p1", 0)
+    def test_the_pretrained_one_of_the_seed_without_a_folder(self):
+        theirs, ours = models.load("rp_small_extra/p1-0"), Pipeline().teacher("rp_small_extra", "p1", 0)
         assert all(torch.equal(a, b) for a, b in zip(theirs.parameters(), ours.parameters(), strict=True))
 
     def test_no_other_seed_without_a_folder(self):
@@ -72,7 +72,7 @@ class TestTeacher:
         sources.forget()
 
     def test_digits_stand_in_for_p2(self):
-        theirs, ours = models.load("dm/p2"), Pipeline().teacher("dm", "digits", 0)
+        theirs, ours = models.load("dm/p2-0"), Pipeline().teacher("dm", "digits", 0)
         assert all(torch.equal(a, b) for a, b in zip(theirs.parameters(), ours.parameters(), strict=True))
 
     def test_one_of_the_folder_goes_first(self, pipeline):

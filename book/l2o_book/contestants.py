@@ -1,0 +1,24 @@
+"""Equations in a race: each with the best of the rates and constants that it was tried with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from l2o_core.models import Equation
+
+
+@dataclass(frozen=True, eq=False)
+class Contestant:
+    """An equation, a factor of its own steps, and the constants that were tuned, for a table."""
+
+    equation: Equation
+    rate: float = 1.0
+    constants: dict[str, float] = field(default_factory=dict)
+
+
+def best_rate(scores: Sequence[float], rates: Sequence[float]) -> float:
+    """The rate with the highest score; of several, the middle one, farthest from where it gets worse."""
+    highest = max(scores)
+    best = [rate for rate, found in sorted(zip(rates, scores, strict=True)) if found == highest]
+    return best[len(best) // 2]

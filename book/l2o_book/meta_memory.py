@@ -1,0 +1,99 @@
+"""How much memory the meta-training of an optimizer on a network takes (SOL Table 4)."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from l2o_core import meta, tasks
+from l2o_core.errors import L2OError
+from l2o_core.meta.estimators import TBPTT
+
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # of Linux
+ASKED = "from l2o_book import meta_memory; meta_memory.answer()"
+
+
+def measured(**asked: Any) -> dict[str, float]:
+    """Megabytes and seconds of an unroll, in a process of its own; for `asked`, see `unroll`.
+
+    Raises:
+        L2OError: Where the process ends without an answer, as where memory runs out.
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ASKED, json.dumps(asked)], capture_output=True, text=True
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it was killed, for want of memory perhaps"]
+        raise L2OError(f"no memory of {asked['optimizer']} on {asked['network']}: {lines[-1]}")
+    return json.loads(done.stdout)
+
+
+def unroll(
+    optimizer: str,
+    network: str,
+    dataset: str,
+    options: dict[str, Any],
+    steps: int,
+    fraction: float,
+    device: str,
+) -> dict[str, float]:
+    """Peak memory of two unrolls with their meta-gradients, above that of the imports and the images.
+
+    Args:
+        optimizer: An architecture, such as "SOL" or "DM".
+        network: Of `tasks.vision.NETWORKS`.
+        dataset: Of its images.
+        options: Of the network, such as its width; and "batch", the images in a step.
+        steps: Of each unroll.
+        fraction: Of the coordinates, for the meta-gradient.
+        device: "cpu", where the peak is that of the process, or "cuda", where it is that of PyTorch's memory.
+    """
+    torch.manual_seed(0)
+    built = {key: value for key, value in options.items() if key != "batch"}
+    task = tasks.Network(
+        network,
+        dataset,
+        lambda: tasks.vision.network(network, **built),
+        batch=options["batch"],
+        part="train",
+        device=device,
+    )
+    learned = meta.recipes.build(optimizer)
+    _forget_the_peak(device)
+    before = _peak(device)
+    estimator = TBPTT(learned, task, 0, 1, fraction)
+    for _ in range(2):
+        estimator.unroll(steps)
+    return {"megabytes": _peak(device) - before, "parameters": task.n}
+
+
+def answer() -> None:
+    """Print what `unroll` finds for the JSON of the first argument."""
+    print(json.dumps(unroll(**json.loads(sys.argv[1]))))
+
+
+def _forget_the_peak(device: str) -> None:
+    """What loading the images took must not hide what follows."""
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+    elif RESET.exists():
+        if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+            trim(0)  # what is free goes back to the system, not to the next allocation
+        RESET.write_text("5", encoding="ascii")
+
+
+def _peak(device: str) -> float:
+    """Megabytes at most since then."""
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated() / 2**20
+    if STATUS.is_file():  # Linux counts the parent's peak in `ru_maxrss`
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", STATUS.read_text())[0]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS: bytes

@@ -1,0 +1,70 @@
+"""Trainings of image networks by equations: as PyTorch's, cached, scored, and without a loss the worst."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from l2o_book import baselines, training, vision_runs
+from l2o_book.contestants import Contestant
+from l2o_book.training import Fit
+from l2o_book.vision_runs import ImageTraining
+
+from l2o_core.models import Equation
+from l2o_core.storage import Cache
+from l2o_core.tasks import vision
+
+SGD = Contestant(baselines.rule("sgd", 0.1))
+DIVERGING = Contestant(Equation("g * 1e30 * exp(g^2)"))
+
+
+@pytest.fixture(scope="module")
+def problem():
+    build = partial(vision.convnet, pixels=8, channels=1)
+    options = {"epochs": 2, "batch": 32, "augment": False}
+    return ImageTraining(build, vision_runs.splits("digits", 96, 64), options)
+
+
+def test_the_splits_are_the_first_images_of_their_parts(problem):
+    seen, chosen_on, reported_on = problem.splits
+    assert (len(seen), len(chosen_on), len(reported_on)) == (96, 24, 64)
+    assert len({split.images.numpy().tobytes() for split in problem.splits}) == 3
+    assert problem.steps == 6
+    assert problem.shorter(32).steps == 2
+
+
+def test_an_equation_trains_as_the_optimizer_of_the_same_rule(problem):
+    ours = problem.run(SGD, 3)
+    theirs = training.fit(
+        problem.build, lambda of: torch.optim.SGD(of, lr=0.1), *problem.splits, seed=3, **problem.options
+    )
+    assert ours.losses == pytest.approx(theirs.losses, rel=1e-4)
+
+
+def test_scores_are_of_the_images_for_choices_and_a_run_that_diverged_has_none(problem):
+    good, bad = problem.scores([SGD, DIVERGING], 3)
+    assert good == problem.run(SGD, 3).validation[-1]
+    assert bad == 0
+
+
+def test_a_finished_run_is_read_from_the_cache(problem, tmp_path, monkeypatch):
+    cached = ImageTraining(problem.build, problem.splits, problem.options, Cache(tmp_path))
+    first = cached.run(SGD, 0)
+    monkeypatch.setattr(training._Loop, "epoch", None)
+    assert cached.run(SGD, 0).test == first.test
+
+
+def test_the_entry_is_in_percent_and_says_which_run_diverged():
+    runs = [Fit([2.0, 1.0], [0.5, 0.6], [0.4, 0.7], 3.0), Fit([2.0], [0.5], [0.4], 1.0, diverged=True)]
+    found = vision_runs.entry(runs, Contestant(Equation("-g"), constants={"lr": 0.1}), epochs=2)
+    assert found["last"][0] == 70
+    assert math.isnan(found["last"][1])
+    assert found["constants"] == {"lr": 0.1}
+    assert found["diverged"] == 1
+
+
+def test_epochs_are_counted_until_an_accuracy_is_reached_first():
+    runs = {"test": [[0.4, 0.7, 0.6], [0.6, 0.7, 0.8], [0.1, 0.2, 0.3]]}
+    assert vision_runs.reached(runs, 60) == "1.50 ± 0.71, 1 never"
+    assert vision_runs.reached(runs, 90) == "3 never"
+    assert vision_runs.reached(runs, 10) == "1 ± 0"
