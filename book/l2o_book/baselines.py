@@ -20,7 +20,7 @@ FORGETTING = {"beta1": (-2.0, -0.3), "beta2": (-3.0, -1.0)}
 """The ranges of log10(1 - beta) in trials: beta1 from 0.5 to 0.99, beta2 from 0.9 to 0.999."""
 NEAR = 0.5
 """How far the rate is from the best one at the usual betas, in powers of ten, when all constants vary."""
-SYMBOLS = {"lr": "rate", "beta1": r"$\beta_1$", "beta2": r"$\beta_2$"}
+SYMBOLS = {"lr": "rate", "beta1": r"$\beta_1$", "beta2": r"$\beta_2$", "momentum": "$m$", "rho": r"$\rho$"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class HandMade:
     """A rule of the zoo and what is tuned: its learning rate, from 10^low to 10^high, and its betas.
 
     `times` is a factor, such as "ld" for a learning rate that falls linearly over `total_steps`. With
-    `rate_only`, betas keep their usual values.
+    `rate_only`, betas keep their usual values. `lr` is the usual learning rate, where it is not the zoo's.
     """
 
     name: str
@@ -36,11 +36,13 @@ class HandMade:
     high: float
     times: str = "1"
     rate_only: bool = False
+    lr: float | None = None
 
     @property
     def usual(self) -> dict[str, float]:
         """The constants that are tuned, with the zoo's values of them."""
         defaults = {"beta1": 0.9, "beta2": 0.999, **zoo.get(self.name).defaults}
+        defaults |= {} if self.lr is None else {"lr": self.lr}
         betas = [] if self.rate_only else [beta for beta, of in MOMENTS.items() if of & self._states]
         return {name: float(defaults[name]) for name in ("lr", *betas)}
 
@@ -114,7 +116,7 @@ def tuned(
 
 def first(hand_made: HandMade, trials: int) -> list[dict[str, float]]:
     """The usual constants, then the usual betas at other learning rates, even on a log scale."""
-    points = _sobol([(hand_made.low, hand_made.high)], trials - 1, seed=0)
+    points = even_points([(hand_made.low, hand_made.high)], trials - 1, seed=0)
     return [hand_made.usual, *(hand_made.usual | {"lr": _rounded(10**x)} for (x,) in points)]
 
 
@@ -128,7 +130,7 @@ def second(hand_made: HandMade, rate: float, trials: int) -> list[dict[str, floa
     middle = math.log10(rate)
     ranges = [(middle - NEAR, middle + NEAR), *(FORGETTING[beta] for beta in betas)]
     found = []
-    for point in _sobol(ranges, trials, seed=1):
+    for point in even_points(ranges, trials, seed=1):
         lr, *forgotten = 10**point
         if hand_made.sums and betas:
             lr *= forgotten[0] / (1 - usual["beta1"])
@@ -142,7 +144,7 @@ def even_rates(low: float, high: float, count: int) -> list[float]:
     return [_rounded(rate) for rate in np.geomspace(low, high, count)]
 
 
-def _sobol(ranges: Sequence[tuple[float, float]], points: int, seed: int) -> np.ndarray:
+def even_points(ranges: Sequence[tuple[float, float]], points: int, seed: int) -> np.ndarray:
     """The first `points` of a scrambled Sobol sequence [points, d] within ranges, the same in every run."""
     from scipy.stats import qmc
 

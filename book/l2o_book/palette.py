@@ -69,6 +69,11 @@ LOOKS = {  # learned optimizers and equations are solid, hand-made rules are not
     "adamw": Look("blue", "dashdot", "s"),
     "lion": Look("brown", "dash", "^"),
     "sign": Look("green", "dot", "x"),
+    "pgd": Look("grey", "dash"),
+    "pgd, tuned": Look("grey", "dashdot"),
+    "pgd, decayed": Look("brown", "dot"),
+    "apgd": Look("purple", "dash"),
+    "apgd, tuned": Look("purple", "dot"),
     "powsign": Look("purple", "dashdot", "x"),
     "addsign": Look("pink", "dashdot", "x"),
 }

@@ -113,6 +113,28 @@ def test_a_graph_network_that_diverged_counts_as_the_worst():
     assert found["Table 6"]["GAT, Cora"].sides[0] == pytest.approx((80 + 79 + 81) / 3)
 
 
+def attacked(**success):
+    """A record of attacks on one small defence: {attack: a text of digits for each run}."""
+    found = records.load("sol", "standard", ROOT / "results")
+    entries = {label: {"success": runs} for label, runs in success.items()}
+    values = {"rows": {"narrow": {"attacks": {"cross_entropy": entries}}}}
+    return dataclasses.replace(found, values=values)
+
+
+def test_attacks_are_compared_on_the_same_images():
+    weak, strong = ["1000000000" * 60], ["1100000000" * 60]
+    labels = ("SOL", "PGD", "APGD", "PGD, tuned", "APGD, tuned", "discovered")
+    field = dict.fromkeys(labels, strong) | {"PGD": weak, "SOL": strong * 3, "discovered": weak}
+    found = evidence.sol_attack(attacked(**field))
+    assert found["Table 5"]["narrow"].verdict == verdicts.REPRODUCED
+    assert found["Table 5"]["narrow"].difference == pytest.approx(10)
+    assert found["APGD"]["narrow"].verdict == verdicts.REPRODUCED  # equal is within the margin
+    assert found["tuned PGD"]["narrow"].verdict == verdicts.UNDECIDED
+    assert found["discovered"]["narrow"].verdict == verdicts.NOT_REPRODUCED
+    assert found["Table 5"]["Wong2020 (RN-18)"].verdict == verdicts.NOT_RUN
+    assert found["Table 5, DLR"]["narrow"].verdict == verdicts.NOT_RUN
+
+
 def images(sol, adam, **memory):
     """A record of two optimizers on one ConvNet and the ResNet-18."""
     field = {name: {"last": last} for name, last in (("SOL", sol), ("Adam", adam), ("discovered", adam))}

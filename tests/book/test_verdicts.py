@@ -104,3 +104,40 @@ def test_verdicts_are_counted_in_a_sentence():
     claims = [verdicts.lower(*sides) for sides in ([[0.1], [0.9]], [[0.2], [0.3]], [[], [0.1]])]
     claims.append(verdicts.lower([0.1, 0.11, 0.12], [0.9, 0.91, 0.92]))
     assert verdicts.counted(claims) == "Of 3 claims, 1 is reproduced, 0 are not, and 2 are undecided"
+
+
+def test_a_bootstrap_over_cases_agrees_with_the_normal_interval():
+    rng = np.random.default_rng(1)
+    theirs = rng.normal(size=(1, 400))
+    ours = theirs + rng.normal(0.1, 0.5, (1, 400))
+    found = verdicts.resampled(ours, theirs)
+    error = (ours - theirs).std(ddof=1) / 20
+    assert found.difference == pytest.approx((ours - theirs).mean())
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.05)
+    assert found.verdict == verdicts.REPRODUCED
+
+
+def test_few_runs_widen_a_bootstrap_as_much_as_they_vary():
+    ours = np.array([[0.0], [1.0], [2.0]]) + np.zeros(100)
+    found = verdicts.resampled(ours, np.zeros((1, 100)), draws=20_000)
+    assert found.difference == 1
+    # the means of two draws of three: 0, 0.5, 1, 1.5, 2, with a variance of 1/3 as that of three seeds
+    assert (found.low, found.high) == pytest.approx((0, 2))
+    assert found.verdict == verdicts.UNDECIDED
+
+
+def test_cases_that_are_all_alike_are_no_proof():
+    few, many = np.zeros((1, 100)), np.zeros((1, 2000))
+    assert verdicts.resampled(few, few, margin=0.5).verdict == verdicts.REPRODUCED
+    found = verdicts.resampled(few, few, margin=0.5, largest=100.0)
+    assert found.verdict == verdicts.UNDECIDED
+    assert found.difference == 0
+    assert found.low < -0.5 < 0.5 < found.high
+    assert verdicts.resampled(many, many, margin=0.5, largest=100.0).verdict == verdicts.REPRODUCED
+
+
+def test_a_margin_lets_a_bootstrap_end_a_little_below():
+    ours, theirs = np.zeros((1, 50)), np.full((1, 50), 0.4)
+    assert verdicts.resampled(ours, theirs).verdict == verdicts.NOT_REPRODUCED
+    assert verdicts.resampled(ours, theirs, margin=0.5).verdict == verdicts.REPRODUCED
+    assert verdicts.resampled(ours, ours).verdict == verdicts.UNDECIDED

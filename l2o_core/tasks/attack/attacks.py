@@ -59,7 +59,7 @@ class _Watch:
         self.best = self.z.clone()
         self.losses: list[Tensor] = []
         self.lowest = self.z.new_full((len(target),), math.inf)
-        self.fooled = torch.full((len(target),), -1)
+        self.fooled = torch.full((len(target),), -1, device=self.z.device)
 
     def see(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Evaluate at feasible perturbations; loss `[B]` and gradient `[B, n]`."""
@@ -157,8 +157,8 @@ def apgd(
     watch = _begin(target, start)
     best_loss, gradient = watch.see(watch.z)
     before, best, best_gradient = watch.z, watch.z.clone(), gradient.clone()
-    at_checkpoint, step_size = best_loss.clone(), torch.full((len(target), 1), 2.0)
-    halved = torch.ones(len(target), dtype=torch.bool)  # the first checkpoint asks for descent alone
+    at_checkpoint, step_size = best_loss.clone(), watch.z.new_full((len(target), 1), 2.0)
+    halved = torch.ones_like(best_loss, dtype=torch.bool)  # the first checkpoint asks for descent alone
     due, last = _checkpoints(steps), 0
     for step in range(1, steps + 1):
         z, m = watch.z, momentum if step > 1 else 0.0
@@ -183,7 +183,9 @@ def apgd(
 def restarted(
     attack: Callable[[Target, Tensor | None], Attacked], target: Target, restarts: int = 1, seed: int = 0
 ) -> Tensor:
-    """Whether any of several runs fools the defence, `[B]`: the first from the image, others from the ball.
+    """The fewest steps in which one of several runs fools the defence, `[B]`; -1 where none does.
+
+    The first run starts at the image, the others anywhere in the ball.
 
     Args:
         attack: Runs on a target from a start, such as `lambda target, start: pgd(target, start=start)`.
@@ -193,10 +195,12 @@ def restarted(
     """
     whole("restarts", restarts, 1)
     generator = torch.Generator().manual_seed(seed)
-    success = torch.zeros(len(target), dtype=torch.bool)
+    fooled = torch.full((len(target),), -1, device=target.images.device)
     for run in range(restarts):
-        success |= attack(target, target.random(generator) if run else None).success
-    return success
+        found = attack(target, target.random(generator) if run else None).fooled
+        sooner = (found >= 0) & ((fooled < 0) | (found < fooled))
+        fooled = torch.where(sooner, found, fooled)
+    return fooled
 
 
 def _begin(target: Target, start: Tensor | None) -> _Watch:

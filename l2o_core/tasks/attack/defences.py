@@ -52,6 +52,11 @@ class Defence:
         dataset = str(training["dataset"])
         return cls(name, module, dataset, images.classes, (channels, height, width), training)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are, and images have to be."""
+        return next(self.module.parameters()).device
+
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Name and weights, as a key for `storage.Cache`."""
@@ -155,7 +160,8 @@ def robustbench(name: str, folder: str | Path | None = None) -> Defence:
     except ImportError as error:
         raise ConfigError(
             f"{name} is a model of RobustBench, whose package is missing; install it from "
-            "https://github.com/RobustBench/robustbench, or take one of " + ", ".join(pretrained())
+            "https://github.com/RobustBench/robustbench, or take one of ours: "
+            + ", ".join(pretrained() or SHAPES)
         ) from error
     try:
         module = load_model(name, model_dir=str(folder or "models"), dataset="cifar10", threat_model="Linf")

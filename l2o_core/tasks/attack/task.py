@@ -24,7 +24,7 @@ class Attack(Task):
     """The perturbation of an image against a defence; an instance is an image, drawn at random (SOL 5.3).
 
     The gradient is that of the loss that an attack minimises, so a rule descends as on any other problem.
-    After each step the perturbation is projected onto ball and box.
+    After each step the perturbation is projected onto ball and box. Work is done where the defence is.
 
     Args:
         defence: The classifier.
@@ -60,6 +60,7 @@ class Attack(Task):
         images = data.load(defence.dataset, "train", part=part)
         self.name, self.dataset, self.part = f"attack on {defence.name}", images.name, part
         self.defence, self.objective, self.random_start = defence, loss, random_start
+        self.device = defence.device
         self.images, self.labels = images.images, images.labels
         self.layers = {"perturbation": prod(defence.shape)}
 
@@ -76,14 +77,15 @@ class Attack(Task):
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Perturbations `[I, n]` in units of epsilon: 0, or uniform in the ball."""
         if not self.random_start:
-            return torch.zeros(instances, self.n)
-        return 2 * torch.rand(instances, self.n, generator=generator) - 1
+            return torch.zeros(instances, self.n, device=self.device)
+        return 2 * torch.rand(instances, self.n, generator=generator).to(self.device) - 1
 
     def batches(self, generator: torch.Generator, instances: int = 1) -> Iterator[Target]:
         """The images of the instances, the same at every step."""
         rows = torch.randint(len(self.labels), (instances,), generator=generator)
-        images = self.images[rows].float() / 255
-        target = Target(self.defence, images, self.labels[rows], self.epsilon, self.objective)
+        images = self.images[rows].to(self.device).float() / 255
+        labels = self.labels[rows].to(self.device)
+        target = Target(self.defence, images, labels, self.epsilon, self.objective)
         while True:
             yield target
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -46,7 +47,8 @@ class LoRA:
             raise ConfigError(
                 f"LoRA cannot change {strangers[0]!r}; the linear layers are {', '.join(layers)}"
             )
-        options = peft.LoraConfig(r=self.rank, lora_alpha=self.alpha, target_modules=list(self.targets))
+        chosen: dict[str, Any] = {"r": self.rank, "lora_alpha": self.alpha}  # which peft calls an integer
+        options = peft.LoraConfig(**chosen, target_modules=list(self.targets))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             peft.inject_adapter_in_model(options, network)

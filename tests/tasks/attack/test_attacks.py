@@ -37,7 +37,10 @@ def test_apgd_leaves_no_more_robust_than_pgd(target):
 def test_restarts_only_add(target):
     once = restarted(lambda target, start: pgd(target, steps=3, start=start), target)
     thrice = restarted(lambda target, start: pgd(target, steps=3, start=start), target, restarts=3)
-    assert bool((thrice | ~once).all())
+    assert torch.equal(once, pgd(target, steps=3).fooled)
+    assert bool((thrice[once >= 0] <= once[once >= 0]).all())
+    assert (thrice >= 0).sum() >= (once >= 0).sum()
+    assert bool((thrice >= -1).all())
 
 
 def test_a_rule_that_is_not_finite_stays_in_the_ball(target):
@@ -62,6 +65,8 @@ def test_pgd_and_apgd_do_what_torchattacks_does(target):
     )
     theirs = torchattacks.APGD(module, eps=target.epsilon, steps=50, loss="ce", seed=0)
     robust = target.defence.right(theirs(images, labels), labels)
-    start = target.random(torch.Generator().manual_seed(0))
+    torch.manual_seed(0)  # its start: uniform, then stretched to the surface of the ball
+    start = (2 * torch.rand(images.shape) - 1).flatten(1)
+    start /= start.abs().amax(1, keepdim=True)
     ours = ~apgd(target, steps=50, start=start).success
-    assert (robust != ours).sum() <= 1
+    assert (robust != ours).sum() <= 1  # rounding may part two ways
