@@ -123,7 +123,7 @@ def pretrained() -> list[str]:
 
     Example:
         >>> pretrained()[:3]
-        ['dm/p1', 'dm/p2', 'dm/p2-0']
+        ['dm/p1', 'dm/p1-1', 'dm/p1-2']
     """
     found = PRETRAINED.rglob("*.safetensors")
     names = (path.relative_to(PRETRAINED).with_suffix("") for path in found if not is_draft(path))
