@@ -18,8 +18,6 @@ digits (N = 4,480), and the first lines say so; without CIFAR-10, the ResNets ar
 
 import argparse
 import json
-import re
-import resource
 import runpy
 import subprocess
 import sys
@@ -27,6 +25,7 @@ import time
 from pathlib import Path
 
 import torch
+from l2o_book.meta_memory import peak
 from torch import nn
 
 from l2o_core import data, models, tasks
@@ -167,14 +166,6 @@ def measure(problem, name, how, fraction, threads):
         unroll()
         seconds.append(time.perf_counter() - started)
     return {"rate": steps / min(seconds[1:]), "memory": peak() - before, "first": seconds[0]}
-
-
-def peak():
-    """The most memory of this process so far, in MB."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # Linux counts the parent's peak in `ru_maxrss`
-        return int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
 
 def at_hand(name):

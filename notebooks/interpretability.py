@@ -472,16 +472,7 @@ plots.table(
 
 # %% tags=["draw"]
 plots.table(
-    pd.DataFrame(
-        {
-            "A.2": bullet,
-            "statement": statement,
-            "difference": str(found),
-            "verdict": found.verdict,
-        }
-        for bullet, statements in bullets.items()
-        for statement, found in statements.items()
-    ),
+    verdicts.listing(bullets, "A.2", "statement", "difference"),
     name="tab-interpret-inputs",
     caption=f"The two statements of SymL2O's appendix A.2, pair by pair, on {title(here)}: difference of the first minus the "
     f"second, with 95 % interval over {plural(count, 'training seed')}, and verdicts after Holm's correction. Same inputs: "

@@ -58,14 +58,13 @@ compiled = False  # compile the equations; needs a C++ compiler
 
 # %%
 import time
-from dataclasses import replace
 from functools import cache, partial
 
 import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
-from l2o_book import evidence, grid, plots, scaling_tables, verdicts
+from l2o_book import evidence, grid, plots, scaling_tables, verdicts, vision_runs
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.problems import original
@@ -73,7 +72,7 @@ from l2o_book.records import plural
 from l2o_book.tables import Published, listed, median_time
 from l2o_book.training import Fit, final, fit, state_bytes, summary
 
-from l2o_core import data, distiller, meta, models, optim, tasks
+from l2o_core import distiller, meta, models, optim, tasks
 from l2o_core.tasks import vision
 
 page = Page("scaling", globals())
@@ -90,26 +89,16 @@ pipeline = Pipeline(
 # see the same images in the same order, and train for the same number of epochs.
 
 # %%
-train, test = data.load(dataset, part="report"), data.load(dataset, "test")
-shape = {"classes": train.classes, "channels": train.images.shape[1], "stem": stem}
+splits = vision_runs.splits(dataset, images, tested)
+seen = splits[0]
+shape = {"classes": seen.classes, "channels": seen.images.shape[1], "stem": stem}
 build = partial(vision.network, network, width=width or None, **shape)
-
-
-def first(part: data.ImageData, count: int) -> data.ImageData:
-    """The first images of a part; 0: all."""
-    rows = slice(count or None)
-    return replace(part, images=part.images[rows], labels=part.labels[rows])
-
-
-seen, reported_on = first(train, images), first(test, tested)
-chosen_on = first(data.load(dataset, part="choose"), images // 4)
 
 
 def trained(make, seed: int, schedule: str = "constant") -> Fit:
     """A network, trained from scratch with the optimizer that `make` gives."""
     options = {"epochs": epochs, "seed": seed, "schedule": schedule, "batch": batch}
     options |= {"augment": augment, "device": device, "autocast": device != "cpu"}
-    splits = seen, chosen_on, reported_on
     return fit(build, make, *splits, cache=pipeline.cache, **options)
 
 
@@ -320,7 +309,7 @@ own["compacted"] = {
 }
 
 # %%
-record = page.record(own, dataset=train.name, engine="operon")
+record = page.record(own, dataset=seen.name, engine="operon")
 run, count, last = record.values, len(record.seeds), record.values["epochs"]
 built = run.get("network") or f"resnet{run['depth']}"
 wide = f"of width {run['width']}" if run["width"] else "as published"
@@ -374,16 +363,7 @@ display(
     )
 )
 plots.table(
-    pd.DataFrame(
-        {
-            "SymL2O": table,
-            "claim": claim,
-            "difference, points": str(found),
-            "verdict": found.verdict,
-        }
-        for table, part in claims.items()
-        for claim, found in part.items()
-    ),
+    verdicts.listing(claims, "SymL2O", "claim", "difference, points"),
     name="tab-scaling-claims",
     caption="Claims of three tables: differences of test accuracy between runs that share a seed, with 95 % intervals over "
     f"seeds, and verdicts after Holm's correction within each table; a single seed has no interval ({source}).",

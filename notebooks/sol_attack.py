@@ -52,12 +52,12 @@ from l2o_book import (
     contest,
     evidence,
     plots,
-    records,
     sol_equations,
     verdicts,
 )
 from l2o_book.attack_runs import PUBLISHED, Contestant
 from l2o_book.baselines import HandMade
+from l2o_book.contestants import discovered_rule
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.records import plural
@@ -186,13 +186,13 @@ def read_out(sol: models.SOL, loss: str, seed: int) -> tuple[Contestant, dict]:
     """The equation of a trained SOL, pruned and at its best rate, and how it was found."""
     options = {"steps": steps, "instances": instances, "seed": seed}
     options["samples"] = 5 * steps * instances
-    parts = [0.0, *baselines.even_rates(0.03, 0.5, trials // 2 - 1)]
+    parts = sol_equations.fractions(trials // 2)
     reading = sol_equations.read_out(sol, problem(loss), parts, **options)
     rules = reading.pruned
     equations = [sol_equations.optimizer(one, steps) for one in rules]
     tried = costs(loss, [attack_runs.rule(one) for one in equations])
-    good = [at for at, cost in enumerate(tried) if cost <= min(tried) + 0.01]
-    short = min(good, key=lambda at: rules[at].complexity)
+    held = [-cost for cost in tried]
+    short = sol_equations.shortest(rules, held, within=0.01)
     rates = baselines.even_rates(0.3, 10, trials - len(rules))
     scaled = [attack_runs.rule(equations[short], rate) for rate in rates]
     of_rates = [tried[short], *costs(loss, scaled)]
@@ -220,8 +220,7 @@ HAND_MADE = {
     "Signum": HandMade("signum", -2, 0.3, lr=PGD),
     "Adam": HandMade("adam", -2, 0.3, lr=PGD),
 }  # names in the zoo, and the range of rates as powers of ten of the radius
-searched = records.load("rules_with_memory", "standard")
-discovered = searched.values["discovery"][0]["text"]
+discovered, searched = discovered_rule()
 
 
 def field(loss: str) -> dict[str, list[Contestant]]:
@@ -257,7 +256,7 @@ sols, fields = {loss: [] for loss in losses}, {}
 own = {"missing": [row for row in named if row not in here], "source": source}
 own |= {"sol": {}, "steps": steps, "trials": trials, "epsilon": epsilon}
 own |= {"restarts": restarts, "rows": {}}
-own["discovered"] = {"text": discovered, "from": searched.source}
+own["discovered"] = {"text": discovered, "from": searched}
 for loss in losses:
     own["sol"][loss] = []
     for seed in seeds:

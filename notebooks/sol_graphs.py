@@ -49,12 +49,11 @@ from l2o_book import (
     evidence,
     graph_runs,
     plots,
-    records,
     sol_equations,
     verdicts,
 )
 from l2o_book.baselines import HandMade
-from l2o_book.contestants import Contestant, best_rate
+from l2o_book.contestants import Contestant, best_rate, discovered_rule
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.records import plural
@@ -191,7 +190,7 @@ def length(pair: tuple[str, str]) -> int:
 def read_out(sol: models.SOL, pair: tuple[str, str]) -> tuple[Contestant, dict]:
     """The equation of a trained SOL, pruned and at its best rate, and how it was found."""
     options = {"steps": meta_steps, "samples": 20 * meta_steps, "instances": 1}
-    parts = [0.0, *baselines.even_rates(0.03, 0.5, trials // 2 - 1)]
+    parts = sol_equations.fractions(trials // 2)
     reading = sol_equations.read_out(
         sol, problem(*pair), parts, seed=seeds[0], **options
     )
@@ -200,8 +199,7 @@ def read_out(sol: models.SOL, pair: tuple[str, str]) -> tuple[Contestant, dict]:
         Contestant(sol_equations.optimizer(rule, length(pair))) for rule in rules
     ]
     found = accuracies(pair, cuts)
-    good = [index for index, one in enumerate(found) if one >= max(found) - 1]
-    short = min(good, key=lambda index: rules[index].complexity)
+    short = sol_equations.shortest(rules, found, within=1)
     tried = baselines.even_rates(0.1, 10, trials - len(cuts))
     others = [Contestant(cuts[short].equation, rate) for rate in tried]
     found = [found[short], *accuracies(pair, others)]
@@ -228,8 +226,7 @@ HAND_MADE = {
     "Momentum": HandMade("momentum", -2, 0.5),
 }  # names in the zoo, and the range of learning rates as powers of ten
 PUBLISHED = Contestant(baselines.rule("adam", 5e-4), constants={"lr": 5e-4})
-searched = records.load("rules_with_memory", "standard")
-discovered = searched.values["discovery"][0]["text"]
+discovered, searched = discovered_rule()
 
 
 def field(pair: tuple[str, str], sol: Contestant) -> dict[str, Contestant]:
@@ -257,7 +254,7 @@ def field(pair: tuple[str, str], sol: Contestant) -> dict[str, Contestant]:
 # %%
 own = {"rows": {}, "missing": [row for row in pairs if row not in here]}
 own |= {"epochs": epochs, "large_epochs": large_epochs, "trials": trials}
-own["discovered"] = {"text": discovered, "from": searched.source}
+own["discovered"] = {"text": discovered, "from": searched}
 for row, pair in here.items():
     sol, history = meta_trained(*pair)
     contestant, about = read_out(sol, pair)

@@ -52,6 +52,7 @@ device = "cpu"  # or "cuda": where networks are trained
 
 # %%
 import time
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -63,13 +64,12 @@ from l2o_book import (
     evidence,
     meta_memory,
     plots,
-    records,
     sol_equations,
     verdicts,
     vision_runs,
 )
 from l2o_book.baselines import HandMade
-from l2o_book.contestants import Contestant, best_rate
+from l2o_book.contestants import Contestant, best_rate, discovered_rule
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.records import plural
@@ -151,32 +151,43 @@ def meta_trained(name: str) -> tuple[models.SOL, float]:
     return sol, meta.meta_train(sol, optimizee(name), **options).seconds
 
 
-def rated(equation: models.Equation, name: str, count: int) -> Contestant:
-    """An equation at the best of so many rates, its own among them."""
-    rates = [1.0, *baselines.even_rates(0.03, 30, count - 1)]
-    short = problem(name).shorter(tried_on)
-    scores = short.scores([Contestant(equation, rate) for rate in rates], TRIAL)
-    rate = best_rate(scores, rates)
+def scores_of(name: str, contestants: Iterable[Contestant]) -> list[float]:
+    """What each contestant is worth in a trial on a network."""
+    return problem(name).shorter(tried_on).scores(contestants, TRIAL)
+
+
+def rated(
+    equation: models.Equation, name: str, others: int, own: float
+) -> Contestant:
+    """An equation at the best of its own rate, which scored `own`, and so many others."""
+    rates = [1.0, *baselines.even_rates(0.03, 30, others)]
+    tried = [Contestant(equation, rate) for rate in rates[1:]]
+    rate = best_rate([own, *scores_of(name, tried)], rates)
     return Contestant(equation, rate, {"lr": rate})
+
+
+def tried_and_rated(equation: models.Equation, name: str) -> Contestant:
+    """An equation with all trials for its rate."""
+    (own,) = scores_of(name, [Contestant(equation)])
+    return rated(equation, name, trials - 1, own)
 
 
 def sol_of(name: str) -> tuple[Contestant, dict]:
     """SOL's equation for a network, pruned and at its best rate, and how it was found."""
     sol, seconds = meta_trained(name)
-    parts = [0.0, *baselines.even_rates(0.03, 0.5, trials // 2 - 1)]
+    parts = sol_equations.fractions(trials // 2)
     options = {"steps": meta_steps, "samples": 20 * meta_steps, "instances": 1}
     reading = sol_equations.read_out(
         sol, optimizee(name), parts, seed=seeds[0], **options
     )
     steps = problem(name).steps
     cuts = [sol_equations.optimizer(rule, steps) for rule in reading.pruned]
-    scores = problem(name).shorter(tried_on).scores(map(Contestant, cuts), TRIAL)
-    good = [cut for cut, score in enumerate(scores) if score >= max(scores) - 0.01]
-    short = min(good, key=lambda cut: reading.pruned[cut].complexity)
+    scores = scores_of(name, map(Contestant, cuts))
+    short = sol_equations.shortest(reading.pruned, scores, within=0.01)
     about = {"equation": str(reading.pruned[short]), "seconds": seconds}
     about |= {"nodes": [reading.nodes, reading.pruned[short].complexity]}
     about |= {"difference": reading.difference}
-    return rated(cuts[short], name, trials - len(cuts) + 1), about
+    return rated(cuts[short], name, trials - len(cuts), scores[short]), about
 
 
 # %% [markdown]
@@ -201,16 +212,14 @@ HAND_MADE = {
     "Lion": HandMade("lion", -5, -2.5),
 }  # names in the zoo, and the range of learning rates as powers of ten
 ON_RESNET = ("SGD", "SGD+Momentum", "Adam")
-searched = records.load("rules_with_memory", "standard")
-discovered = searched.values["discovery"][0]["text"]
+discovered, searched = discovered_rule()
 
 
 def tuned(name: str, labels) -> dict[str, Contestant]:
     """Hand-made rules with the best constants of their trials on a network."""
-    short = problem(name).shorter(tried_on)
 
     def losses(rules) -> list[float]:
-        return [-score for score in short.scores(map(Contestant, rules), TRIAL)]
+        return [-score for score in scores_of(name, map(Contestant, rules))]
 
     rules = {label: HAND_MADE[label] for label in labels}
     best = baselines.tuned(rules, losses, trials, total_steps=problem(name).steps)
@@ -233,12 +242,12 @@ def reported(name: str, field: dict[str, Contestant]) -> dict[str, dict]:
 
 # %%
 own = {"epochs": epochs, "images": len(seen), "trials": trials, "convnets": {}}
-own["discovered"] = {"text": discovered, "from": searched.source}
+own["discovered"] = {"text": discovered, "from": searched}
 for name in convnets:
     sol, about = sol_of(name)
     memory = models.Equation(discovered)
     field = tuned(name, HAND_MADE) | {"SOL": sol}
-    field["discovered"] = rated(memory, name, trials)
+    field["discovered"] = tried_and_rated(memory, name)
     steps = {"total_steps": problem(name).steps}
     usual = {
         label: Contestant(rule.at(rule.usual, **steps), constants=rule.usual)
@@ -278,7 +287,7 @@ def symbolic_l2o(name: str) -> tuple[Contestant, float]:
     better, history = meta.tune(
         equation, optimizee(name), checkpoint=file, **options
     )
-    return rated(better, name, trials), teaching + fitting + history.seconds
+    return tried_and_rated(better, name), teaching + fitting + history.seconds
 
 
 sol, about = sol_of("resnet18")
@@ -300,7 +309,7 @@ own["resnet18"] = {
 # Each number below is measured in a process of its own.
 
 # %%
-LSTM = {"SOL": "SOL", "L2LGD2": "DM"}
+ARCHITECTURES = {"SOL": "SOL", "L2LGD2": "DM"}
 own["memory"] = {}
 for name in memory_of:
     asked = {"network": name, "dataset": dataset, "steps": memory_steps}
@@ -310,7 +319,7 @@ for name in memory_of:
         "width": memory_width or None,
     }
     row = own["memory"][name.replace("resnet", "ResNet-")] = {}
-    for label, architecture in LSTM.items():
+    for label, architecture in ARCHITECTURES.items():
         try:
             found = meta_memory.measured(optimizer=architecture, **asked)
         except L2OError as error:
@@ -356,7 +365,7 @@ order = ranked(resnet["tuned"])
 search = resnet["search"]
 lines.append(
     f"- **ResNet-18.** From the highest accuracy down: {', '.join(order)}. The search took {search['SOL']:.0f} s for SOL and "
-    f"{search['Symbolic L2O']:.0f} s for SymL2O's way, {search['Symbolic L2O'] / search['SOL']:.2g} times as long (the paper: 3.5)."
+    f"{search['Symbolic L2O']:.0f} s for SymL2O's way, {search['Symbolic L2O'] / search['SOL']:.1f} times as long (the paper: 3.5)."
 )
 counted = verdicts.counted([c for part in decided.values() for c in part.values()])
 lines.append(f"- {counted}, tested over {plural(count, 'seed')} of the networks.")
@@ -412,16 +421,7 @@ for name, part in run["convnets"].items():
         )
     )
 plots.table(
-    pd.DataFrame(
-        {
-            "SOL": table,
-            "claim": claim,
-            "difference, points": str(found),
-            "verdict": found.verdict,
-        }
-        for table, part in decided.items()
-        for claim, found in part.items()
-    ),
+    verdicts.listing(decided, "SOL", "claim", "difference, points"),
     name="tab-vision-verdicts",
     caption="Differences of test accuracy in points between networks that share a seed, with 95 % intervals over seeds, and "
     f"verdicts after Holm's correction within each table; a single seed has no interval ({source}).",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from l2o_core.models import Equation
 
+from . import records
+
 
 @dataclass(frozen=True, eq=False)
 class Contestant:
@@ -15,6 +17,12 @@ class Contestant:
     equation: Equation
     rate: float = 1.0
     constants: dict[str, float] = field(default_factory=dict)
+
+
+def discovered_rule() -> tuple[str, str]:
+    """The rule that a search without a teacher found, from its committed record, and that record's name."""
+    found = records.load("rules_with_memory", "standard")
+    return found.values["discovery"][0]["text"], found.source
 
 
 def best_rate(scores: Sequence[float], rates: Sequence[float]) -> float:

@@ -14,6 +14,8 @@ import torch
 from l2o_core.tasks import language
 from l2o_core.tasks.language import Instruction, Instructions
 
+from . import sentences
+
 MANUALS = "manuals"
 
 
@@ -47,10 +49,7 @@ def _manuals() -> Instructions:
 
 def _first_sentence(documented: object) -> str:
     """The first sentence of four to twenty words in a manual, or nothing."""
-    text = getattr(documented, "__doc__", None)
-    if not isinstance(text, str) or isinstance(documented, int | float | str | tuple | list | dict):
-        return ""
-    for paragraph in text.split("\n\n"):
+    for paragraph in sentences.manual(documented).split("\n\n"):
         sentence = re.match(r"[A-Z][^`:>=_{}\\]+?\.(?=\s|$)", re.sub(r"\s+", " ", paragraph).strip())
         if sentence and 4 <= len(sentence[0].split()) <= 20:
             return sentence[0]

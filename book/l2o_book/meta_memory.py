@@ -68,11 +68,11 @@ def unroll(
     )
     learned = meta.recipes.build(optimizer)
     _forget_the_peak(device)
-    before = _peak(device)
+    before = peak(device)
     estimator = TBPTT(learned, task, 0, 1, fraction)
     for _ in range(2):
         estimator.unroll(steps)
-    return {"megabytes": _peak(device) - before, "parameters": task.n}
+    return {"megabytes": peak(device) - before, "parameters": task.n}
 
 
 def answer() -> None:
@@ -90,8 +90,8 @@ def _forget_the_peak(device: str) -> None:
         RESET.write_text("5", encoding="ascii")
 
 
-def _peak(device: str) -> float:
-    """Megabytes at most since then."""
+def peak(device: str = "cpu") -> float:
+    """The most memory so far in megabytes: of this process, without that of its parent, or of PyTorch's."""
     if device != "cpu":
         return torch.cuda.max_memory_allocated() / 2**20
     if STATUS.is_file():  # Linux counts the parent's peak in `ru_maxrss`

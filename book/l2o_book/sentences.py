@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from l2o_core.arguments import whole
+from l2o_core.tasks.schedule import linear
 from l2o_core.tasks.text import FineTuned, TextData, official_scores, state_bytes
 from l2o_core.tasks.text.costs import Clock
 
@@ -98,10 +99,7 @@ def linear_schedule(
     optimizer: torch.optim.Optimizer, steps: int, warmup: float = 0.1
 ) -> torch.optim.lr_scheduler.LambdaLR:
     """A learning rate that rises from 0 over a share of the steps, at least one, and then falls to 0."""
-    rises = max(round(warmup * steps), 1)
-    return torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(step / rises, (steps - step) / max(steps - rises, 1))
-    )
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: linear(step, steps, warmup))
 
 
 class _Network(nn.Module):
@@ -163,11 +161,15 @@ def _all() -> tuple[tuple[str, int], ...]:
     )
 
 
-def _sentences(documented: object) -> list[str]:
+def manual(documented: object) -> str:
+    """What the manual says of a function or class; nothing of a plain value, which has that of its type."""
     text = getattr(documented, "__doc__", None)
-    if not isinstance(text, str) or isinstance(documented, int | float | str | tuple | list | dict):
-        return []
-    whole_text = re.sub(r"\s+", " ", text)
+    plain = isinstance(documented, int | float | str | tuple | list | dict)
+    return text if isinstance(text, str) and not plain else ""
+
+
+def _sentences(documented: object) -> list[str]:
+    whole_text = re.sub(r"\s+", " ", manual(documented))
     # without names that tell the two at once
     plain = re.sub(r"(?i)\b(numpy|np|torch|pytorch|tensors?|ndarrays?|arrays?)\b", "it", whole_text)
     found = re.split(r"(?<=[.:])\s+", plain)

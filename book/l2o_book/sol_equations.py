@@ -13,6 +13,8 @@ from l2o_core.expressions import Expression
 from l2o_core.models import SOL, Equation
 from l2o_core.tasks import Task
 
+from .baselines import even_rates
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -42,6 +44,17 @@ def read_out(sol: SOL, task: Task, fractions: Sequence[float], **options: Any) -
         sol.equation.complexity,
         ((formula - update).abs().max() / update.abs().max()).item(),
     )
+
+
+def fractions(count: int) -> list[float]:
+    """At which a network is pruned where so many prunings are trials: not at all, then ever more."""
+    return [0.0, *even_rates(0.03, 0.5, count - 1)]
+
+
+def shortest(rules: Sequence[Expression], scores: Sequence[float], within: float) -> int:
+    """The place of the shortest rule whose score is at most so much below the highest."""
+    good = [place for place, score in enumerate(scores) if score >= max(scores) - within]
+    return min(good, key=lambda place: rules[place].complexity)
 
 
 def optimizer(rule: Expression, steps: int) -> Equation:

@@ -232,6 +232,19 @@ def counted(claims: Iterable[Comparison]) -> str:
     return f"Of {plural(len(said), 'claim')}, {held} reproduced, {not_held} not, and {open_} undecided"
 
 
+def listing(
+    tables: Mapping[str, Mapping[str, Comparison]], table: str, claim: str, difference: str
+) -> pd.DataFrame:
+    """All claims of several tables, a row a claim; the last three name the columns beside the verdict's."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {table: name, claim: each, difference: str(found), "verdict": found.verdict}
+        for name, claims in tables.items()
+        for each, found in claims.items()
+    )
+
+
 def frame(tables: Mapping[str, Mapping[str, Comparison]]) -> pd.DataFrame:
     """The same claims in several tables: a row a claim, with difference and verdict for each table."""
     import pandas as pd

@@ -122,7 +122,7 @@ def convnet(classes: int = 10, pixels: int = 32, channels: int = 3) -> nn.Sequen
     """
     layers: list[nn.Module] = []
     for inputs in (channels, 32):
-        layers += [nn.Conv2d(inputs, 32, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(32)]
+        layers += _filters(inputs, 32)
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(32 * pixels**2, classes))
 
 
@@ -140,10 +140,14 @@ def convnet_wide(classes: int = 10, pixels: int = 32, channels: int = 3) -> nn.S
     """
     layers: list[nn.Module] = []
     for inputs, filters in ((channels, 32), (32, 64)):
-        layers += [nn.Conv2d(inputs, filters, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(filters)]
-        layers.append(nn.MaxPool2d(2))
+        layers += [*_filters(inputs, filters), nn.MaxPool2d(2)]
     hidden = (nn.Linear(64 * (pixels // 4) ** 2, 1024), nn.Sigmoid(), nn.Linear(1024, classes))
     return nn.Sequential(*layers, nn.Flatten(), *hidden)
+
+
+def _filters(inputs: int, filters: int) -> tuple[nn.Module, ...]:
+    """A layer of SOL's ConvNet."""
+    return nn.Conv2d(inputs, filters, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(filters)
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:

@@ -14,7 +14,7 @@ ALIKE = [
     {"teacher", "rp"},
     {"equation", "sol", "eq. 6"},
     {"momentum", "sgd+momentum"},
-]  # two names of one thing
+]  # two names of one thing, or never in one figure
 CURVES = [name for name in palette.THEMES if name != "ink"]
 
 # Machado, Oliveira and Fernandes (2009), severity 1: on linear RGB.

@@ -5,6 +5,7 @@ import torch
 from l2o_book import sol_equations
 
 from l2o_core import meta, models, tasks
+from l2o_core.expressions import parse
 from l2o_core.optim import SymbolicOptimizer
 
 
@@ -41,3 +42,15 @@ def test_it_runs_as_an_optimizer_of_pytorch(reading):
     x.square().sum().backward()
     optimizer.step()
     assert not torch.equal(x.detach(), torch.ones(3))
+
+
+def test_the_shortest_of_those_that_are_good_enough_is_taken():
+    rules = [parse(text) for text in ("g + m + v + ad", "g + m", "g")]
+    assert sol_equations.shortest(rules, [0.9, 0.895, 0.7], within=0.01) == 1
+    assert sol_equations.shortest(rules, [0.9, 0.895, 0.7], within=0.001) == 0
+    assert sol_equations.shortest(rules, [-0.9, -0.895, -0.7], within=1) == 2
+
+
+def test_the_first_fraction_prunes_nothing():
+    assert sol_equations.fractions(1) == [0.0]
+    assert sol_equations.fractions(3) == [0.0, 0.03, 0.5]

@@ -141,3 +141,14 @@ def test_a_margin_lets_a_bootstrap_end_a_little_below():
     assert verdicts.resampled(ours, theirs).verdict == verdicts.NOT_REPRODUCED
     assert verdicts.resampled(ours, theirs, margin=0.5).verdict == verdicts.REPRODUCED
     assert verdicts.resampled(ours, ours).verdict == verdicts.UNDECIDED
+
+
+def test_a_listing_has_a_row_for_each_claim_of_each_table():
+    claim = verdicts.higher([2.0, 2.1, 2.3], [1.0, 1.1, 1.2], paired=True)
+    found = verdicts.listing(
+        {"Table 1": {"a": claim, "b": claim}, "Table 2": {"c": claim}}, "SOL", "claim", "points"
+    )
+    assert [*found] == ["SOL", "claim", "points", "verdict"]
+    assert found["SOL"].tolist() == ["Table 1", "Table 1", "Table 2"]
+    assert found["points"].tolist() == [str(claim)] * 3
+    assert found["verdict"].tolist() == [claim.verdict] * 3

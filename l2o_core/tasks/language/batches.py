@@ -9,11 +9,10 @@ from torch import Tensor, nn
 
 from ...errors import DataError
 from .instructions import Instructions
-from .models import LanguageModel
+from .models import IGNORED, LanguageModel
 
 Row = tuple[list[int], list[int]]
 """Tokens, and labels: -100 wherever it is not the answer."""
-IGNORED = -100
 
 
 def encoded(model: LanguageModel, data: Instructions, length: int) -> list[Row]:

@@ -13,6 +13,9 @@ from ...storage import digest
 from .instructions import Instruction
 from .lora import LoRA
 
+IGNORED = -100
+"""The label of what is not the answer, as PyTorch's losses have it."""
+
 
 class LanguageModel(ABC):
     """A causal language model and its tokenizer, as `load_model` gives it.
@@ -93,4 +96,4 @@ class LanguageModel(ABC):
             length: Most tokens; the end of a longer row is cut.
         """
         asked, said = self.prompt(row.question), [*self.tokens(row.answer), self.end]
-        return (asked + said)[:length], ([-100] * len(asked) + said)[:length]
+        return (asked + said)[:length], ([IGNORED] * len(asked) + said)[:length]

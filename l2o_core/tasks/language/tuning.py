@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ...arguments import find_device, positive, whole
-from ...errors import ConfigError, optional_import
+from ...errors import optional_import
 from ...storage import Checkpoint
+from ..schedule import check_warmup, linear
 from ..text.costs import Clock, state_bytes
 from ..text.fine_tuning import described, has_bfloat16
 from .batches import Row, chosen, encoded, mean_loss, padded, summed_loss
@@ -158,10 +159,7 @@ def _check(options: dict[str, Any]) -> None:
     for name, least in (("steps", 1), ("batch", 1), ("length", 2), ("evaluations", 1), ("seed", 0)):
         whole(name, options[name], least)
     positive("clip", options["clip"], "a norm", infinite=True)
-    if not 0 <= options["warmup"] < 1:
-        raise ConfigError(
-            f"warmup is a share of the steps, 0 or more and below 1, not {options['warmup']!r:.60}"
-        )
+    check_warmup(options["warmup"])
 
 
 @dataclass
@@ -241,12 +239,6 @@ class _Run:
             self.clock.steps = saved["optimizer_seconds"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise store.damaged(error) from error
-
-
-def linear(step: int, steps: int, warmup: float) -> float:
-    """The share of the learning rate at a step, from 0: it rises from 0, and then falls to 0."""
-    rises = max(round(warmup * steps), 1)
-    return min(step / rises, (steps - step) / max(steps - rises, 1))
 
 
 def _batch(rows: list[Row], batch: int, step: int, seed: int) -> tuple[list[Row], int]:

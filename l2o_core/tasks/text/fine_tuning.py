@@ -16,6 +16,7 @@ from torch import nn
 
 from ...arguments import find_device, positive, whole
 from ...errors import ConfigError, optional_import
+from ..schedule import check_warmup
 from .costs import Clock, state_bytes
 from .encoders import Encoder
 from .glue import TextData
@@ -105,8 +106,7 @@ def fine_tune(
     del accelerate
     whole("epochs", epochs, 1), whole("batch", batch, 1), whole("length", length, 1), whole("seed", seed, 0)
     positive("clip", clip, "a norm", infinite=True)
-    if not 0 <= warmup < 1:
-        raise ConfigError(f"warmup is a share of the steps, 0 or more and below 1, not {warmup!r:.60}")
+    check_warmup(warmup)
     if train.task != held_out.task or not len(train) or not len(held_out):
         raise ConfigError(
             f"cannot train on {train.name} and measure on {held_out.name}; give one task's parts"

@@ -12,7 +12,8 @@ import torch
 from l2o_core.errors import ConfigError, DataError
 from l2o_core.tasks import language
 from l2o_core.tasks.language import pretrained
-from l2o_core.tasks.language.batches import IGNORED, encoded, padded, summed_loss
+from l2o_core.tasks.language.batches import encoded, padded, summed_loss
+from l2o_core.tasks.language.models import IGNORED
 
 ROW = language.Instruction("Say one for two", "two two")
 theirs = pytest.mark.filterwarnings("ignore")  # warnings of transformers are its own

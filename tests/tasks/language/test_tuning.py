@@ -11,7 +11,6 @@ from l2o_core.models import Equation
 from l2o_core.optim import SymbolicOptimizer
 from l2o_core.tasks import language
 from l2o_core.tasks.language.batches import chosen, encoded, padded, summed_loss
-from l2o_core.tasks.language.tuning import linear
 
 
 def adamw(parameters):
@@ -61,11 +60,6 @@ def test_each_row_comes_once_before_any_comes_again():
     assert sorted(seen[:9]) == sorted(seen[9:]) == list(range(9))
     assert seen[:9] != seen[9:]
     assert len(chosen(3, 7, 0, 0)) == 7
-
-
-def test_the_rate_rises_and_falls_linearly():
-    assert [linear(step, 10, 0.2) for step in range(10)] == [0, 0.5, *(i / 8 for i in range(8, 0, -1))]
-    assert linear(0, 1, 0.0) == 0
 
 
 @pytest.mark.parametrize("optimizer", [adamw, rule])
