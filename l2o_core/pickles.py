@@ -36,6 +36,11 @@ def _empty(kind: object, shape: object, code: object) -> np.ndarray:
     return np.empty(0, np.uint8)
 
 
+def _is_byte_order(state: object) -> bool:
+    """Whether the state of a type is (version, byte order) and, beyond them, that of every plain number."""
+    return isinstance(state, tuple) and state[:1] == (3,) and state[2:] == (None, None, None, -1, -1, 0)
+
+
 class _ArrayUnpickler(pickle._Unpickler):
     """Builtin containers and NumPy arrays only, so no code can run.
 
@@ -47,6 +52,18 @@ class _ArrayUnpickler(pickle._Unpickler):
     dispatch: ClassVar = {
         code: read for code, read in pickle._Unpickler.dispatch.items() if code != pickle.BYTEARRAY8[0]
     }
+
+    def load_build(self) -> None:
+        """Set the state of an object; that of a type of numbers is its byte order and nothing else.
+
+        With other flags NumPy would take the numbers of an array for addresses.
+        """
+        state, target = self.stack[-1], self.stack[-2]  # type: ignore[attr-defined]
+        if isinstance(target, np.dtype) and not _is_byte_order(state):
+            raise pickle.UnpicklingError(f"a type that is not of plain numbers has no place in {self.place}")
+        super().load_build()  # type: ignore[misc]
+
+    dispatch[pickle.BUILD[0]] = load_build  # type: ignore[assignment]
 
     def find_class(self, module: str, name: str) -> object:
         if (module, name) in self.stand_ins:
