@@ -52,7 +52,6 @@ device = "cpu"  # or "cuda": where networks are trained
 
 # %%
 import time
-from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -69,7 +68,7 @@ from l2o_book import (
     vision_runs,
 )
 from l2o_book.baselines import HandMade
-from l2o_book.contestants import Contestant, best_rate, discovered_rule
+from l2o_book.contestants import Contestant, discovered_rule
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.records import plural
@@ -151,25 +150,9 @@ def meta_trained(name: str) -> tuple[models.SOL, float]:
     return sol, meta.meta_train(sol, optimizee(name), **options).seconds
 
 
-def scores_of(name: str, contestants: Iterable[Contestant]) -> list[float]:
-    """What each contestant is worth in a trial on a network."""
-    return problem(name).shorter(tried_on).scores(contestants, TRIAL)
-
-
-def rated(
-    equation: models.Equation, name: str, others: int, own: float
-) -> Contestant:
-    """An equation at the best of its own rate, which scored `own`, and so many others."""
-    rates = [1.0, *baselines.even_rates(0.03, 30, others)]
-    tried = [Contestant(equation, rate) for rate in rates[1:]]
-    rate = best_rate([own, *scores_of(name, tried)], rates)
-    return Contestant(equation, rate, {"lr": rate})
-
-
-def tried_and_rated(equation: models.Equation, name: str) -> Contestant:
-    """An equation with all trials for its rate."""
-    (own,) = scores_of(name, [Contestant(equation)])
-    return rated(equation, name, trials - 1, own)
+def short(name: str) -> ImageTraining:
+    """A trial's training of a network."""
+    return problem(name).shorter(tried_on)
 
 
 def sol_of(name: str) -> tuple[Contestant, dict]:
@@ -182,12 +165,13 @@ def sol_of(name: str) -> tuple[Contestant, dict]:
     )
     steps = problem(name).steps
     cuts = [sol_equations.optimizer(rule, steps) for rule in reading.pruned]
-    scores = scores_of(name, map(Contestant, cuts))
-    short = sol_equations.shortest(reading.pruned, scores, within=0.01)
-    about = {"equation": str(reading.pruned[short]), "seconds": seconds}
-    about |= {"nodes": [reading.nodes, reading.pruned[short].complexity]}
+    scores = short(name).scores(map(Contestant, cuts), TRIAL)
+    best = sol_equations.shortest(reading.pruned, scores, within=0.01)
+    about = {"equation": str(reading.pruned[best]), "seconds": seconds}
+    about |= {"nodes": [reading.nodes, reading.pruned[best].complexity]}
     about |= {"difference": reading.difference}
-    return rated(cuts[short], name, trials - len(cuts), scores[short]), about
+    others = trials - len(cuts)
+    return short(name).rated(cuts[best], others, TRIAL, scores[best]), about
 
 
 # %% [markdown]
@@ -219,7 +203,7 @@ def tuned(name: str, labels) -> dict[str, Contestant]:
     """Hand-made rules with the best constants of their trials on a network."""
 
     def losses(rules) -> list[float]:
-        return [-score for score in scores_of(name, map(Contestant, rules))]
+        return [-one for one in short(name).scores(map(Contestant, rules), TRIAL)]
 
     rules = {label: HAND_MADE[label] for label in labels}
     best = baselines.tuned(rules, losses, trials, total_steps=problem(name).steps)
@@ -247,7 +231,7 @@ for name in convnets:
     sol, about = sol_of(name)
     memory = models.Equation(discovered)
     field = tuned(name, HAND_MADE) | {"SOL": sol}
-    field["discovered"] = tried_and_rated(memory, name)
+    field["discovered"] = short(name).rated(memory, trials - 1, TRIAL)
     steps = {"total_steps": problem(name).steps}
     usual = {
         label: Contestant(rule.at(rule.usual, **steps), constants=rule.usual)
@@ -287,7 +271,9 @@ def symbolic_l2o(name: str) -> tuple[Contestant, float]:
     better, history = meta.tune(
         equation, optimizee(name), checkpoint=file, **options
     )
-    return tried_and_rated(better, name), teaching + fitting + history.seconds
+    return short(name).rated(
+        better, trials - 1, TRIAL
+    ), teaching + fitting + history.seconds
 
 
 sol, about = sol_of("resnet18")

@@ -16,11 +16,12 @@ from torch import nn
 
 from l2o_core import data
 from l2o_core.data import ImageData
+from l2o_core.models import Equation
 from l2o_core.optim import SymbolicOptimizer
 from l2o_core.storage import NO_CACHE, Cache
 
-from . import training
-from .contestants import Contestant
+from . import baselines, training
+from .contestants import Contestant, best_rate
 from .tables import mean_std
 from .training import Fit
 
@@ -56,6 +57,15 @@ class ImageTraining:
     def scores(self, contestants: Iterable[Contestant], seed: int) -> list[float]:
         """The accuracy of each contestant on the images for choices, after the last epoch."""
         return [training.summary([self.run(one, seed)])["validation"][0] for one in contestants]
+
+    def rated(self, equation: Equation, others: int, seed: int, own: float | None = None) -> Contestant:
+        """An equation at the best of its own rate, whose score `own` may be known, and so many others."""
+        if own is None:
+            (own,) = self.scores([Contestant(equation)], seed)
+        rates = baselines.even_rates(0.03, 30, others)
+        scores = self.scores([Contestant(equation, rate) for rate in rates], seed)
+        rate = best_rate([own, *scores], [1.0, *rates])
+        return Contestant(equation, rate, {"lr": rate})
 
 
 def splits(dataset: str, images: int, tested: int) -> tuple[ImageData, ImageData, ImageData]:

@@ -68,3 +68,20 @@ def test_epochs_are_counted_until_an_accuracy_is_reached_first():
     assert vision_runs.reached(runs, 60) == "1.50 ± 0.71, 1 never"
     assert vision_runs.reached(runs, 90) == "3 never"
     assert vision_runs.reached(runs, 10) == "1 ± 0"
+
+
+def test_a_rate_is_the_best_of_its_own_and_others_and_a_known_score_is_not_computed_again(
+    problem, monkeypatch
+):
+    equation, asked = Equation("-0.1*g"), []
+
+    def scores(self, contestants, seed):
+        asked.extend(one.rate for one in contestants)
+        return [1.0 if one.rate == 30 else 0.5 for one in contestants]
+
+    monkeypatch.setattr(ImageTraining, "scores", scores)
+    assert problem.rated(equation, 2, 0).constants == {"lr": 30.0}
+    assert asked == [1.0, 0.03, 30.0]
+    asked.clear()
+    assert problem.rated(equation, 2, 0, own=2.0).rate == 1.0
+    assert asked == [0.03, 30.0]
