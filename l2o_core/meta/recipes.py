@@ -13,7 +13,7 @@ import torch
 from .. import models, plain_yaml, tasks
 from ..errors import CheckpointError, ConfigError, did_you_mean
 from ..models.base import LearnedOptimizer
-from ..storage import differences
+from ..storage import differences, digest
 from .config import TrainingConfig
 from .history import History
 from .training import train
@@ -40,12 +40,14 @@ class Recipe:
         model: The architecture and its options.
         task: The name of the optimizee and its options.
         training: The options of `meta_train`.
+        start: The recipe whose optimizer, of the same seed, training begins with; None: random weights.
     """
 
     name: str
     model: Mapping[str, Any]
     task: Mapping[str, Any]
     training: TrainingConfig
+    start: str | None = None
 
     def train(
         self,
@@ -55,7 +57,7 @@ class Recipe:
         device: str = "cpu",
         **changes: Any,
     ) -> tuple[LearnedOptimizer, History]:
-        """Meta-train from scratch.
+        """Meta-train, from random weights or from those of the recipe `start`.
 
         Args:
             seed: Of the initial weights and the training.
@@ -75,14 +77,27 @@ class Recipe:
         chosen = replace(self, training=replace(self.training, seed=seed, **changes))
         torch.manual_seed(seed)
         optimizer = build(**self.model)
+        if self.start:
+            beginning = load(self.start)._obtain(seed, folder, progress, device)
+            optimizer.load_state_dict(beginning.state_dict())
+        began = digest(optimizer.state_dict())
         task = tasks.load(**self.task, device=device)
         path = self.path(folder, seed) if folder else None
         checkpoint = path and path.with_suffix(".pt")
         history = train(optimizer, task, chosen.training, checkpoint=checkpoint, progress=progress)
         if path:
             facts = {"dataset": task.dataset, "device": device, "history": history.summary()}
+            facts |= {"initial_weights": began}
             models.save(path, optimizer, chosen.record(seed) | facts)
         return optimizer, history
+
+    def _obtain(self, seed: int, folder: str | Path | None, progress: bool, device: str) -> LearnedOptimizer:
+        """The optimizer of a seed: from the folder, from the pretrained models, or trained."""
+        if folder and self.path(folder, seed).is_file():
+            return self.read(folder, seed)
+        if name := self.pretrained(seed):
+            return models.load(name)
+        return self.train(seed, folder, progress, device)[0]
 
     def read(self, folder: str | Path, seed: int) -> LearnedOptimizer:
         """The optimizer that `train` left in a folder.
@@ -120,7 +135,8 @@ class Recipe:
 
     def record(self, seed: int) -> dict[str, Any]:
         """What the file of a model says of its training, as far as the recipe decides it."""
-        return {"recipe": self.name, "task": dict(self.task)} | replace(self.training, seed=seed).plain()
+        decided = {"recipe": self.name, "task": dict(self.task), "start": self.start}
+        return decided | replace(self.training, seed=seed).plain()
 
     def path(self, folder: str | Path, seed: int) -> Path:
         """The file in which `train` leaves the weights."""
@@ -172,7 +188,7 @@ def load(name: str) -> Recipe:
         raise ConfigError(f"unknown teacher {name!r}; {did_you_mean(name, names())}")
     recipe = _read()[name]
     training = TrainingConfig.from_plain(_read()["defaults"]["training"] | recipe["training"])
-    return Recipe(name, recipe["model"], recipe["task"], training)
+    return Recipe(name, recipe["model"], recipe["task"], training, recipe.get("start"))
 
 
 def numbered(name: str, seed: int) -> str:

@@ -16,7 +16,7 @@ CARD = """\
 ## Training
 
 Meta-trained on {dataset} (problem `{task}`) for {epochs} epochs of {steps} steps with seed {seed},
-by the recipe `{recipe}`.
+by the recipe `{recipe}`{start}.
 {chosen}
 {options}
 These are the weights after epoch {best_epoch}, which had the lowest mean loss on held-out instances of the
@@ -84,6 +84,7 @@ def _card(described: dict[str, Any]) -> str:
         epochs=training["epochs"],
         steps=" → ".join(map(str, steps)) if isinstance(steps, list) else steps,
         seed=training["seed"],
+        start=f", from the weights of `{start}` of that seed on" if (start := training.get("start")) else "",
         chosen=CHOSEN.format(others) if len(candidates) > 1 else "",
         options="\n".join(["| option | value |", "| :--- | :--- |", *options, ""]),
         best_epoch=best_epoch,

@@ -47,6 +47,43 @@ def test_many_teachers_are_trained_side_by_side_as_they_would_be_alone(tmp_path)
     assert again["dm/p1"][0][1] == trained["dm/p1"][0][1]  # nothing is trained twice
 
 
+def test_a_recipe_can_begin_with_the_optimizer_of_another_of_the_same_seed(tmp_path):
+    first = recipes.load("rp_small_extra/p2")
+    recipe = replace(recipes.load("rp_small_extra/p1"), start=first.name)
+    optimizer, _ = recipe.train(1, tmp_path, epochs=1, lr=0.0, decay=False, **SMALL)  # stands still
+    pretrained = models.load(first.pretrained(1))
+    assert digest(optimizer.state_dict()) == digest(pretrained.state_dict())
+    described = models.describe(recipe.path(tmp_path, 1))["training"]
+    assert described["start"] == first.name
+    assert described["initial_weights"] == digest(pretrained.state_dict())
+    text = models.card(recipe.path(tmp_path, 1))
+    assert "from the weights of `rp_small_extra/p2` of that seed on" in text
+
+
+def test_a_start_in_the_folder_goes_before_a_pretrained_one_and_a_missing_one_is_trained(
+    tmp_path, monkeypatch
+):
+    training = replace(recipes.load("dm/p1").training, epochs=1, steps=10, unroll=5, instances=4)
+    first = replace(recipes.load("dm/p1"), training=replace(training, validation_instances=4))
+    second = replace(first, name="dm/p2", start="dm/p1")
+    monkeypatch.setattr(recipes, "load", {"dm/p1": first}.__getitem__)
+    second.train(1, tmp_path, progress=False)
+    assert first.path(tmp_path, 1).is_file()
+    left = models.load(first.path(tmp_path, 1))
+    began = models.describe(second.path(tmp_path, 1))["training"]["initial_weights"]
+    assert began == digest(left.state_dict())
+
+
+def test_an_optimizer_that_began_elsewhere_is_of_another_recipe(tmp_path):
+    recipe = replace(recipes.load("rp_small/p1"), start="rp_small/p2")
+    short = replace(recipe.training, epochs=1, steps=10, unroll=5, instances=4, validation_instances=4)
+    recipe = replace(recipe, training=short)
+    recipe.train(0, tmp_path, progress=False)
+    recipe.read(tmp_path, 0)
+    with pytest.raises(CheckpointError, match="start"):
+        replace(recipe, start=None).read(tmp_path, 0)
+
+
 def test_pretrained_models_of_the_very_recipe_are_taken_with_their_histories(tmp_path):
     small = {name: value for name, value in SMALL.items() if name != "progress"}
     recipe = recipes.load("rp_small/p2")
