@@ -247,20 +247,34 @@ def rules_with_memory(record: Record) -> Tables:
     def closed(label: str, kind: str) -> list[float]:
         return [found["closed loop"] for found in run["fits"][label][kind]]
 
-    def ends(problem: str, name: str) -> list[float]:
-        return contest.by_seed(run["races"][problem][name], run["inits"])
+    def losses(problem: str, name: str, what: str = "end") -> list[float]:
+        return contest.by_seed(run["races"][problem][name], run["inits"], what)
 
     def compared(labels: Iterable[str], ours: str, theirs: str) -> dict[str, Comparison]:
         """Whether one kind of optimizer ends lower than another, for each label and problem."""
         return verdicts.together(
             {
                 f"{label} on {problem}": verdicts.lower(
-                    ends(problem, ours.format(label)), ends(problem, theirs.format(label)), paired=True
+                    losses(problem, ours.format(label)), losses(problem, theirs.format(label)), paired=True
                 )
                 for problem in run["races"]
                 for label in labels
             }
         )
+
+    def discovered(what: str) -> dict[str, Comparison]:
+        """Whether rules found without a teacher have a lower loss than the best teacher, and than Adam."""
+        rivals = {
+            problem: contest.ranking({label: found[label] for label in run["fits"]})[0]
+            for problem, found in run["races"].items()
+        }
+        return {
+            f"{what} loss on {problem}, {rival}": verdicts.lower(
+                losses(problem, "discovered", what), losses(problem, rival, what), paired=True
+            )
+            for problem, best in rivals.items()
+            for rival in (best, "Adam, tuned")
+        }
 
     racing = next(iter(run["races"].values()))
     rivals = [name for name in racing if name != "Adam, tuned"]
@@ -274,6 +288,7 @@ def rules_with_memory(record: Record) -> Tables:
         "teachers": compared(run["fits"], "{}", "{}: memory"),
         "direct search": compared(run["fits"], "{}: memory", "discovered"),
         "rules below Adam": compared(rivals, "{}", "Adam, tuned"),
+        "discovered": verdicts.together(discovered("mean") | discovered("end")),
     }
 
 
