@@ -13,6 +13,8 @@ over rounds, so that a busy moment of the machine affects all alike.
 - `state` is what is stored between steps, in bytes for each number.
 - `Eq. 6` has 20 lags of three features, its weights falling as in this book's equations;
   `running sums` replaces them by running sums within 1 %, `bfloat16` stores the past in half precision.
+- Rules with a memory of their own: Adam written as one; from the recorded run of the page on such rules, the
+  rule that was found without a teacher, and RP's.
 """
 
 import argparse
@@ -22,14 +24,17 @@ import time
 from pathlib import Path
 
 import torch
-from l2o_book import provenance
+from l2o_book import provenance, records
+from l2o_book.contestants import discovered_rule
 from torch import nn
 
+from l2o_core.expressions import System
 from l2o_core.optim import SymbolicOptimizer
 from l2o_core.optim._compile.plan import make_plan
 
 EQ6 = {f"{letter}{lag}": scale * decay**lag for letter, scale, decay in
        (("a", 0.5, 0.7), ("c", 0.3, 0.5), ("d", 0.2, 0.6)) for lag in range(20)} | {"gamma": 0.1}  # fmt: skip
+ADAM = "p = 0.9*p[1] + 0.1*g; q = 0.999*q[1] + 0.001*g^2; -p / (sqrt(q) + 1e-8)"  # without bias correction
 BASE = "Adam, fused"
 STEPS = 12  # timed together: some steps of a rule with many lags do more than others, by turns
 NUMBER = 4  # bytes of a float32
@@ -45,6 +50,7 @@ COLUMNS |= {
 def optimizers() -> dict:
     """The optimizers to time: how to make one, and the numbers that a step moves (None: as planned)."""
     ours, torchs = SymbolicOptimizer, torch.optim
+    distilled = records.load("rules_with_memory", "standard").values["fits"]["RP"]["second"][0]["text"]
     adam, momentum = 7, 5  # the gradient is read; the parameter and the moments are read and written
     return {
         "SGD, momentum, foreach": (lambda p: torchs.SGD(p, 1e-3, momentum=0.9, foreach=True), momentum),
@@ -67,12 +73,21 @@ def optimizers() -> dict:
             lambda p: ours(p, "syml2o_eq6", compile=True, lag_tolerance=0.01, **EQ6),
             None,
         ),
+        "Adam as a system, compiled": (lambda p: ours(p, ADAM, 1e-3, compile=True), None),
+        "discovered, equation": (lambda p: ours(p, discovered_rule()[0], 0.1, compile=False), None),
+        "discovered, compiled": (lambda p: ours(p, discovered_rule()[0], 0.1, compile=True), None),
+        "RP with a memory, compiled": (lambda p: ours(p, distilled, 0.1, compile=True), None),
     }
 
 
 def traffic(optimizer: SymbolicOptimizer) -> tuple[float, float]:
     """Bytes that a step moves for each number: on average, and if it read all of the past."""
     group = optimizer.param_groups[0]
+    if isinstance(optimizer.rule, System):  # all that it keeps is read and written, every step
+        kept = sum(
+            torch.is_tensor(part) and part.ndim > 0 for part in next(iter(optimizer.state.values())).values()
+        )
+        return NUMBER * (3 + 2 * kept), NUMBER * (3 + 2 * kept)
     plan = make_plan(optimizer.rule, group)
     past = 2 if group["history_dtype"] else NUMBER
     always = NUMBER * (3 + 2 * len(plan.moments) + 2 * len(plan.sums))

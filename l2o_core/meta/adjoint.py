@@ -12,12 +12,13 @@ what came before: with free_s = 1 where it is not moved and 0 where it is,
 
 So the optimization is first run forward (`unroll`), only collecting gradients, and then differentiated
 through the optimizer alone (`backward`). The sum runs over coordinates too, so a random sample of them is
-enough.
+enough. Where all coordinates carry the gradient and are not too many, the forward pass is kept for the
+backward pass; else the optimizer runs on the sample once more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +31,7 @@ from .sampling import Sample
 
 BLOCK = 4096  # coordinates differentiated together on a CPU: bounds memory, still fills the cores
 LARGE_BLOCK = 1 << 18  # elsewhere: a graph of 20 steps of an LSTM takes about 4 GB
+KEPT = 1 << 20  # coordinates x steps of a forward pass that is kept: two LSTM cells of width 20 take 1 GB
 
 
 @dataclass
@@ -51,6 +53,58 @@ class Unroll:
     losses: Tensor
     state: State
     free: Tensor | None = None
+
+
+class Forward:
+    """The forward pass of an optimizer over all coordinates, kept for its backward pass.
+
+    It takes the optimizer's place in `Rollout.step`, and hands the next state over at the end only.
+
+    Args:
+        optimizer: What takes the steps.
+        state: Its state before the first.
+        like: A gradient `[N]`.
+    """
+
+    def __init__(self, optimizer: LearnedOptimizer, state: State, like: Tensor):
+        self.optimizer = optimizer
+        self.blocks = list(_blocks(like))
+        self.states = [detach(select(state, block, like.dtype)) for block in self.blocks]
+        self.updates: list[list[Tensor]] = [[] for _ in self.blocks]
+
+    @torch.enable_grad()
+    def advance(self, g: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step: the update `[N]`, and the state as it was given."""
+        for i, block in enumerate(self.blocks):
+            update, self.states[i] = self.optimizer(g[block], self.states[i])
+            self.updates[i].append(update)
+        return torch.cat([updates[-1].detach() for updates in self.updates]), state
+
+    def backward(self, G: Tensor) -> State:
+        """Back-propagate from the updates, weighted by G `[T, N]`; returns the state after the last step."""
+        for block, updates in zip(self.blocks, self.updates, strict=True):
+            torch.autograd.backward(updates, list(G[:, block]))
+            updates.clear()
+        return _joined([detach(state) for state in self.states])
+
+
+def exact(optimizer: LearnedOptimizer, rollout: Rollout, steps: int, weights: Tensor) -> Tensor:
+    """Take some steps and add d/dphi of sum_t w_t f(x_t) over all coordinates, in one forward pass.
+
+    Returns:
+        The losses, `[T + 1, I]`. They, the gradient and the rollout are those of `unroll` and `backward`.
+    """
+    forward = Forward(optimizer, rollout.state, rollout.gradient)
+    gradients, losses, free = [rollout.gradient], [rollout.loss], []
+    for _ in range(steps):
+        rollout.step(forward)
+        gradients.append(rollout.gradient)
+        losses.append(rollout.loss)
+        if rollout.free is not None:
+            free.append(rollout.free)
+    G = suffix_sums(torch.stack(gradients), weights, torch.stack(free) if free else None)
+    rollout.state = forward.backward(G)
+    return torch.stack(losses)
 
 
 def unroll(optimizer: LearnedOptimizer, rollout: Rollout, steps: int, sample: Sample) -> Unroll:
@@ -105,11 +159,20 @@ def backprop_through_optimizer(
     `cost(step, block, update)` is a scalar; costs are summed. Starts from `state` and returns the last one.
     """
     ends = []
-    for block in blocks(gradients.shape[1], BLOCK if gradients.device.type == "cpu" else LARGE_BLOCK):
+    for block in _blocks(gradients[0]):
         now, total = detach(select(state, block, gradients.dtype)), gradients.new_zeros(())
         for step, g in enumerate(gradients[:-1, block]):
             update, now = optimizer(g, now)
             total = total + cost(step, block, update)
         total.backward()
         ends.append(detach(now))
-    return tuple(parts[0] if parts[0].dim() == 0 else torch.cat(parts) for parts in zip(*ends, strict=True))
+    return _joined(ends)
+
+
+def _blocks(like: Tensor) -> Iterator[slice]:
+    return blocks(len(like), BLOCK if like.device.type == "cpu" else LARGE_BLOCK)
+
+
+def _joined(states: Sequence[State]) -> State:
+    """The state of all coordinates, from those of the blocks."""
+    return tuple(parts[0] if parts[0].dim() == 0 else torch.cat(parts) for parts in zip(*states, strict=True))

@@ -19,7 +19,6 @@ from ..models.base import LearnedOptimizer
 from ..models.equation import Equation
 from ..tasks.base import Task
 from . import adjoint
-from .adjoint import Unroll
 from .rollout import Rollout
 from .sampling import Sample, no_coordinates, stratified
 
@@ -64,10 +63,13 @@ class TBPTT(Estimator):
 
     def unroll(self, steps: int) -> float:
         """Unroll, then back-propagate through a fresh sample of the coordinates."""
+        weights = self.rollout.gradient.new_full((steps,), 1 / (steps * self.instances))
+        few = len(self.rollout.gradient) * steps <= adjoint.KEPT
+        if few and self.fraction == 1 and self.state_dtype is None:
+            return mean_loss(adjoint.exact(self.optimizer, self.rollout, steps, weights))
         unrolled = adjoint.unroll(self.optimizer, self.rollout, steps, self.sample(self.rollout))
-        weights = unrolled.gradients.new_full((steps,), 1 / (steps * self.instances))
         adjoint.backward(self.optimizer, unrolled, weights)
-        return mean_loss(unrolled)
+        return mean_loss(unrolled.losses)
 
 
 class Imitation(Estimator):
@@ -98,7 +100,7 @@ class Imitation(Estimator):
             return (weights[block] * error.square()).sum() / target_power
 
         self.state = adjoint.backprop_through_optimizer(self.optimizer, unrolled.gradients, self.state, cost)
-        return mean_loss(unrolled)
+        return mean_loss(unrolled.losses)
 
 
 class PES(Estimator):
@@ -129,7 +131,7 @@ class PES(Estimator):
             for rollout, sign in zip(pair, (1, -1), strict=True):
                 _write(center + sign * noise, parameters)
                 unrolled = adjoint.unroll(self.optimizer, rollout, steps, no_coordinates(center))
-                losses.append(mean_loss(unrolled))
+                losses.append(mean_loss(unrolled.losses))
             difference = losses[0] - losses[1]
             gradient += self.accumulators[index] * difference / (2 * self.sigma**2 * self.pairs)
             total += sum(losses) / (2 * self.pairs)
@@ -152,9 +154,9 @@ def _write(vector: Tensor, tensors: Sequence[Tensor]) -> None:
 ESTIMATORS: dict[str, type[Estimator]] = {"tbptt": TBPTT, "pes": PES}
 
 
-def mean_loss(unrolled: Unroll) -> float:
-    """Mean over instances and the points reached by the updates."""
-    return unrolled.losses[1:].mean().item()
+def mean_loss(losses: Tensor) -> float:
+    """Mean of losses `[T + 1, I]` over instances and the points reached by the updates."""
+    return losses[1:].mean().item()
 
 
 def adam(lr: float) -> Equation:

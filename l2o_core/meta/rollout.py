@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -12,6 +12,13 @@ from torch import Tensor
 from ..features import State
 from ..models.base import LearnedOptimizer
 from ..tasks.base import Task
+
+
+class Advancing(Protocol):
+    """What takes steps."""
+
+    def advance(self, g: Tensor, state: State) -> tuple[Tensor, State]:
+        """Gradient `[N]` and state in, update `[N]` and next state out."""
 
 
 @dataclass
@@ -95,7 +102,7 @@ class Rollout:
         self.loss, gradient = self.task.loss_and_gradient(self.params, batch)
         self.gradient = (gradient if self.scale is None else self.scale * gradient).view(-1)
 
-    def step(self, optimizer: LearnedOptimizer) -> Tensor:
+    def step(self, optimizer: Advancing) -> Tensor:
         """Apply one update, then evaluate the next batch; returns the update `[N]`."""
         update, self.state = optimizer.advance(self.gradient, self.state)
         change = update.view_as(self.params)

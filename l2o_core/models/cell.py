@@ -42,18 +42,18 @@ class _Cell(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, signal: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        inputs = torch.cat([signal, h, torch.ones_like(h[:1])])
-        gates = (weight @ inputs).sigmoid_()
+        gates = (weight @ _stacked(signal, h)).sigmoid_()
         i, f, o, s = gates.chunk(4)
         new_c = torch.addcmul(i, f, c).addcmul_(i, s, value=-2)
         q = (-2 * new_c).sigmoid_()
-        ctx.save_for_backward(weight, inputs, gates, c, q)
+        ctx.save_for_backward(weight, signal, h, gates, c, new_c)  # all but the gates are kept anyway
         return torch.addcmul(o, o, q, value=-2), new_c
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dh: Tensor, dc: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        weight, inputs, gates, c, q = ctx.saved_tensors
+        weight, signal, h, gates, c, new_c = ctx.saved_tensors
+        inputs, q = _stacked(signal, h), (-2 * new_c).sigmoid_()
         i, f, o, s = gates.chunk(4)
         dc = dc + 4 * torch.ops.aten.sigmoid_backward(dh * o, q)  # tanh' = 4 q (1 - q)
         di, do = torch.addcmul(dc, dc, s, value=-2), torch.addcmul(dh, dh, q, value=-2)
@@ -61,3 +61,8 @@ class _Cell(torch.autograd.Function):
         d_inputs = weight.T @ d_gates
         d_signal, dh, _ = d_inputs.split([len(inputs) - len(c) - 1, len(c), 1])
         return d_gates @ inputs.T, d_signal, dh, dc * f
+
+
+def _stacked(signal: Tensor, h: Tensor) -> Tensor:
+    """What the weights multiply: input, hidden state and 1, `[D + H + 1, N]`."""
+    return torch.cat([signal, h, torch.ones_like(h[:1])])

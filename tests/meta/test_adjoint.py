@@ -47,6 +47,13 @@ class InDouble(type(tasks.load("p1"))):
             yield tree_map(lambda part: part.double(), batch)
 
 
+class Boxed(type(tasks.load("p1"))):
+    """P1 within a box that its starting points fill."""
+
+    def project(self, params, batch):
+        return params.clamp(-0.5, 0.5)
+
+
 def optimizers():
     torch.manual_seed(0)
     return {
@@ -80,6 +87,45 @@ def test_equals_naive_backpropagation_through_time(name, block, monkeypatch):
     scale = max(g.abs().max() for g in naive)
     for a, b in zip(ours, naive, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5 * scale.item())
+
+
+@pytest.mark.parametrize("name", ["dm", "rp", "extra", "equation", "own updates", "system", "theta"])
+@pytest.mark.parametrize("block", [None, 7])
+def test_a_forward_pass_that_is_kept_gives_what_a_second_one_gives(name, block, monkeypatch):
+    """Twice, so that the state is handed over too, with its coordinates scaled."""
+    if block:
+        monkeypatch.setattr(adjoint, "BLOCK", block)
+    optimizer, task, weights = optimizers()[name], tasks.load("p1"), torch.linspace(0.5, 1.5, 6)
+    twice, once = (Rollout.start(optimizer, task, 5, 3, scaling=0.5) for _ in range(2))
+    everything = stratified(task, 3, 1.0, torch.Generator(), twice.gradient)
+    for _ in range(2):
+        optimizer.zero_grad()
+        unrolled = adjoint.unroll(optimizer, twice, 6, everything)
+        adjoint.backward(optimizer, unrolled, weights)
+        wanted = [p.grad.clone() for p in optimizer.parameters()]
+        optimizer.zero_grad()
+        losses = adjoint.exact(optimizer, once, 6, weights)
+        torch.testing.assert_close(losses, unrolled.losses)
+        torch.testing.assert_close(once.params, twice.params)
+        scale = max(gradient.abs().max() for gradient in wanted).item()
+        for parameter, gradient in zip(optimizer.parameters(), wanted, strict=True):
+            torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-5 * scale)
+    assert not any(part.requires_grad for part in once.state)
+
+
+def test_a_kept_forward_pass_forgets_what_a_projection_moved():
+    """Constraints cut the sums as `unroll` does."""
+    optimizer, task, weights = optimizers()["rp"], Boxed(), torch.ones(6)
+    twice, once = (Rollout.start(optimizer, task, 5, 3) for _ in range(2))
+    everything = stratified(task, 3, 1.0, torch.Generator(), twice.gradient)
+    unrolled = adjoint.unroll(optimizer, twice, 6, everything)
+    assert not unrolled.free.all()
+    adjoint.backward(optimizer, unrolled, weights)
+    wanted = [p.grad.clone() for p in optimizer.parameters()]
+    optimizer.zero_grad()
+    adjoint.exact(optimizer, once, 6, weights)
+    for parameter, gradient in zip(optimizer.parameters(), wanted, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["own updates", "system", "theta"])
