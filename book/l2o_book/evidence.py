@@ -264,17 +264,15 @@ def rules_with_memory(record: Record) -> Tables:
 
     def discovered(what: str) -> dict[str, Comparison]:
         """Whether rules found without a teacher have a lower loss than the best teacher, and than Adam."""
-        rivals = {
-            problem: contest.ranking({label: found[label] for label in run["fits"]})[0]
-            for problem, found in run["races"].items()
-        }
-        return {
-            f"{what} loss on {problem}, {rival}": verdicts.lower(
-                losses(problem, "discovered", what), losses(problem, rival, what), paired=True
-            )
-            for problem, best in rivals.items()
-            for rival in (best, "Adam, tuned")
-        }
+        found = {}
+        for problem, results in run["races"].items():
+            best = contest.ranking({label: results[label] for label in run["fits"]}, what)[0]
+            for rival in (best, "Adam, tuned"):
+                ours, theirs = losses(problem, "discovered", what), losses(problem, rival, what)
+                found[f"{what} loss on {problem}, against {rival}"] = verdicts.lower(
+                    ours, theirs, paired=True
+                )
+        return found
 
     racing = next(iter(run["races"].values()))
     rivals = [name for name in racing if name != "Adam, tuned"]

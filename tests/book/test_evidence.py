@@ -156,3 +156,30 @@ def test_images_are_compared_by_seed_and_search_and_memory_as_they_are():
 def test_memory_that_could_not_be_measured_decides_nothing():
     found = evidence.sol_vision(images([70.0, 71.0], [65.0, 66.0], SOL=100.0))
     assert found["Table 4"]["an LSTM takes 3 times the memory"].verdict == verdicts.NOT_RUN
+
+
+def race(**losses):
+    """A record of a race on two problems: {optimizer: (mean, end) loss of each training seed}."""
+    results = {name: {"mean": [m for m, _ in of], "end": [e for _, e in of]} for name, of in losses.items()}
+    fits = {"RP": {"lags": [], "second": []}, "DM": {"lags": [], "second": []}}
+    found = records.load("sol", "standard", ROOT / "results")
+    return dataclasses.replace(
+        found, values={"inits": 1, "fits": fits, "races": {"P2": results, "P3": results}}
+    )
+
+
+def test_the_discovered_rule_meets_the_best_teacher_by_each_criterion():
+    found = evidence.rules_with_memory(
+        race(
+            discovered=[(0.60, 0.30), (0.61, 0.31), (0.62, 0.32)],
+            RP=[(0.80, 0.20), (0.82, 0.21), (0.81, 0.23)],  # the best at the end
+            DM=[(0.70, 0.50), (0.72, 0.53), (0.71, 0.51)],  # the best on average
+            **{name: [(1.0, 1.0)] * 3 for name in ("RP: memory", "DM: memory", "RP: lags", "DM: lags")},
+            **{"Adam, tuned": [(0.90, 0.60), (0.92, 0.61), (0.91, 0.62)]},
+        )
+    )["discovered"]
+    assert found["mean loss on P2, against DM"].verdict == verdicts.REPRODUCED
+    assert found["mean loss on P2, against DM"].difference == pytest.approx(-0.1)
+    assert found["end loss on P3, against RP"].verdict == verdicts.NOT_REPRODUCED
+    assert found["end loss on P3, against Adam, tuned"].verdict == verdicts.REPRODUCED
+    assert len(found) == 8
