@@ -10,8 +10,8 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     train = commands.add_parser(
         "train",
         help="meta-train learned optimizers by recipe (rp/p2)",
-        description="Follow recipes; a training that was stopped continues, a finished one is not repeated. Where "
-        "a recipe begins with the optimizer of another, that one is trained first, unless its seed is at hand.",
+        description="Follow recipes; a training that was stopped continues, a finished one is not repeated. "
+        "What a recipe begins with is trained first, unless its seed is at hand.",
     )
     _shared(train, "where checkpoints and weights go (checkpoints)")
     train.add_argument("--workers", type=int, default=2, metavar="N", help="trainings side by side (2)")
