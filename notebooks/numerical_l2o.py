@@ -142,12 +142,6 @@ own["times"] = {
     problem: [history.seconds for _, history in others[name]]
     for problem, name in timed.items()
 }
-if "P3" in timed:  # a teacher of P3 begins with that of P2, whose time counts
-    begun = trained[TEACHERS["RP"]]
-    own["times"]["P3"] = [
-        first.seconds + seconds
-        for (_, first), seconds in zip(begun, own["times"]["P3"], strict=True)
-    ]
 
 # %% [markdown]
 # ## The evaluation
