@@ -60,9 +60,7 @@ def test_a_recipe_can_begin_with_the_optimizer_of_another_of_the_same_seed(tmp_p
     assert "from the weights of `rp_small_extra/p2` of that seed on" in text
 
 
-def test_a_start_in_the_folder_goes_before_a_pretrained_one_and_a_missing_one_is_trained(
-    tmp_path, monkeypatch
-):
+def test_a_start_that_is_not_at_hand_is_trained_first(tmp_path, monkeypatch):
     training = replace(recipes.load("dm/p1").training, epochs=1, steps=10, unroll=5, instances=4)
     first = replace(recipes.load("dm/p1"), training=replace(training, validation_instances=4))
     second = replace(first, name="dm/p2", start="dm/p1")
