@@ -90,9 +90,8 @@ def trained(
     )
     for recipe in recipes:
         for seed, (model, _) in zip(seeds, found[recipe.name], strict=True):
-            file = recipe.path(folder, seed)
-            shipped = None if file.is_file() else recipe.pretrained(seed)
-            cached = kept[recipe.name, seed] or shipped is not None
-            training = models.describe(shipped or file)["training"]
+            found_at = recipe.source(seed, folder)
+            cached = kept[recipe.name, seed] or isinstance(found_at, str)
+            training = models.describe(found_at)["training"]
             sources.teacher(f"{recipe.name}, seed {seed}", model, training, cached=cached)
     return found

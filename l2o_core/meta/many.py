@@ -55,7 +55,7 @@ def train_teachers(
         (recipe.name, seed): name
         for recipe in recipes
         for seed in seeds
-        if pretrained and not recipe.path(folder, seed).is_file() and (name := recipe.pretrained(seed))
+        if pretrained and isinstance(name := recipe.source(seed, folder), str)
     }
     jobs = [
         delayed(_train)(recipe, seed, folder, device, os.getpid())
@@ -90,7 +90,7 @@ def train_teachers(
 
     def trained(recipe: Recipe, seed: int) -> LearnedOptimizer:
         job = (recipe.name, seed)
-        return models.load(shipped[job]) if job in shipped else recipe.read(folder, seed)
+        return recipe.read(shipped.get(job) or recipe.path(folder, seed), seed)
 
     return {
         recipe.name: [(trained(recipe, seed), histories[recipe.name, seed]) for seed in seeds]

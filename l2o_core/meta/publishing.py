@@ -32,7 +32,7 @@ def publish(name: str, seeds: Sequence[int], folder: str | Path, target: str | P
         CheckpointError: Where its file is damaged, or of another recipe.
     """
     recipe = recipes.load(name)
-    optimizers = {seed: recipe.read(folder, seed) for seed in seeds}
+    optimizers = {seed: recipe.read(recipe.path(folder, seed), seed) for seed in seeds}
     trained = {seed: models.describe(recipe.path(folder, seed))["training"] for seed in seeds}
     losses = {seed: training["history"]["best"][1] for seed, training in trained.items()}
     stages = {seed: len(training["history"]["stages"]) for seed, training in trained.items()}

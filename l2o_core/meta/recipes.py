@@ -92,28 +92,43 @@ class Recipe:
         return optimizer, history
 
     def _obtain(self, seed: int, folder: str | Path | None, progress: bool, device: str) -> LearnedOptimizer:
-        """The optimizer of a seed: from the folder, from the pretrained models, or trained."""
-        if folder and self.path(folder, seed).is_file():
-            return self.read(folder, seed)
-        if name := self.pretrained(seed):
-            return models.load(name)
+        """The optimizer of a seed: one at hand, or trained now."""
+        if found := self.source(seed, folder):
+            return self.read(found, seed)
         return self.train(seed, folder, progress, device)[0]
 
-    def read(self, folder: str | Path, seed: int) -> LearnedOptimizer:
-        """The optimizer that `train` left in a folder.
+    def source(self, seed: int, folder: str | Path | None = None) -> Path | str | None:
+        """Where the optimizer of a seed is at hand: every part of the project looks here.
+
+        Args:
+            seed: Training seed.
+            folder: Where `train` left its weights.
+
+        Returns:
+            The file in the folder, else the name of the pretrained model of this very recipe, else None.
+
+        Example:
+            >>> load("rp/p2").source(1)
+            'rp/p2-1'
+        """
+        if folder and (path := self.path(folder, seed)).is_file():
+            return path
+        return self.pretrained(seed)
+
+    def read(self, source: Path | str, seed: int) -> LearnedOptimizer:
+        """The optimizer that `source` found.
 
         Raises:
             ConfigError: Where there is none.
             CheckpointError: For a damaged file, or one of another recipe, such as a shortened training; it
                 names the options that differ.
         """
-        path = self.path(folder, seed)
-        if different := self._differences(path, seed):
+        if different := self._differences(source, seed):
             raise CheckpointError(
-                f"{path} was trained by another recipe ({different}); choose another folder, or move the "
+                f"{source} was trained by another recipe ({different}); choose another folder, or move the "
                 "file away to train it anew"
             )
-        return models.load(path)
+        return models.load(source)
 
     def pretrained(self, seed: int) -> str | None:
         """The pretrained model that this very recipe gave with a seed, or None.
@@ -222,10 +237,8 @@ def teacher(name: str, seed: int | None = None, folder: str | Path | None = None
         'RP'
     """
     found = source(name, seed, folder)
-    if isinstance(found, Path) and folder and seed is not None:
-        return load(name).read(folder, seed)
     if found is not None:
-        return models.load(found)
+        return models.load(found) if seed is None else load(name).read(found, seed)
     wanted = "no pretrained model" if seed is None else f"no teacher of seed {seed}"
     command = f"l2o train {name} --seeds {seed or 0} --folder {folder or 'checkpoints'}"
     raise ConfigError(f"{name}: {wanted}; train it with: {command}")
@@ -246,14 +259,10 @@ def source(name: str, seed: int | None = None, folder: str | Path | None = None)
         >>> source("rp/p2")
         'rp/p2'
     """
-    recipe, pretrained = load(name), models.pretrained()
+    recipe = load(name)
     if seed is None:
-        return name if name in pretrained else None
-    if folder and (path := recipe.path(folder, seed)).is_file():
-        return path
-    if name in pretrained and models.describe(name)["training"]["seed"] == seed:
-        return name
-    return numbered(name, seed) if numbered(name, seed) in pretrained else None
+        return name if name in models.pretrained() else None
+    return recipe.source(seed, folder)
 
 
 @cache

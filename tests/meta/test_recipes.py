@@ -77,9 +77,9 @@ def test_an_optimizer_that_began_elsewhere_is_of_another_recipe(tmp_path):
     short = replace(recipe.training, epochs=1, steps=10, unroll=5, instances=4, validation_instances=4)
     recipe = replace(recipe, training=short)
     recipe.train(0, tmp_path, progress=False)
-    recipe.read(tmp_path, 0)
+    recipe.read(recipe.path(tmp_path, 0), 0)
     with pytest.raises(CheckpointError, match="start"):
-        replace(recipe, start=None).read(tmp_path, 0)
+        replace(recipe, start=None).read(recipe.path(tmp_path, 0), 0)
 
 
 def test_pretrained_models_of_the_very_recipe_are_taken_with_their_histories(tmp_path):
@@ -119,6 +119,17 @@ def test_a_teacher_is_that_of_its_seed_where_it_was_trained(tmp_path):
     models.save(recipe.path(tmp_path, 7), own, recipe.record(7))
     trained = recipes.teacher("rp_small/p2", 7, tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(trained.parameters(), own.parameters(), strict=True))
+
+
+def test_what_was_trained_here_goes_before_what_came_with_the_library(tmp_path):
+    recipe, own = recipes.load("rp_small/p2"), models.RPSmall()
+    assert recipe.source(0, tmp_path) == recipe.pretrained(0)
+    models.save(recipe.path(tmp_path, 0), own, recipe.record(0))
+    assert recipe.source(0, tmp_path) == recipe.path(tmp_path, 0)
+    trained = meta.train_teachers([recipe], (1,), tmp_path, 1, progress=False, pretrained=True)
+    assert digest(trained["rp_small/p2"][0][0].identity) == digest(models.load(recipe.pretrained(1)).identity)
+    assert digest(recipes.teacher("rp_small/p2", 0, tmp_path).identity) == digest(own.identity)
+    assert recipe.source(99, tmp_path) is None
 
 
 @pytest.mark.parametrize(
