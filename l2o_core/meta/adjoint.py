@@ -20,13 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..features import State
 from ..models.base import LearnedOptimizer, blocks, detach, select
-from .rollout import Rollout
+from .rollout import Advancing, Rollout
 from .sampling import Sample
 
 BLOCK = 4096  # coordinates differentiated together on a CPU: bounds memory, still fills the cores
@@ -95,31 +96,28 @@ def exact(optimizer: LearnedOptimizer, rollout: Rollout, steps: int, weights: Te
         The losses, `[T + 1, I]`. They, the gradient and the rollout are those of `unroll` and `backward`.
     """
     forward = Forward(optimizer, rollout.state, rollout.gradient)
-    gradients, losses, free = [rollout.gradient], [rollout.loss], []
-    for _ in range(steps):
-        rollout.step(forward)
-        gradients.append(rollout.gradient)
-        losses.append(rollout.loss)
-        if rollout.free is not None:
-            free.append(rollout.free)
-    G = suffix_sums(torch.stack(gradients), weights, torch.stack(free) if free else None)
-    rollout.state = forward.backward(G)
-    return torch.stack(losses)
+    seen = _seen(forward, rollout, steps, slice(None))
+    rollout.state = forward.backward(suffix_sums(seen["gradients"], weights, seen["free"]))
+    return seen["losses"]
 
 
 def unroll(optimizer: LearnedOptimizer, rollout: Rollout, steps: int, sample: Sample) -> Unroll:
     """Take some steps without a graph; the rollout moves on, ready for the next unroll."""
-    chosen = sample.coordinates
-    state, losses = select(rollout.state, chosen, rollout.gradient.dtype), [rollout.loss]
-    gradients, updates, free = [rollout.gradient[chosen]], [], []
+    state = select(rollout.state, sample.coordinates, rollout.gradient.dtype)
+    return Unroll(sample, state=state, **_seen(optimizer, rollout, steps, sample.coordinates))
+
+
+def _seen(optimizer: Advancing, rollout: Rollout, steps: int, chosen: Tensor | slice) -> dict[str, Any]:
+    """Take some steps; the fields of `Unroll` along the way, of the chosen coordinates."""
+    gradients, updates, losses, free = [rollout.gradient[chosen]], [], [rollout.loss], []
     for _ in range(steps):
         updates.append(rollout.step(optimizer)[chosen])
         gradients.append(rollout.gradient[chosen])
         losses.append(rollout.loss)
         if rollout.free is not None:
             free.append(rollout.free[chosen])
-    moved = torch.stack(free) if free else None
-    return Unroll(sample, torch.stack(gradients), torch.stack(updates), torch.stack(losses), state, moved)
+    found = {"gradients": gradients, "updates": updates, "losses": losses, "free": free}
+    return {name: torch.stack(values) if values else None for name, values in found.items()}
 
 
 def suffix_sums(gradients: Tensor, weights: Tensor, free: Tensor | None = None) -> Tensor:
