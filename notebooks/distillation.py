@@ -108,7 +108,8 @@ for problem in problems:
 # 2. **Boosted trees**, 200 at most, on the same inputs, as many as fit the rows for choices best. They are a
 #    flexible reference and no upper limit: an equation may fit better than they do.
 # 3. **The restarted teacher**: the teacher itself, begun with an empty memory at the start of each window. It
-#    shows what the 20 visible steps alone determine. Where it is low, the teacher remembers more than a window.
+#    shows how far the teacher gets that has seen these 20 steps alone. Where it is low, the teacher remembers more
+#    than a window. It is no upper limit either: an equation can also learn what the memory usually holds.
 
 
 # %%
@@ -326,7 +327,7 @@ for problem in run["problems"]:
         ),
         name=f"tab-distillation-{problem}-beside",
         caption=f"$R^2$ on {title(problem)} beside the three other fits, {over_seeds}. The intervals are of one "
-        "seed each, by the bootstrap over held-out trajectories, and too narrow where these are few; the papers do not say whether their $R^2$ is on fitted "
+        "seed each, by the bootstrap over held-out trajectories, and too narrow where these are few; SymL2O does not say whether its $R^2$ is on fitted "
         "rows. Not "
         f"ahead of least squares by 0.005: {no_better_than_linear(problem)}. ({source}.)",
     )

@@ -63,10 +63,10 @@ encoder = glue.Model(model, length, device, pipeline.cache)
 # %% [markdown]
 # ## The data
 #
-# GLUE's test labels are not public, so results are those of the dev split, as in both papers. It is used for nothing else:
-# rates are tried on nine tenths of the training split and compared on the last tenth. Then an encoder with a fresh head
-# is trained on the whole training split, and measured once, after the last epoch. QNLI has only its dev split here, which
-# is cut in three. Tasks whose files are missing keep their rows, as "not run".
+# GLUE's test labels are not public, so results are those of the dev split; the papers do not say which theirs are of.
+# It is used for nothing else: rates are tried on nine tenths of the training split and compared on the last tenth.
+# Then an encoder with a fresh head is trained on the whole training split, and measured once, after the last epoch.
+# QNLI has only its dev split here, which is cut in three. Tasks whose files are missing keep their rows, as "not run".
 
 # %%
 parts = {

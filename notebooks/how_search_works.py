@@ -12,8 +12,8 @@
 # # How a search works
 #
 # **In this page** symbolic regression is taken apart. A search of a few dozen lines, after the pseudo-code of
-# SymL2O's Figure 7, looks for Adam's rule in recordings of Adam. Then we look at the function that most of the
-# distilled equations share, $\gamma\tanh(x/\gamma)$ (Figure 6). In a running notebook you can type an equation of
+# SymL2O's Figure 7, looks for Adam's rule in recordings of Adam. Then we look at the function that SymL2O's Eq. 6 is made
+# of, $\gamma\tanh(x/\gamma)$ (Figure 6). In a running notebook you can type an equation of
 # your own and see what it does.
 #
 # **Cost:** half a minute, in every profile. Nothing is downloaded.

@@ -15,7 +15,7 @@
 # which SymL2O describes an optimizer. We check them against closed forms (SymL2O Table 2), take them of six learned
 # optimizers, the *teachers*, and of the equations distilled from them (upper half of Table 3), and test the
 # paper's claims about them. The outcome is under [What we found](#what-we-found). How equations optimize,
-# the lower half of Table 3, is the matter of {doc}`equations_at_work`.
+# the lower half of Table 3, is the subject of {doc}`equations_at_work`.
 #
 # **Cost:** in `quick`, two minutes, with the pretrained teachers and scikit-learn's digits in place of MNIST. In
 # `standard`, 100 minutes on one CPU core together with {doc}`equations_at_work`, which uses the same searches.
@@ -91,8 +91,8 @@ tpf = metrics.temporal_perception_field
 #
 # ## Known rules: SymL2O Table 2
 #
-# Momentum is $\sum_i \beta^i g_{t-i}$, so its TPF is $\beta/(1-\beta)$, or a little less where the sum is cut off at
-# 20 lags. We compute it from sensitivities on random inputs with heavy tails, as gradients have them.
+# Momentum is $\sum_i \beta^i g_{t-i}$, so its TPF is $\beta/(1-\beta)$. Cut off at 20 lags it is less, by little for
+# $\beta=0.5$ and by more than half for 0.95. We compute it from sensitivities on random inputs with heavy tails, as gradients have them.
 #
 # For MC, the paper prints $\frac12 \frac{1}{\beta_0^2}$ "where $\beta^{i_0} = 0.05$", in which $\beta_0$ is not defined. With
 # $i_0 = \log 0.05 / \log \beta$, the lag at which a weight has fallen to a twentieth, the table has $\frac12 i_0^2$, which is

@@ -335,7 +335,7 @@ plots.table(
 # %% [markdown]
 # ## The answer to a question
 #
-# Greedy: the likeliest token after each other, before any training and after it.
+# Greedy: one likeliest token after the other, before any training and after it.
 
 
 # %% tags=["draw"]

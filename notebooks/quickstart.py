@@ -163,8 +163,8 @@ plots.equation(
 #
 # The **temporal perception field** (TPF, SymL2O Eq. 3) is the mean lag of the gradients that a rule uses,
 # weighted by their influence. The **mapping complexity** (MC) is the number of nodes of the smallest equation
-# that is close to the best fit. TPF can also be taken from the network itself, as the sensitivity of its output
-# to each lag.
+# that fits well. Here we take the *relative* MC: of the equations whose $R^2$ is within 0.05 of the best, the smallest.
+# TPF can also be taken from the network itself, as the sensitivity of its output to each lag.
 
 # %%
 tpf_teacher = metrics.temporal_perception_field(teacher, data)
@@ -176,7 +176,7 @@ agree = abs(tpf_teacher - tpf_equation) < 0.25 * tpf_teacher
 display(
     Markdown(
         f"TPF of the teacher: **{tpf_teacher:.1f}** steps. TPF of its equation: "
-        f"**{tpf_equation:.1f}** steps. MC: **{complexity}** nodes. "
+        f"**{tpf_equation:.1f}** steps. Relative MC: **{complexity}** nodes. "
         + (
             "The equation looks about as far back as its teacher does."
             if agree

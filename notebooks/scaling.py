@@ -11,8 +11,8 @@
 # %% [markdown]
 # # The equation at work on large networks
 #
-# **In this page** an equation does what its teacher, an LSTM, could never be trained to do: it trains networks with
-# a great many parameters. The constants of distilled equations are *meta-tuned* on a convolutional network, and
+# **In this page** an equation does what SymL2O's authors found too costly for its teacher, an LSTM: it is trained on a
+# large network, and then trains such networks. The constants of distilled equations are *meta-tuned* on a convolutional network, and
 # the tuned rules are compared with a grid of SGD, Nesterov and Adam (SymL2O's Table 4 and Figure 2). The page also
 # measures what meta-tuning changes (SymL2O's Table 5), what each stage costs (Table 6), how the size of an equation
 # matters (Table 8), and how much memory the rules need. [What we found](#what-we-found) follows the computation.

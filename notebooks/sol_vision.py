@@ -12,7 +12,7 @@
 # # SOL on images
 #
 # **In this page** SOL {cite}`song2024generalizable` is meta-trained on networks that classify CIFAR-10, and its equations
-# train them: a small ConvNet beside eleven other optimizers (SOL's Table 2), and a ResNet-18 beside SGD, momentum, Adam
+# train them: a small ConvNet beside ten of the eleven other optimizers of SOL's Table 2, and a ResNet-18 beside SGD, momentum, Adam
 # and SymL2O's Eq. 6 (Figure 1 and Table 3). Then the memory of meta-training is measured, of SOL and of an LSTM
 # (Table 4). [What we found](#what-we-found) follows the computation.
 #
@@ -289,7 +289,7 @@ own["resnet18"] = {
 # %% [markdown]
 # ## Memory
 #
-# Table 4 has the GPU memory of meta-training. Back-propagation through a run keeps what the optimizer computed at every
+# SOL's Table 4 has GPU memory "during training", which we read as that of meta-training. Back-propagation through a run keeps what the optimizer computed at every
 # step for every parameter. Here it is kept for a sample of the parameters ({doc}`../book/deviations`), and the state
 # of an LSTM for all of them: 80 numbers a parameter for L2LGD2, the DM of {doc}`numerical_l2o`; SOL's moments are two.
 # Each number below is measured in a process of its own.

@@ -1,6 +1,6 @@
 """What the two papers claim and what this book found: `book/claims.yml`, with verdicts from the records.
 
-The page of claims, the box "What we found" at the head of a page, and the summaries in README.md and on the
+The page of claims, the box of claims at the head of a page, and the summaries in README.md and on the
 first page are all made from here (`findings`), so none can contradict another.
 """
 
@@ -29,7 +29,7 @@ PROFILE = "standard"  # whose committed records decide
 WHOLE = {"reading_equations": "distillation", "equations_at_work": "interpretability"}
 """Experiments that were part of another when the committed record was made."""
 SHAPE = {
-    "claims": [{str: str, "published": (str, [str]), "tests": [str]}],
+    "claims": [{str: str, "published": (str, [str]), "tests": [str], "seeds": int}],
     "scales": {str: str},
     "faults": {str: {"commit": str, "notes": [str]}},
 }
@@ -53,6 +53,7 @@ class Claim:
     verdict: str = ""
     because: str = ""
     scale: str = ""
+    seeds: int = 0
 
     @cached_property
     def shown(self) -> Record | None:

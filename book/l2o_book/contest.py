@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from l2o_core.models import LearnedOptimizer
 
 Result = Mapping[str, Any]
+GUESSING = math.log(10)
+"""The cross-entropy of ten equal probabilities."""
 TICKS = (0.001, 0.01, 0.1, 0.2, 0.5, 1, 1.5, 2)
 
 
@@ -93,6 +95,16 @@ def of_seed(result: Result, number: int, instances: int) -> dict[str, Any]:
     """The entry with the runs of one training seed only."""
     rows = slice(number * instances, (number + 1) * instances)
     return dict(result) | {key: result[key][rows] for key in ("curves", "mean", "end")}
+
+
+def guessing(results: Mapping[str, Result], instances: int) -> list[str]:
+    """The optimizers that end within 2 % of the loss of guessing, as "DM (2 of 3 seeds)"."""
+    words = []
+    for name, one in results.items():
+        ends = by_seed(one, instances)
+        if stuck := sum(abs(end - GUESSING) < 0.02 * GUESSING for end in ends):
+            words.append(name if stuck == len(ends) else f"{name} ({stuck} of {len(ends)} seeds)")
+    return words
 
 
 def ranking(results: Mapping[str, Result], key: str = "end") -> list[str]:

@@ -58,7 +58,7 @@ def overview(claims: Sequence[Claim]) -> list[str]:
 
 
 def box(page: str) -> str:
-    """The box "What we found" for the head of a page; empty if no claim is settled there."""
+    """The box for the head of a page: the papers' claims that it is about; empty if there is none."""
     mine = [claim for claim in load() if claim.page == page]
     if not mine:
         return ""
@@ -71,7 +71,9 @@ def box(page: str) -> str:
         if known := faults(record):
             lines.append(f"- **Known faults of the recorded run:** {'; '.join(known)}.")
     lines.append("\nThe numbers behind each verdict are on the [page of claims](../book/claims.md).")
-    return ":::{admonition} What we found\n:class: l2o-found\n" + "\n".join(lines) + "\n:::"
+    return (
+        ":::{admonition} Claims of the papers on this page\n:class: l2o-found\n" + "\n".join(lines) + "\n:::"
+    )
 
 
 def rows(claims: Sequence[Claim], name: str, caption: str) -> list[str]:
@@ -89,8 +91,10 @@ def rows(claims: Sequence[Claim], name: str, caption: str) -> list[str]:
 
 def ours(claim: Claim) -> str:
     """What was measured, with scale and seeds; or why nothing was."""
+    if claim.tests and claim.shown is None:
+        return "No run is recorded yet; the page is there."
     said = [_measured(test, found) for test, found in claim.found.items()] or [claim.because]
-    parts = [scale(claim), plural(len(claim.shown.seeds), "seed") if claim.shown else ""]
+    parts = [scale(claim), plural(claim.seeds or len(claim.shown.seeds), "seed") if claim.shown else ""]
     if any(parts):
         said.append(f"*Scale:* {'; '.join(part for part in parts if part)}.")
     return "<br>".join(said)
@@ -136,6 +140,8 @@ def _measured(test: str, found: Comparison) -> str:
     """One comparison: its name, both sides, the difference and its interval."""
     name = test.partition(": ")[2]
     mean, other = found.sides
+    if found.verdict == NOT_RUN:
+        return f"{name}: not in the recorded run"
     if math.isnan(mean):
         return f"{name}: {found}"
     exact = abs(found.high - found.low) < 1e-6

@@ -173,7 +173,7 @@ def test_a_fault_is_told_only_of_the_record_that_has_it(monkeypatch):
 def test_the_box_groups_claims_by_verdict(monkeypatch):
     monkeypatch.setenv("L2O_BOOK_ROOT", str(ROOT))
     box = findings.box("notebooks/distillation")
-    assert box.startswith(":::{admonition} What we found")
+    assert box.startswith(":::{admonition} Claims of the papers on this page")
     assert box.index("- **Reproduced:**") < box.index("- **Not reproduced:**")
     assert findings.box("notebooks/nowhere") == ""
 
