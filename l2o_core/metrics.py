@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .distiller import Dataset, ParetoFront
+from .distiller import Dataset, ParetoFront, replay
+from .distiller.replay import lagged_columns
 from .distiller.rows import r2
 from .errors import ConfigError, DataError
-from .expressions import Expression, Variable, parse
+from .expressions import Expression
 from .models import LearnedOptimizer
 
 __all__ = [
@@ -46,6 +47,7 @@ def temporal_perception_field(
         DataError: If no column has a lag, or the features are not those that the optimizer reads.
 
     Example:
+        >>> from l2o_core.expressions import parse
         >>> X = np.random.default_rng(0).normal(size=(100, 3))
         >>> data = Dataset(X, X[:, 0], ["g[0]", "g[1]", "g[2]"], groups=np.arange(100))
         >>> temporal_perception_field(parse("-0.1 * g[0] - 0.1 * g[2]"), data)
@@ -159,8 +161,8 @@ def sensitivities(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[st
     .. math:: c_i = \sqrt{\mathrm{E}\left[(\partial \psi / \partial z_i)^2\right]}
 
     over the rows of the data; for a linear rule that is exactly the absolute value of the coefficient. A
-    learned optimizer is differentiated through its whole window, by its own features, starting from its
-    recurrent state at the beginning of the window.
+    learned optimizer is differentiated through its window, by its own features, starting from its recurrent
+    state at the beginning of the window (see `distiller.replay`).
 
     Args:
         rule: An equation, or a learned optimizer.
@@ -174,6 +176,7 @@ def sensitivities(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[st
         DataError: If no column has a lag, or the features are not those that the optimizer reads.
 
     Example:
+        >>> from l2o_core.expressions import parse
         >>> data = Dataset(np.ones((50, 2)), np.ones(50), ["g[0]", "g[1]"], groups=np.arange(50))
         >>> sensitivities(parse("-0.5 * g[0] + 2 * g[1]^2"), data)
         {'g': {0: 0.5, 1: 4.0}}
@@ -198,6 +201,7 @@ def mapping_complexity(front: ParetoFront, tolerance: float = 0.05) -> int:
         DataError: If the front has no R2 on these rows.
 
     Example:
+        >>> from l2o_core.expressions import parse
         >>> from l2o_core.distiller import Entry
         >>> fits = {"g": 0.7, "2 * g": 0.9, "2 * g + tanh(g)": 0.92}
         >>> entries = [Entry(parse(text), 1 - fit, r2=0.6, r2_select=fit) for text, fit in fits.items()]
@@ -230,6 +234,7 @@ def mapping_complexity_at(front: ParetoFront, r2: float) -> int | None:
         DataError: If the front has no R2 on these rows.
 
     Example:
+        >>> from l2o_core.expressions import parse
         >>> from l2o_core.distiller import Entry
         >>> fits = {"g": 0.7, "2 * g": 0.9, "2 * g + tanh(g)": 0.92}
         >>> entries = [Entry(parse(text), 1 - fit, r2=0.6, r2_select=fit) for text, fit in fits.items()]
@@ -255,25 +260,13 @@ def _mean_lag(weights: dict[int, float]) -> float:
     return sum(lag * weight for lag, weight in weights.items()) / total if total else 0.0
 
 
-def _columns(data: Dataset) -> dict[str, dict[int, int]]:
-    """Column number by feature and lag, of the columns that have a lag."""
-    columns: dict[str, dict[int, int]] = {}
-    for i, name in enumerate(data.names):
-        variable = parse(name).root
-        if isinstance(variable, Variable) and variable.lag is not None:
-            columns.setdefault(variable.name, {})[variable.lag] = i
-    if not columns:
-        raise DataError(f"no column has a lag: {', '.join(data.names)}")
-    return columns
-
-
 def _slopes(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[str, dict[int, np.ndarray]]:
     """The derivative [n] by each lag of each feature, row by row."""
     return _of_equation(rule, data) if isinstance(rule, Expression) else _of_model(rule, data)
 
 
 def _of_equation(rule: Expression, data: Dataset) -> dict[str, dict[int, np.ndarray]]:
-    columns, inputs = _columns(data), torch.tensor(data.inputs, requires_grad=True)
+    columns, inputs = lagged_columns(data), torch.tensor(data.inputs, requires_grad=True)
     values = dict(zip(data.names, inputs.unbind(1), strict=True))
     values = {name: inputs[:, lags[0]] for name, lags in columns.items() if 0 in lags} | values
     output = rule.evaluate(values)
@@ -282,21 +275,16 @@ def _of_equation(rule: Expression, data: Dataset) -> dict[str, dict[int, np.ndar
 
 
 def _of_model(model: LearnedOptimizer, data: Dataset) -> dict[str, dict[int, np.ndarray]]:
-    """Through the unrolled window, from the oldest lag and the recurrent state before it to now."""
-    columns = _columns(data)
+    """Through the unrolled window, from the oldest step and the recurrent state before it to now."""
+    columns = lagged_columns(data)
     if tuple(columns) != tuple(model.features.names):
         raise DataError(
             f"the model reads {', '.join(model.features.names)}, the data has {', '.join(columns)}: "
             "use rows that were collected from this model"
         )
-    dtype = next(model.parameters()).dtype
-    order = [[lags[lag] for lags in columns.values()] for lag in range(len(next(iter(columns.values()))))]
-    window = torch.tensor(data.inputs[:, order], dtype=dtype).requires_grad_()  # [n, lags, F]
-    memory = data.memory or model.init_memory(window[:, 0, 0].detach())
-    for lag in reversed(range(len(order))):
-        update, memory = model.update(window[:, lag], memory)
-    slopes = _gradient(update, window).double().numpy()
-    return {name: {lag: slopes[:, lag, f] for lag in range(len(order))} for f, name in enumerate(columns)}
+    inputs = torch.tensor(data.inputs, requires_grad=True)
+    slopes = _gradient(replay(model, data, inputs), inputs).numpy()
+    return {name: {lag: slopes[:, i] for lag, i in lags.items()} for name, lags in columns.items()}
 
 
 def _gradient(output: Tensor, inputs: Tensor) -> Tensor:

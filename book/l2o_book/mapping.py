@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from l2o_core.distiller import Dataset
-from l2o_core.errors import ConfigError
+from l2o_core.distiller import Dataset, replay
 from l2o_core.expressions import Expression
-from l2o_core.features import State
 from l2o_core.models import LearnedOptimizer
 
 POINTS = 41
@@ -31,31 +27,6 @@ class Response:
         """Root mean square of their difference, relative to that of the teacher's updates."""
         difference = np.square(self.teacher - self.equation).mean()
         return float(np.sqrt(difference / np.square(self.teacher).mean()))
-
-
-def updates(optimizer: LearnedOptimizer, data: Dataset, *, memory: bool = False) -> Tensor:
-    """The updates [n] of an optimizer that is run through each window of `data`, oldest step first.
-
-    It starts with an empty memory, or with the memory it had in the recorded run (`memory`). An optimizer
-    whose own features are not those of the data is given raw gradients. Raises ConfigError where the data
-    holds neither.
-    """
-    names = list(dict.fromkeys(name.partition("[")[0] for name in data.names))
-    windows = torch.from_numpy(data.inputs).float().view(len(data), len(names), -1)  # newest step first
-    if names == list(optimizer.features.names):
-        step: Callable[[Tensor, State], tuple[Tensor, State]] = optimizer.update
-        state = data.memory if memory and data.memory else optimizer.init_memory(windows[:, 0, 0])
-    elif names == ["g"]:
-        step, state, windows = optimizer, optimizer.init_state(windows[:, 0, 0]), windows[:, 0]
-    else:
-        raise ConfigError(
-            f"the optimizer reads {', '.join(optimizer.features.names)}, not {', '.join(names)}"
-        )
-    update = windows.new_zeros(len(data))
-    with torch.no_grad():
-        for lag in reversed(range(windows.shape[-1])):
-            update, state = step(windows[..., lag], state)
-    return update
 
 
 def equation_updates(equation: Expression, data: Dataset) -> np.ndarray:
@@ -84,7 +55,7 @@ def response(
         targets=data.targets[[moment]].repeat(POINTS),
         groups=data.groups[[moment]].repeat(POINTS),
         memory=memory,
-        origin={},
+        origin={key: values[[moment]].repeat(POINTS) for key, values in data.origin.items()},
     )
-    answers = updates(optimizer, varied, memory=True).double().numpy()
+    answers = replay(optimizer, varied).double().numpy()
     return Response(x, answers, equation_updates(equation, varied))

@@ -12,6 +12,7 @@ from .eq6 import Eq6Fit, fit_eq6
 from .front import Entry, ParetoFront, skeleton
 from .problem import Problem, prepare
 from .recurrent import Memory, distill_recurrent
+from .replay import replay
 from .search import distill, import_pysr
 from .trajectories import Trajectories, record
 from .watching import Recording, watch
@@ -34,6 +35,7 @@ __all__ = [
     "prepare",
     "read_hall_of_fame",
     "record",
+    "replay",
     "sample_windows",
     "skeleton",
     "watch",

@@ -68,8 +68,10 @@ class Problem:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of the data and of its split."""
-        digest = hashlib.sha256(repr((self.names, self.y_scale, self.huber)).encode())
+        """A digest of the data, their units and what was dropped, and of the split."""
+        dropped = {name: str(instead) for name, instead in self.dropped.items()}
+        told = (self.names, self.scales, self.y_scale, self.huber, dropped)
+        digest = hashlib.sha256(repr(told).encode())
         for values in (self.X, self.y, *self.parts.values()):
             digest.update(np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()[:16]

@@ -276,6 +276,16 @@ class Counted:
         yield [expressions.parse("g[0]")]
 
 
+def test_a_front_of_the_same_data_in_other_units_is_another_one(X, tmp_path):
+    y, cache = 3 * X[:, 0] - X[:, 1], Cache(tmp_path)
+    plain = distiller.distill(X, y, NAMES, engine="linear", cache=cache)
+    scaled = distiller.distill(1024 * X, y, NAMES, engine="linear", cache=cache)
+    columns = dict(zip(NAMES, torch.tensor(1024 * X).unbind(1), strict=True))
+    torch.testing.assert_close(scaled.best.equation.evaluate(columns), torch.tensor(y), rtol=1e-3, atol=1e-3)
+    with pytest.raises(DataError, match="different data"):
+        plain.merge(scaled)
+
+
 def test_a_cached_front_is_used_again_for_the_same_data_and_settings_only(X, tmp_path):
     cache, engine = Cache(tmp_path), Counted()
 
