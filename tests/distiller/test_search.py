@@ -283,7 +283,7 @@ def test_a_front_of_the_same_data_in_other_units_is_another_one(X, tmp_path):
     columns = dict(zip(NAMES, torch.tensor(1024 * X).unbind(1), strict=True))
     torch.testing.assert_close(scaled.best.equation.evaluate(columns), torch.tensor(y), rtol=1e-3, atol=1e-3)
     with pytest.raises(DataError, match="different data"):
-        plain.merge(scaled)
+        distiller.ParetoFront.merge([plain, scaled])
 
 
 def test_a_cached_front_is_used_again_for_the_same_data_and_settings_only(X, tmp_path):
