@@ -63,6 +63,8 @@ class ParetoFront:
         notes: Sentences on what was dropped from the data, and on a search that was stopped or failed.
         data: Fingerprint of the data and of its split; fronts with the same one can be merged.
         settings: Settings of the search by name.
+        stopped: Whether the search was stopped by hand; such a front is not cached.
+        failed: Whether an engine failed on the way; neither is such a one.
 
     Example:
         >>> from l2o_core.expressions import parse
@@ -81,6 +83,8 @@ class ParetoFront:
     notes: tuple[str, ...] = ()
     data: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    stopped: bool = False
+    failed: bool = False
 
     @classmethod
     def of(
@@ -231,6 +235,7 @@ class ParetoFront:
         ]
         content = {"engine": self.engine, "seconds": self.seconds, "notes": self.notes, "data": self.data}
         content["settings"] = dict(self.settings)
+        content |= {name: True for name in ("stopped", "failed") if getattr(self, name)}
         return json.dumps(content | {"entries": entries}, indent=1) + "\n"
 
     def save(self, path: str | Path) -> Path:
@@ -262,7 +267,10 @@ class ParetoFront:
                 raise ValueError("it holds no equation")
             seconds, data = float(content["seconds"]), str(content.get("data", ""))
             settings = dict(content.get("settings", {}))
-            return cls(entries, str(content["engine"]), seconds, tuple(content["notes"]), data, settings)
+            ended = {name: content.get(name) is True for name in ("stopped", "failed")}
+            return cls(
+                entries, str(content["engine"]), seconds, tuple(content["notes"]), data, settings, **ended
+            )
         except (
             Exception
         ) as error:  # a foreign file may fail in any way: in its nesting, its numbers, its types

@@ -92,6 +92,8 @@ class _Search:
     max_complexity: int
     rules: list[Rule] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    stopped: bool = False
+    failed: bool = False
 
     def __post_init__(self) -> None:
         parts = split_groups(self.way.groups, self.split_seed)
@@ -200,7 +202,8 @@ def distill_recurrent(
     notes = (*search.notes, *([stopped] if stopped else []))
     seconds = time.monotonic() - begun
     front = ParetoFront.of(entries, f"{chosen.name}, closed loop", seconds, notes, fingerprint, settings)
-    if not stopped:
+    front = replace(front, stopped=bool(stopped), failed=search.failed)
+    if not (front.stopped or front.failed):
         slot.save(front)
     return front
 
@@ -255,6 +258,8 @@ def _stages(
         if time.monotonic() > ahead and search.rules:
             break
         yield [search.fit(rule, steps=15)]
+        if search.stopped:  # while the engine was at work: what it had found is fitted no further
+            raise KeyboardInterrupt
     plans = [plan for plan in CELLS if plan[1] <= memory.cells]
     plans = [plan for plan in plans if complexity(search.way, *plan) <= 2 * search.max_complexity][-TRIED:]
     for turn, (kind, count) in enumerate(plans):
@@ -302,10 +307,13 @@ def _one_step_ahead(search: _Search, memory: Memory, engine: engines.Engine, sec
             seed=search.seed,
         )
         search.notes += [note for note in front.notes if note not in search.notes]
+        search.stopped, search.failed = front.stopped, search.failed or front.failed
         for entry in front:
             rule = _with_states(entry.equation, states)
             if rule.complexity <= search.max_complexity:
                 found[skeleton(rule)] = rule
+        if search.stopped:
+            break
     return sorted(found.values(), key=lambda rule: -rule.complexity)
 
 

@@ -168,8 +168,9 @@ def distill(
     stopped = stopped or hurried
     notes = [*problem.notes, *failures, *_undefined(entries), *([stopped] if stopped else [])]
     seconds = time.monotonic() - begun
-    front = ParetoFront(entries, chosen.name, seconds, tuple(notes), problem.fingerprint, settings)
-    if not (stopped or failures):
+    ended = {"stopped": bool(stopped), "failed": bool(failures)}
+    front = ParetoFront(entries, chosen.name, seconds, tuple(notes), problem.fingerprint, settings, **ended)
+    if not (front.stopped or front.failed):
         slot.save(front)
     return front
 

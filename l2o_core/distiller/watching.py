@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -89,13 +90,15 @@ class Recording:
             per_lr: Divide changes by the learning rate of their step, as rules of this book are written.
 
         Raises:
-            DataError: If no step was recorded, or, with `per_lr`, a learning rate was 0.
+            DataError: If no step was recorded, or, with `per_lr`, a learning rate was 0 or there is none.
         """
         if not self.steps:
             raise DataError(f"no step was recorded{': ' * bool(self.ended)}{self.ended}")
         gradients, updates = torch.stack(self._gradients), torch.stack(self._changes)
         if per_lr:
             rates = torch.stack(self._rates)
+            if rates.isnan().any():
+                raise DataError("the optimizer has no learning rate: ask for changes with per_lr=False")
             if (rates == 0).any():
                 step = int((rates == 0).any(1).nonzero()[0]) + 1
                 raise DataError(f"the learning rate of step {step} was 0: ask for changes with per_lr=False")
@@ -159,8 +162,7 @@ class Recording:
             for (parameter, _, _, at), before in zip(self._chosen, parameters, strict=True)
         ]
         rates = [
-            torch.full((len(at),), float(group["lr"]), dtype=torch.float64)
-            for _, _, group, at in self._chosen
+            torch.full((len(at),), _rate(group), dtype=torch.float64) for _, _, group, at in self._chosen
         ]
         seen, change = torch.cat(gradients), torch.cat(changes)
         if not (seen.isfinite().all() and change.isfinite().all()):
@@ -171,6 +173,12 @@ class Recording:
         if self.steps == self._max_steps:
             self._end(f"{self.steps} steps were recorded")
         return None
+
+
+def _rate(group: dict[str, Any]) -> float:
+    """The learning rate of a group, NaN where the optimizer has none."""
+    rate = group.get("lr")
+    return math.nan if rate is None else float(rate)
 
 
 def watch(

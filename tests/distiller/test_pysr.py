@@ -17,7 +17,6 @@ import torch
 
 from l2o_core import distiller
 from l2o_core.distiller.engines import pysr
-from l2o_core.distiller.engines.hall_of_fame import FOREIGN
 from l2o_core.distiller.engines.pysr import BINARY, JULIA, SEARCH, UNARY, PySR
 from l2o_core.errors import ConfigError, DataError, EngineError
 from l2o_core.expressions import parse
@@ -102,9 +101,10 @@ def test_the_papers_settings_are_the_default():
 
 
 @pytest.mark.parametrize("name", [*BINARY, *UNARY])
-def test_every_operator_of_the_paper_is_offered_and_read_back(name):
+def test_every_operator_of_the_paper_is_offered_and_read_back(name, tmp_path):
     call = "x0, x1" if name in BINARY else "x0"
-    equation = parse(f"x0 {name} x1" if name in "+-*" else f"{name}({call})", FOREIGN)
+    text = f"x0 {name} x1" if name in "+-*" else f"{name}({call})"
+    (equation,) = distiller.read_hall_of_fame(write(tmp_path / "hof.csv", text))
     assert equation.complexity == len(equation.variables) + 1
     assert JULIA.get(name, f"{name}(").startswith(f"{name}(")
 
@@ -212,6 +212,21 @@ def test_old_files_have_bars_and_new_ones_a_mark(tmp_path):
 def test_whole_powers_are_julias(tmp_path, text, value):
     (power,) = distiller.read_hall_of_fame(write(tmp_path / "hof.csv", text))
     assert power.evaluate({"x0": torch.tensor([-2.0])}).item() == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("signed_pow(x0, 2.0)", -4),
+        ("signed_pow(x0, 2.0) + x0 ^ 2", 0),
+        ("signed_pow(x0 ^ 2, 0.5) - signed_pow(x0, 0.5)", 2 + 2**0.5),
+        ("signed_pow(signed_pow(x0, 2.0), x0 ^ 2)", -256),
+    ],
+)
+def test_a_signed_power_stays_one_beside_powers_of_julia(tmp_path, text, value):
+    (power,) = distiller.read_hall_of_fame(write(tmp_path / "hof.csv", text))
+    assert power.evaluate({"x0": torch.tensor(-2.0)}).item() == pytest.approx(value)
+    assert "e-324" not in str(power)
 
 
 def test_only_the_lines_that_cannot_be_read_are_lost(tmp_path):

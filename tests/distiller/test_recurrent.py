@@ -9,7 +9,7 @@ import torch
 from l2o_core import models, tasks
 from l2o_core.distiller import Memory, ParetoFront, Trajectories, distill_recurrent, record, recurrent
 from l2o_core.errors import ConfigError, DataError
-from l2o_core.expressions import System, parse_rule
+from l2o_core.expressions import System, parse, parse_rule
 from l2o_core.storage import Cache
 
 PLAIN = Memory(updates=1, lags=1, averages=(), cells=0)
@@ -93,6 +93,47 @@ def test_rules_that_grow_are_left_out_with_a_note():
     front = distill_recurrent(way, PLAIN, start=[rule, "0.9 * u[1] + g", "2 * g"], **QUICK)
     assert any("grow without bound" in note for note in front.notes)
     assert not any(recurrent.grows(entry.equation, way) for entry in front)
+
+
+class Interrupted:
+    """An engine that finds one equation, and then is stopped by hand."""
+
+    name, asked = "interrupted", 0
+
+    def search(self, problem, **limits):
+        self.asked += 1
+        yield [parse("g[0]")]
+        raise KeyboardInterrupt
+
+
+class Failing(Interrupted):
+    """One that then fails."""
+
+    name = "failing"
+
+    def search(self, problem, **limits):
+        yield [parse("g[0]")]
+        raise ZeroDivisionError("odd")
+
+
+def test_stopped_while_its_engine_searches_it_ends_and_keeps_nothing_for_later(momentum, tmp_path):
+    engine = Interrupted()
+    options = {"engine": engine, "time_limit": 1e5, "max_complexity": 10, "cache": Cache(tmp_path)}
+    front = distill_recurrent(momentum, Memory(cells=2), **options)
+    assert front.stopped
+    assert engine.asked == 1
+    assert "stopped by hand" in front.notes[-1]
+    assert not [*tmp_path.rglob("*.json")]
+    front.save(tmp_path / "front.json")
+    assert ParetoFront.load(tmp_path / "front.json").stopped
+
+
+def test_a_front_whose_engine_failed_is_not_kept_for_later(momentum, tmp_path):
+    options = QUICK | {"engine": Failing(), "cache": Cache(tmp_path)}
+    front = distill_recurrent(momentum, PLAIN, **options)
+    assert front.failed
+    assert not front.stopped
+    assert not [*tmp_path.rglob("*.json")]
 
 
 def test_a_search_stopped_by_hand_returns_what_it_has(momentum, monkeypatch):

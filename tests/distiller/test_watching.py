@@ -204,6 +204,29 @@ def test_a_learning_rate_of_zero_cannot_be_divided_out():
     assert recording.trajectories(per_lr=False).updates.eq(0).all()
 
 
+class WithoutRate(torch.optim.SGD):
+    """An optimizer whose groups say nothing of a learning rate, or that it has none."""
+
+    def __init__(self, parameters, **group):
+        super().__init__(parameters, lr=0.1)
+        self.taken = self.param_groups[0].pop("lr")
+        self.param_groups[0] |= group
+
+    @torch.no_grad()
+    def step(self):
+        for parameter in self.param_groups[0]["params"]:
+            parameter -= self.taken * parameter.grad
+
+
+@pytest.mark.parametrize("group", [{}, {"lr": None}], ids=["no rate", "None"])
+def test_an_optimizer_without_a_learning_rate_is_watched_too(group):
+    recording = watched(lambda p: WithoutRate(p, **group))
+    with pytest.raises(DataError, match="no learning rate: ask for changes with per_lr=False"):
+        recording.trajectories()
+    way = recording.trajectories(per_lr=False)
+    torch.testing.assert_close(way.updates, -0.1 * way.features["g"])
+
+
 @pytest.mark.parametrize("options", [{"per_layer": 0}, {"max_steps": 0}, {"seed": -1}])
 def test_numbers_out_of_range_are_refused(options):
     with pytest.raises(ConfigError):

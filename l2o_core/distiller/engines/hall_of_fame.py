@@ -15,9 +15,11 @@ from ...expressions.parser import Foreign
 from ...storage import read_text
 from .. import tables
 
+SIGNED = 5e-324
+"""Added to the exponents of `signed_pow`, to tell it from `^`; so small that it changes no other number."""
 FOREIGN: dict[str, Foreign] = {
     "signed_sqrt": (1, ("sqrt",)),
-    "signed_pow": (2, ("pow",)),
+    "signed_pow": (2, (SIGNED, "+", "pow")),
     "safe_div": (2, ("/",)),
     "safe_sqrt": (1, ("sqrt",)),
     "safe_log": (1, ("log",)),
@@ -146,15 +148,21 @@ def _read(text: str) -> Expression:
     if not text:
         raise ExpressionError("it is cut short, or has no equation")
     equation = parse(_FLOAT32.sub("e", text), FOREIGN)
-    return _with_our_powers(equation) if "^" in text else equation
+    return _with_our_powers(equation) if "^" in text or "signed_pow" in text else equation
 
 
 def _with_our_powers(equation: Expression) -> Expression:
-    """Julia's `^` in terms of ours, which keeps the sign of the base: an even power takes its magnitude."""
+    """Julia's `^` in terms of ours, which keeps the sign of the base: an even power takes its magnitude.
+
+    `signed_pow` is ours.
+    """
 
     def operator(name: str, *arguments: Expression) -> Expression:
         if name == "pow":
-            base, exponent = arguments[0], arguments[1].root
+            base, power = arguments
+            if power.root == "+" and power.arguments[1].root == SIGNED:
+                return call("pow", base, power.arguments[0])
+            exponent = power.root
             if not (isinstance(exponent, float) and exponent.is_integer()):
                 raise ExpressionError("a power that is no whole number has no value for negative bases there")
             if exponent % 2 == 0:
