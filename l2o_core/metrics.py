@@ -137,6 +137,7 @@ def r2_interval(
     """
     if not 0 < level < 1:
         raise ConfigError(f"level must lie between 0 and 1, not {level}")
+    y, prediction = np.asarray(y, dtype=float), np.asarray(prediction, dtype=float)
     labels, inverse = np.unique(groups, return_inverse=True)
     if inverse.shape != np.shape(y):
         raise DataError(f"R2 needs a trajectory for each value, not {inverse.shape} for {np.shape(y)}")
@@ -262,6 +263,11 @@ def _mean_lag(weights: dict[int, float]) -> float:
 
 def _slopes(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[str, dict[int, np.ndarray]]:
     """The derivative [n] by each lag of each feature, row by row."""
+    if not isinstance(rule, Expression | LearnedOptimizer):
+        raise ConfigError(
+            f"an Expression or a LearnedOptimizer is wanted, not a {type(rule).__name__}; a rule with a "
+            "memory has a certificate, or run it as a models.Equation on rows that were collected from it"
+        )
     return _of_equation(rule, data) if isinstance(rule, Expression) else _of_model(rule, data)
 
 

@@ -58,6 +58,12 @@ def test_a_model_and_its_equation_have_the_same_field(data):
     assert field == pytest.approx(metrics.temporal_perception_field(expressions.parse(rule), data), rel=1e-6)
 
 
+def test_what_is_neither_equation_nor_network_is_refused(data):
+    rule = expressions.parse_rule("p = 0.9*p[1] + g; -p")
+    with pytest.raises(ConfigError, match="not a System; a rule with a memory has a certificate"):
+        metrics.temporal_perception_field(rule, data)
+
+
 def test_a_network_is_measured_without_being_changed(data):
     torch.manual_seed(0)
     model = models.DM()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ..errors import DataError
 from ..expressions import Expression, call, var
 from .dataset import Dataset
 from .problem import Problem, prepare
@@ -51,7 +52,7 @@ def fit_eq6(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int = 0
         split_seed: Seed of the split.
 
     Raises:
-        DataError: If the data cannot be used, see `distill`.
+        DataError: If the data cannot be used, see `distill`, or a column is called like a coefficient.
 
     Example:
         >>> X = np.random.default_rng(0).normal(size=(300, 2))
@@ -60,6 +61,8 @@ def fit_eq6(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int = 0
         ('-gamma * (w0 * tanh(g[0] / gamma) + w1 * tanh(g[1] / gamma))', 1.0, True)
     """
     problem = prepare(data, seed=split_seed)
+    if taken := {"gamma", *(f"w{i}" for i in range(len(problem.variables)))} & {*problem.names}:
+        raise DataError(f"{min(taken)} is a coefficient of Eq. 6: call this column otherwise")
     unit = float(np.median(list(problem.scales.values())))
     fits = [fit for gamma in gammas for fit in _fits(problem, gamma * unit)]
     gamma, weights, _ = min(fits, key=lambda fit: fit[2])

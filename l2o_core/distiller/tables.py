@@ -152,7 +152,9 @@ def _as_variable(label: str) -> Variable | None:
         expression = parse(label)
     except ExpressionError:
         return None
-    return expression.root if isinstance(expression.root, Variable) else None
+    variable = expression.root
+    plain = isinstance(variable, Variable) and str(variable) == "".join(label.split())
+    return variable if plain else None  # "(g)" is no name, though it reads as one
 
 
 def _identifier(label: str) -> str:

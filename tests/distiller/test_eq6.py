@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from l2o_core.distiller import Dataset, fit_eq6
+from l2o_core.errors import DataError
 from l2o_core.models import Equation
 from l2o_core.optim import SymbolicOptimizer
 
@@ -16,6 +17,13 @@ def data():
     X = random.normal(size=(900, 6))
     y = -0.3 * (0.7 * np.tanh(X[:, 0] / 0.5) + 0.2 * np.tanh(X[:, 2] / 0.5) - 0.4 * np.tanh(X[:, 4] / 0.5))
     return Dataset(X, y, names, np.arange(900) // 30)
+
+
+@pytest.mark.parametrize("name", ["gamma", "w1"])
+def test_columns_called_like_its_coefficients_are_refused(name):
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    with pytest.raises(DataError, match=f"{name} is a coefficient of Eq. 6"):
+        fit_eq6(Dataset(X, X[:, 0], ["g[0]", name], np.arange(300) // 10))
 
 
 def test_a_rule_of_this_form_is_found(data):

@@ -34,6 +34,7 @@ def table(*labels, values=ROWS):
         (["1e3", "c + 1", "__import__('os')"], ["x1e3", "c_1", "import_os"]),
         ([("a", "b"), None, 1.5], ["a_b", "None_", "x1_5"]),
         ([b"age", "", "x" * 300], ["age", "column", "x" * 80]),
+        (["(Intercept)", "Intercept", "-g"], ["Intercept_2", "Intercept", "g"]),
     ],
 )
 def test_columns_keep_their_names_or_are_given_ones_that_say_the_same(labels, names):

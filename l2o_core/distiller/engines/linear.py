@@ -22,7 +22,7 @@ class Linear:
     """Linear rules of one term, two, and so on to all, by orthogonal matching pursuit (Pati et al. 1993).
 
     At each turn the column that correlates most with the residual joins, and all coefficients are fitted
-    anew; an intercept is one of the columns.
+    anew; once with an intercept among the columns, and once with one beside columns that are centred.
 
     Args:
         name: Name of the engine on fronts.
@@ -36,8 +36,11 @@ class Linear:
         """Yield the whole path at once; it takes milliseconds, and nothing in it is random."""
         rows = problem.parts["fit"]
         parts = [*(Expression((v,)) for v in problem.variables), ONE]
-        y = problem.y[rows]
-        path = _pursuit(np.column_stack([problem.X[rows], np.ones(len(rows))]), y, 1 + max_complexity // 4)
+        X, y, terms = problem.X[rows], problem.y[rows], 1 + max_complexity // 4
+        path = [*_pursuit(np.column_stack([X, np.ones(len(rows))]), y, terms)]
+        centre = X.mean(0)  # of columns whose mean is large against their spread, little else than it is seen
+        centred = _pursuit(X - centre, y - y.mean(), terms)
+        path += [np.append(weights, y.mean() - centre @ weights) for weights in centred]
         found = [const(float(y.mean()))]
         for weights in path:
             found.append(assemble({part: float(w) for part, w in zip(parts, weights, strict=True) if w}))
