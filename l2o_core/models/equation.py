@@ -61,7 +61,7 @@ class Equation(LearnedOptimizer):
         bias_correction: bool = True,
         total_steps: int | None = None,
     ):
-        check_types(Equation, locals())
+        plain = check_types(Equation, locals())
         if not isinstance(coefficients, Mapping | None):
             raise ConfigError(f"coefficients must be numbers by name, not {coefficients!r:.60}")
         for name, value in (coefficients or {}).items():
@@ -69,9 +69,12 @@ class Equation(LearnedOptimizer):
                 raise ConfigError(f"coefficients must be numbers by name, not {name!r}: {value!r:.60}")
         rule = expressions.parse_rule(rule) if isinstance(rule, str) else rule
         check_order(rule.equations)
-        moments: dict[str, Any] = {"beta1": beta1, "beta2": beta2}
-        others = {"eps": eps, "bias_correction": bias_correction, "total_steps": total_steps}
-        given = dict(coefficients or {})
+        moments = {name: plain[name] for name in ("beta1", "beta2")}
+        others = {name: plain[name] for name in ("eps", "bias_correction", "total_steps")}
+        given = {
+            name: value if isinstance(value, int) else float(value)
+            for name, value in (coefficients or {}).items()
+        }
         if taken := {PARAMETER, *(name for name, _ in rule.equations)} & given.keys():
             raise ConfigError(f"{min(taken)} has its value from the rule: give the coefficient another name")
         named = dict.fromkeys(variable.name for variable in rule.variables)

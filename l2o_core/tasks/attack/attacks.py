@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ...arguments import positive, whole
+from ...arguments import LARGEST_SEED, positive, whole
 from .target import Target
 
 
@@ -194,7 +194,7 @@ def restarted(
         seed: Of the starts; the same one gives every attack the same.
     """
     whole("restarts", restarts, 1)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(whole("seed", seed, 0, LARGEST_SEED))
     fooled = torch.full((len(target),), -1, device=target.images.device)
     for run in range(restarts):
         found = attack(target, target.random(generator) if run else None).fooled
