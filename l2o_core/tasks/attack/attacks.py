@@ -97,13 +97,14 @@ def follow(
         tensor(True)
     """
     whole("steps", steps, 1)
-    watch = _begin(target, start)
+    watch, place = _begin(target, start), getattr(optimizer, "place", None)
     state = optimizer.init_state(watch.z.view(-1))
     _, gradient = watch.see(watch.z)
     for _ in range(steps):
         update, state = optimizer.advance(gradient.reshape(-1), state)
         moved = watch.z + update.view_as(watch.z).nan_to_num()  # a rule that fails stays where it is
         _, gradient = watch.see(target.project(moved))
+        state = place(state, watch.z.view(-1)) if place else state  # one that reads z, as rules of theta do
     return watch.result()
 
 
