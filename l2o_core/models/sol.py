@@ -70,7 +70,9 @@ class SOL(LearnedOptimizer):
                 raise ConfigError(f"{name} must be at least 1, not {value}")
         if sparsity < 0:
             raise ConfigError(f"sparsity must be at least 0, not {sparsity}")
-        super().__init__(Features(INPUTS, beta1=0.9, beta2=0.999, eps=1e-8, total_steps=options["total_steps"]))
+        super().__init__(
+            Features(INPUTS, beta1=0.9, beta2=0.999, eps=1e-8, total_steps=options["total_steps"])
+        )
         self.units, self.options = Units(SOL_OPERATORS, copies), options
         self.scale, self.sparsity = options["scale"], options["sparsity"]
         units = self.units.count
