@@ -66,8 +66,8 @@ def evaluate_rules(
         torch.Size([2, 3, 6])
     """
     steps, instances = whole("steps", steps, 0), whole("instances", instances, 1)
-    options = {"beta1": beta1, "beta2": beta2, "eps": eps, "bias_correction": bias_correction}
-    options |= {"total_steps": total_steps}
+    options: dict[str, Any] = {"beta1": beta1, "beta2": beta2, "eps": eps}
+    options |= {"bias_correction": bias_correction, "total_steps": total_steps}
     parsed = [expressions.parse_rule(rule) if isinstance(rule, str) else rule for rule in rules]
     together = max(1, COORDINATES // (instances * task.n)) if task.device.type == "cpu" else len(parsed)
     found = []
