@@ -20,12 +20,16 @@ LARGEST_SEED = 2**31 - 1
 """Of a search or of recorded rows, whatever draws from it."""
 
 
-def whole(name: str, value: Any, least: int | None = None) -> int:
-    """A whole number, of at least `least`. ConfigError for anything else, True and 3.0 among it."""
-    if isinstance(value, Integral) and not isinstance(value, bool) and (least is None or int(value) >= least):
-        return int(value)
-    bound = "" if least is None else f", {least} or more"
-    raise ConfigError(f"{name} must be a whole number{bound}, not {value!r:.60}")
+def whole(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
+    """A whole number, from `least` to `most`. ConfigError for anything else, True and 3.0 among it."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        if (least is None or number >= least) and (most is None or number <= most):
+            return number
+    bounds = [f"{least} or more"] if least is not None else []
+    bounds += [f"{most} or less"] if most is not None else []
+    allowed = f", {' and '.join(bounds)}" if bounds else ""
+    raise ConfigError(f"{name} must be a whole number{allowed}, not {value!r:.60}")
 
 
 def finite(name: str, value: Any) -> float:
@@ -54,16 +58,30 @@ def seed(name: str, value: Any) -> int:
     return whole(name, value, 0)
 
 
-def check_types(function: Callable[..., Any], values: Mapping[str, Any]) -> None:
-    """Raise ConfigError for a value of another type than the function's annotation of that name.
+def plain(value: Any) -> Any:
+    """NumPy's numbers, truths and text, and other real numbers, as Python's own; anything else as it is."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    return value.item() if isinstance(value, np.generic) else value
 
-    Annotations other than int, float, bool and str, each perhaps with None, take anything.
+
+def check_types(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The function's arguments by name, plain values all of them; those without a value have their default.
+
+    Raises ConfigError for a value of another type than the function's annotation of that name. Annotations
+    other than int, float, bool and str, each perhaps with None, take anything.
     """
+    found = {}
     for name, parameter in inspect.signature(function).parameters.items():
         kind, *others = str(parameter.annotation).split(" | ")
-        value = values.get(name, parameter.default)
+        found[name] = value = plain(values.get(name, parameter.default))
         if kind in CHECKS and others in ([], ["None"]) and not (others and value is None):
             CHECKS[kind](name, value)
+    return found
 
 
 def find_device(name: str | torch.device) -> torch.device:

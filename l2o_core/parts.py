@@ -10,6 +10,7 @@ import hashlib
 import torch
 from torch import Tensor
 
+from .arguments import whole
 from .errors import ConfigError, did_you_mean
 
 PARTS = {"train": (0.0, 0.5), "choose": (0.5, 0.6), "report": (0.6, 1.0)}
@@ -42,10 +43,13 @@ def rows(images: Tensor, part: str | None) -> Tensor:
 
 
 def generator(part: str | None, seed: int) -> torch.Generator:
-    """Random numbers of a seed that no seed of another part gives; those of "train" are PyTorch's own."""
+    """Random numbers of a seed that no seed of another part gives; those of "train" are PyTorch's own.
+
+    ConfigError for an unknown part, or a seed that is no whole number.
+    """
     check(part)
     number = 0 if part is None else tuple(PARTS).index(part)
-    within = (seed + WINDOW // 2) % WINDOW - WINDOW // 2
+    within = (whole("seed", seed) + WINDOW // 2) % WINDOW - WINDOW // 2
     return torch.Generator().manual_seed(within + number * WINDOW)
 
 

@@ -245,10 +245,19 @@ def _save_tensors(value: Any, path: Path) -> None:
     import torch
 
     content = io.BytesIO()
-    torch.save(value, content)
+    torch.save(_plain(value), content)
     with path.open("wb") as file:
         file.write(_seal(content.getbuffer()))
         file.write(content.getbuffer())
+
+
+def _plain(value: Any) -> Any:
+    """The same with NumPy's numbers as Python's, which alone are read back."""
+    if type(value) is dict:
+        return {_plain(key): _plain(part) for key, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_plain, value))
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _load_tensors(path: Path) -> Any:

@@ -1,6 +1,7 @@
 """Options as plain Python values, or refused by name."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -35,3 +36,19 @@ def test_a_positive_number_is_finite_unless_said_otherwise(value):
 def test_options_of_another_type_than_their_annotation_are_refused_by_name(options):
     with pytest.raises(ConfigError, match=f"{next(iter(options))} must be"):
         meta.TrainingConfig(**options)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(np.float32(0.5), float), (np.longdouble(0.5), float), (Fraction(1, 2), float), (np.int8(3), int),
+     (np.bool_(True), bool), (np.str_("pes"), str), (True, bool), (3, int), (None, type(None))],
+)  # fmt: skip
+def test_the_numbers_of_other_packages_become_pythons_own(value, kind):
+    assert type(arguments.plain(value)) is kind
+    assert arguments.plain(value) == value
+
+
+def test_a_whole_number_may_have_a_largest_value():
+    assert arguments.whole("seed", 5, 0, 5) == 5
+    with pytest.raises(ConfigError, match="seed must be a whole number, 0 or more and 5 or less, not 6"):
+        arguments.whole("seed", 6, 0, 5)

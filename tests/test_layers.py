@@ -18,7 +18,7 @@ BELOW = {  # the rooms that each room may import
     "torchvision_ops": {"errors"},
     "features": GROUND,
     "expressions": {*GROUND, "features"},
-    "parts": {"errors"},
+    "parts": {"arguments", "errors"},
     "data": {*GROUND, "parts", "torchvision_ops"},
     "optim": {"errors", "expressions", "features", "plain_yaml"},
     "models": {*GROUND, "expressions", "features"},

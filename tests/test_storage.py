@@ -190,3 +190,9 @@ def test_a_result_that_another_computes_is_waited_for(tmp_path):
     assert [future.result() for future in waiting] == [3, 3]
     assert calls == []
     assert not [*(tmp_path / ".locks").iterdir()]
+
+
+def test_numpys_numbers_are_written_as_pythons(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "run.pt", {"lr": np.float64(0.1), "options": {"seed": np.int64(3)}})
+    checkpoint.save({"rates": [np.float32(0.5)], "pair": (np.int64(1), "a"), "done": np.bool_(True)})
+    assert checkpoint.load() == {"rates": [0.5], "pair": (1, "a"), "done": True}

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,7 +58,7 @@ class Arena:
     def worth(self, rules: Sequence[Rule], steps: int | None = None) -> list[float]:
         """What rules are worth after whole runs, or runs of some `steps`."""
         steps = steps or self.steps
-        options = {"steps": steps, "instances": self.instances, "seed": self.seed}
+        options: dict[str, Any] = {"steps": steps, "instances": self.instances, "seed": self.seed}
         with self._timed(steps * len(rules)):
             losses = [evaluate_rules(rules, task, **options) for task in self.tasks]
         return self._compare(losses, steps)

@@ -93,7 +93,8 @@ def discover(
         >>> front.best.complexity <= 12, front.best.loss < 1
         (True, True)
     """
-    check_types(discover, locals() | {"tasks": (), "choice": None, "start": ()})
+    options = check_types(discover, locals() | {"tasks": (), "choice": None, "start": ()})
+    seed = options["seed"]
     several = [tasks] if isinstance(tasks, Task) else list(tasks)
     others = several if choice is None else [choice] if isinstance(choice, Task) else list(choice)
     if not several:
@@ -136,7 +137,7 @@ def discover(
         "tasks": [task.name for task in several],
         "reference": REFERENCE,
         "candidates": search.tried,
-        **{"steps": steps, "instances": instances, "seed": seed, "max_complexity": max_complexity},
+        **{name: options[name] for name in ("steps", "instances", "seed", "max_complexity")},
     }
     return ParetoFront.of(entries, "discovery", time.monotonic() - began, tuple(notes), settings=settings)
 

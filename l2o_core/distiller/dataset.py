@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from .. import arguments
-from ..errors import ConfigError, DataError
+from ..errors import DataError
 from ..features import Features
-from ..meta.rollout import Rollout
+from ..meta.rollout import Rollout, fresh
 from ..models.base import LearnedOptimizer, select
 from ..storage import replacing
 
@@ -53,11 +53,14 @@ class Dataset:
         return len(self.targets)
 
     def save(self, path: str | Path) -> Path:
-        """Write the rows as a .npz file, which `l2o distill` reads too, and return the path."""
+        """Write the rows as a .npz file, which `l2o distill` reads too, and return the path.
+
+        Labels that are objects, such as the text of pandas, become text.
+        """
         arrays: dict[str, Any] = {"inputs": self.inputs, "targets": self.targets}
-        arrays |= {"names": self.names, "groups": self.groups}
+        arrays |= {"names": self.names, "groups": _labels(self.groups)}
         arrays |= {f"memory.{index}": part.numpy() for index, part in enumerate(self.memory)}
-        arrays |= {f"origin.{key}": values for key, values in self.origin.items()}
+        arrays |= {f"origin.{key}": _labels(values) for key, values in self.origin.items()}
         with replacing(path) as draft, draft.open("wb") as file:
             np.savez(file, **arrays)
         return Path(path)
@@ -81,6 +84,9 @@ class Dataset:
     def concatenate(cls, parts: Sequence[Dataset]) -> Dataset:
         """Rows of several tasks or seeds as one data set; trajectories of different parts stay different.
 
+        Keys of `origin` that a part lacks are left out, and so is the memory where optimizers of other kinds
+        have other ones.
+
         Raises:
             DataError: If the columns of the parts differ, or there is no part.
         """
@@ -89,14 +95,22 @@ class Dataset:
         labels = [np.unique(part.groups, return_inverse=True) for part in parts]
         first = np.cumsum([0, *(len(names) for names, _ in labels)])
         same = set.intersection(*(set(part.origin) for part in parts))
+        kinds = {tuple(piece.shape[1:] for piece in part.memory) for part in parts}
+        memories = zip(*(part.memory for part in parts), strict=True) if len(kinds) == 1 else ()
         return cls(
             inputs=np.concatenate([part.inputs for part in parts]),
             targets=np.concatenate([part.targets for part in parts]),
             names=parts[0].names,
             groups=np.concatenate([start + at for start, (_, at) in zip(first, labels, strict=False)]),
-            memory=tuple(torch.cat(pieces) for pieces in zip(*(part.memory for part in parts), strict=True)),
+            memory=tuple(torch.cat(pieces) for pieces in memories),
             origin={key: np.concatenate([part.origin[key] for part in parts]) for key in sorted(same)},
         )
+
+
+def _labels(values: np.ndarray) -> np.ndarray:
+    """Labels that a file can hold, as objects cannot be read back safely: these as text."""
+    found = np.asarray(values)
+    return found.astype(str) if found.dtype.kind == "O" else found
 
 
 def read_arrays(
@@ -161,7 +175,7 @@ def collect(
         The windows; targets are the optimizer's updates.
 
     Raises:
-        ConfigError: If `lags` is less than 1.
+        ConfigError: For fewer than one lag, sample, step, instance or coordinate of a layer.
         DataError: If the rollout has fewer steps than `lags`, or fewer windows than `samples`, or if every
             trajectory diverges.
 
@@ -174,10 +188,10 @@ def collect(
         >>> bool(np.allclose(data.targets, data.inputs @ [-0.01, -0.005], rtol=1e-4))
         True
     """
-    _check_windows(lags, steps)
+    _check_windows(lags, steps, samples)
     seed = arguments.seed("seed", seed)
     optimizer, generator = optimizer.on(task.device), task.generator(seed)
-    params = task.init(generator, instances).clone()
+    params = fresh(task, generator, instances)
     recorded, layers = choose_coordinates(task, instances, per_layer, generator)
     rollout = Rollout.start_at(params, optimizer, task, task.batches(generator, instances))
     own, split = features is None, len(optimizer.features.state_names)
@@ -243,7 +257,7 @@ def sample_windows(
         time: Whether the step count `t` is one more column.
 
     Raises:
-        ConfigError: If `lags` is less than 1.
+        ConfigError: For fewer than one lag or sample.
         DataError: If T is less than `lags`, or there are fewer windows than `samples`.
 
     Example:
@@ -253,7 +267,7 @@ def sample_windows(
         [[5.0, 3.0]]
     """
     steps, coordinates = targets.shape
-    _check_windows(lags, steps)
+    _check_windows(lags, steps, samples)
     if samples > steps * coordinates:
         raise DataError(
             f"{samples} windows asked for, {steps * coordinates} exist ({coordinates} coordinates, "
@@ -279,9 +293,9 @@ def sample_windows(
     )
 
 
-def _check_windows(lags: int, steps: int) -> None:
-    if lags < 1:
-        raise ConfigError(f"a window has 1 lag or more, not {lags}")
+def _check_windows(lags: int, steps: int, samples: int) -> None:
+    for name, value in (("lags", lags), ("steps", steps), ("samples", samples)):
+        arguments.whole(name, value, 1)
     if lags > steps:
         raise DataError(f"windows of {lags} lags need {lags} steps or more, the trajectory has {steps}")
 
@@ -289,7 +303,11 @@ def _check_windows(lags: int, steps: int) -> None:
 def choose_coordinates(
     task: Task, instances: int, per_layer: int, generator: torch.Generator
 ) -> tuple[Tensor, np.ndarray]:
-    """Coordinates to record, out of I * n, others in every instance, and the layers they are from."""
+    """Coordinates to record, out of I * n, others in every instance, and the layers they are from.
+
+    ConfigError for fewer than one instance or coordinate.
+    """
+    arguments.whole("instances", instances, 1), arguments.whole("per_layer", per_layer, 1)
     chosen, names, start = [], [], 0
     for name, size in task.layers.items():
         few = min(per_layer, size)

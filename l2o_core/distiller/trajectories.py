@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from .. import arguments
-from ..errors import ConfigError, DataError
+from ..errors import DataError
 from ..features import NAMES, Features
-from ..meta.rollout import Rollout
+from ..meta.rollout import Rollout, fresh
 from ..models.base import LearnedOptimizer
 from ..tasks import Task
 from .dataset import Dataset, choose_coordinates, sample_windows
@@ -146,7 +146,7 @@ def record(
 ) -> Trajectories:
     """Run an optimizer on fresh instances of a task, and keep every step of some coordinates.
 
-    With a `driver`, that one moves the optimizees, and the optimizer only says what it would do, with a
+    With a `driver`, that one moves the optimizees, and the optimizer only says what it would do there, with a
     memory of its own: so a rule learns from its teacher where the rule itself leads (Ross et al. 2011).
 
     Args:
@@ -163,7 +163,7 @@ def record(
         The trajectories; rollouts that diverge are left out.
 
     Raises:
-        ConfigError: If there is no step.
+        ConfigError: For fewer than one step, instance or coordinate of a layer.
         DataError: If every rollout diverges.
 
     Example:
@@ -172,11 +172,10 @@ def record(
         >>> way.updates.shape, bool(torch.allclose(way.updates, -0.01 * way.features["g"]))
         (torch.Size([10, 20]), True)
     """
-    if arguments.whole("steps", steps) < 1:
-        raise ConfigError(f"a rollout has 1 step or more, not {steps}")
+    arguments.whole("steps", steps, 1), arguments.whole("instances", instances, 1)
     optimizer, generator = optimizer.on(task.device), task.generator(arguments.seed("seed", seed))
     moving = optimizer if driver is None else driver.on(task.device)
-    params = task.init(generator, instances).clone()
+    params = fresh(task, generator, instances)
     recorded, layers = choose_coordinates(task, instances, per_layer, generator)
     rollout = Rollout.start_at(params, moving, task, task.batches(generator, instances))
     shown = features or optimizer.features
@@ -188,6 +187,7 @@ def record(
         values, seen = shown.step(gradient, seen)
         update, own = optimizer(gradient, own)
         rollout.step(moving)
+        own = optimizer.place(own, rollout.position[recorded])
         inputs.append(values)
         updates.append(update)
     history, changes = torch.stack(inputs).cpu(), torch.stack(updates).cpu()  # [T, K, F], [T, K]

@@ -81,6 +81,10 @@ class Forward:
             self.updates[i].append(update)
         return torch.cat([updates[-1].detach() for updates in self.updates]), state
 
+    def place(self, state: State, params: Tensor) -> State:
+        """The state as it was given: `estimators` refuse an optimizer whose own would change."""
+        return state
+
     def backward(self, G: Tensor) -> State:
         """Back-propagate from the updates, weighted by G `[T, N]`; returns the state after the last step."""
         for block, updates in zip(self.blocks, self.updates, strict=True):

@@ -60,7 +60,8 @@ class TrainingConfig:
     validation_instances: int = 64
 
     def __post_init__(self) -> None:
-        check_types(type(self), vars(self))
+        for name, value in check_types(type(self), vars(self)).items():
+            object.__setattr__(self, name, value)
         object.__setattr__(self, "steps", _horizons(self.steps))
         if self.state_dtype is not None and not isinstance(self.state_dtype, torch.dtype):
             raise ConfigError(
@@ -68,9 +69,12 @@ class TrainingConfig:
             )
         if not 0 <= self.seed <= LARGEST_SEED:
             raise ConfigError(f"seed must lie between 0 and {LARGEST_SEED}, not {self.seed}")
-        for name in ("epochs", "unroll", "instances", "validate_every"):
+        for name in ("epochs", "unroll", "instances", "validate_every", "validation_instances"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("lr", "clip"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} must be a positive number, not {getattr(self, name)}")
         if not self.horizons or any(horizon < 1 or horizon % self.unroll for horizon in self.horizons):
             raise ConfigError(f"steps ({self.steps}) must be a multiple of unroll ({self.unroll})")
         if not 0 < self.fraction <= 1 or not 0 <= self.imitation <= 1 or self.scaling < 0:

@@ -17,6 +17,7 @@ from torch.nn.utils import parameters_to_vector
 from ..errors import ConfigError
 from ..models.base import LearnedOptimizer
 from ..models.equation import Equation
+from ..storage import digest
 from ..tasks.base import Task
 from . import adjoint
 from .rollout import Rollout
@@ -60,6 +61,11 @@ class TBPTT(Estimator):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.rollout = self.start(self.optimizer)
+        if reads_parameter(self.optimizer) and self.rollout.free is not None:
+            raise ConfigError(
+                f"a rule of theta has no meta-gradient through the constraints of {self.task.name}: take "
+                'estimator="pes" or tune_without_gradients, which need none, or a rule without theta'
+            )
 
     def unroll(self, steps: int) -> float:
         """Unroll, then back-propagate through a fresh sample of the coordinates."""
@@ -80,7 +86,7 @@ class Imitation(Estimator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.optimizer, Equation) and self.optimizer.reads_parameter:
+        if reads_parameter(self.optimizer):
             raise ConfigError(
                 "a rule of theta cannot imitate: the parameters are its teacher's; imitation=0 can"
             )
@@ -114,7 +120,13 @@ class PES(Estimator):
     sigma = 0.01
 
     def __post_init__(self) -> None:
-        super().__post_init__()  # both rollouts of a pair have the same instances and batches
+        super().__post_init__()
+        # A stream of its own: that of `generator` begins with the numbers of the starting points, and noise
+        # that is the same as these biases the estimate. The others keep theirs, whatever they draw from it:
+        # trainings that are on record stay repeatable.
+        own = int(digest({"noise of": "pes", "seed": self.seed})[:8], 16)
+        self.noise_generator = torch.Generator().manual_seed(own)
+        # both rollouts of a pair have the same instances and batches
         self.rollouts = [(self.start(self.optimizer), self.start(self.optimizer)) for _ in range(self.pairs)]
         self.accumulators = [torch.zeros_like(parameters_to_vector(self.optimizer.parameters()))] * self.pairs
 
@@ -125,7 +137,7 @@ class PES(Estimator):
         center = parameters_to_vector(parameters)
         gradient, total = torch.zeros_like(center), 0.0
         for index, pair in enumerate(self.rollouts):
-            noise = self.sigma * torch.randn(center.shape, generator=self.generator).to(center)
+            noise = self.sigma * torch.randn(center.shape, generator=self.noise_generator).to(center)
             self.accumulators[index] = self.accumulators[index] + noise
             losses = []
             for rollout, sign in zip(pair, (1, -1), strict=True):
@@ -157,6 +169,11 @@ ESTIMATORS: dict[str, type[Estimator]] = {"tbptt": TBPTT, "pes": PES}
 def mean_loss(losses: Tensor) -> float:
     """Mean of losses `[T + 1, I]` over instances and the points reached by the updates."""
     return losses[1:].mean().item()
+
+
+def reads_parameter(optimizer: LearnedOptimizer) -> bool:
+    """Whether this is a rule of `theta`."""
+    return isinstance(optimizer, Equation) and optimizer.reads_parameter
 
 
 def adam(lr: float) -> Equation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ..arguments import whole
 from ..errors import CheckpointError
 from ..models.base import LearnedOptimizer
 from ..storage import NO_CACHE, Cache
@@ -37,6 +38,7 @@ def evaluate(
         CPU.
 
     Raises:
+        ConfigError: For fewer than one step or instance, or a seed that is no whole number.
         CheckpointError: For a damaged file in the cache.
 
     Example:
@@ -45,7 +47,8 @@ def evaluate(
         >>> losses.shape, bool(losses[:, -1].mean() < losses[:, 0].mean())
         (torch.Size([8, 51]), True)
     """
-    optimizer = optimizer.on(task.device)
+    steps, instances = whole("steps", steps, 1), whole("instances", instances, 1)
+    seed, optimizer = whole("seed", seed), optimizer.on(task.device)
     rollout = Rollout.start(optimizer, task, seed, instances)
     key = {
         "optimizer": optimizer.identity,

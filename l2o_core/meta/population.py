@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .. import expressions
+from ..arguments import whole
 from ..errors import ConfigError
 from ..expressions import Expression, System
 from ..expressions.compilation import compile_equations
@@ -31,6 +32,9 @@ def evaluate_rules(
     seed: int = 0,
     beta1: float = 0.95,
     beta2: float = 0.95,
+    eps: float = 1e-12,
+    bias_correction: bool = True,
+    total_steps: int | None = None,
 ) -> Tensor:
     """Optimize the same instances of a task with each of many rules: `evaluate`, many times as fast.
 
@@ -38,18 +42,22 @@ def evaluate_rules(
 
     Args:
         rules: The rules, whose values are added to the parameters.
-        task: The optimizee; its batches are tuples of tensors `[I, ...]`.
+        task: The optimizee; its batches are tuples of tensors `[I, ...]`, or it has a `share` of its own.
         steps: Optimizee steps.
         instances: The number I of instances, the same for every rule.
         seed: Of starting points and batches.
         beta1: Decay rate of the first moment, for rules that read it.
         beta2: Decay rate of the second moment.
+        eps: Added to sqrt(v), in units of the gradient.
+        bias_correction: Whether moments are divided by `1 - beta^t`.
+        total_steps: Steps over which the features `ld` and `cd` decay.
 
     Returns:
         Losses `[K, I, steps + 1]` of K rules, on the CPU; from where a run diverges, they are not finite.
 
     Raises:
-        ConfigError: For a rule with a name that has no value.
+        ConfigError: For a rule with a name that has no value, a negative number of steps, no instance, a seed
+            that is no whole number, and a task with batches of its own kind that has no `share`.
 
     Example:
         >>> from l2o_core import tasks
@@ -57,11 +65,14 @@ def evaluate_rules(
         >>> losses.shape
         torch.Size([2, 3, 6])
     """
+    steps, instances = whole("steps", steps, 0), whole("instances", instances, 1)
+    options: dict[str, Any] = {"beta1": beta1, "beta2": beta2, "eps": eps}
+    options |= {"bias_correction": bias_correction, "total_steps": total_steps}
     parsed = [expressions.parse_rule(rule) if isinstance(rule, str) else rule for rule in rules]
     together = max(1, COORDINATES // (instances * task.n)) if task.device.type == "cpu" else len(parsed)
     found = []
     for first in range(0, len(parsed), together):
-        population = Population(parsed[first : first + together], task, instances, seed, beta1, beta2)
+        population = Population(parsed[first : first + together], task, instances, seed, options)
         population.run(steps)
         found.append(population.losses)
     return torch.cat(found) if found else torch.empty(0, instances, steps + 1)
@@ -75,8 +86,7 @@ class Population:
         task: The optimizee.
         instances: The number I of instances.
         seed: Of starting points and batches.
-        beta1: Decay rate of the first moment.
-        beta2: Decay rate of the second moment.
+        options: Those of `Features`, by name; None: its defaults.
     """
 
     def __init__(
@@ -85,8 +95,7 @@ class Population:
         task: Task,
         instances: int,
         seed: int,
-        beta1: float = 0.95,
-        beta2: float = 0.95,
+        options: Mapping[str, Any] | None = None,
     ):
         by_form: dict[Rule, list[int]] = {}
         for row, rule in enumerate(rules):
@@ -101,7 +110,7 @@ class Population:
         for form, rows in by_form.items():
             constants = torch.tensor([rules[row].constants for row in rows]).to(params)
             part = like[first : first + len(rows)]
-            self._groups.append(_Group(form, constants, part, Features(_read(form), beta1, beta2)))
+            self._groups.append(_Group(form, constants, part, Features(_read(form), **options or {})))
             first += len(rows)
         self._rows = torch.tensor(order, dtype=torch.long)  # positions in the list of rules, by form
         self._losses: list[Tensor] = []
@@ -145,13 +154,18 @@ class Population:
         self._losses = [loss[kept] for loss in self._losses]
 
     def _evaluate(self) -> None:
-        """Loss and gradient of all rules on the next batch, one instance after the other: none is copied."""
+        """Loss and gradient of all rules on the next batch, one instance after the other: none is copied.
+
+        Parameters are first put where the task allows them to be, as in a rollout.
+        """
         batch, count = next(self._batches), len(self._params)
         self._gradient = torch.empty_like(self._params)
         losses = []
         for i in range(self._params.shape[1]):
-            shared = tuple(part[i : i + 1].expand(count, *part.shape[1:]) for part in batch)
-            loss, self._gradient[:, i] = self.task.loss_and_gradient(self._params[:, i], shared)
+            own, shared = self._params[:, i], self.task.share(batch, i, count)
+            if (feasible := self.task.project(own, shared)) is not own:
+                own.copy_(feasible)
+            loss, self._gradient[:, i] = self.task.loss_and_gradient(own, shared)
             losses.append(loss)
         self._losses.append(torch.stack(losses, dim=-1))
 

@@ -20,6 +20,9 @@ class Advancing(Protocol):
     def advance(self, g: Tensor, state: State) -> tuple[Tensor, State]:
         """Gradient `[N]` and state in, update `[N]` and next state out."""
 
+    def place(self, state: State, params: Tensor) -> State:
+        """The state at parameters `[N]` that constraints have moved."""
+
 
 @dataclass
 class Rollout:
@@ -68,7 +71,7 @@ class Rollout:
             state_dtype: See `LearnedOptimizer.init_state`.
         """
         generator = task.generator(seed)
-        params = task.init(generator, instances).clone()
+        params = fresh(task, generator, instances)
         rollout = cls.start_at(params, optimizer, task, task.batches(generator, instances), state_dtype)
         if scaling:
             powers = scaling * (2 * torch.rand(params.shape, generator=generator) - 1)
@@ -90,6 +93,7 @@ class Rollout:
         flat = params.view(-1)
         rollout = cls(task, params, None, optimizer.init_state(flat, state_dtype), batches, flat, flat)
         rollout.evaluate_gradient()
+        rollout._settle(optimizer)
         return rollout
 
     def evaluate_gradient(self) -> None:
@@ -97,10 +101,15 @@ class Rollout:
         batch = next(self.batches)
         feasible = self.task.project(self.params, batch)
         if feasible is not self.params:
-            self.free = (feasible == self.params).view(-1)
+            self.free = (feasible == self.params).reshape(-1)
             self.params.copy_(feasible)
         self.loss, gradient = self.task.loss_and_gradient(self.params, batch)
-        self.gradient = (gradient if self.scale is None else self.scale * gradient).view(-1)
+        self.gradient = (gradient if self.scale is None else self.scale * gradient).reshape(-1)
+
+    @property
+    def position(self) -> Tensor:
+        """The parameters `[N]` as the optimizer moves them: in units of its updates."""
+        return (self.params if self.scale is None else self.params / self.scale).reshape(-1)
 
     def step(self, optimizer: Advancing) -> Tensor:
         """Apply one update, then evaluate the next batch; returns the update `[N]`."""
@@ -108,4 +117,15 @@ class Rollout:
         change = update.view_as(self.params)
         self.params += change if self.scale is None else self.scale * change
         self.evaluate_gradient()
+        self._settle(optimizer)
         return update
+
+    def _settle(self, optimizer: Advancing) -> None:
+        """Tell the optimizer where the constraints, if there are any, have put the parameters."""
+        if self.free is not None:
+            self.state = optimizer.place(self.state, self.position)
+
+
+def fresh(task: Task, generator: torch.Generator, instances: int) -> Tensor:
+    """Starting points `[I, n]` of a task that steps may overwrite, contiguous whatever the task gives."""
+    return task.init(generator, instances).clone(memory_format=torch.contiguous_format)

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..arguments import whole
 from ..errors import ConfigError, optional_import
 from ..expressions import Expression, System
 from ..models.equation import Equation
@@ -37,6 +38,10 @@ SPREAD = 1.0
 """Standard deviation of the first points, as a logarithm: a factor of e."""
 EDGE = 0.25
 """Edge of a simplex when it sets out, as a logarithm."""
+RANGE = 25.0
+"""Largest logarithm of a constant that is tried, and minus the smallest one."""
+LEAST_FADING = math.log(1e-6)
+"""Smallest logarithm of 1 - c that is tried for a decay rate c."""
 MEMORY = 0.5
 """Constants from here to 1 are taken as decay rates: what varies by a factor is 1 - c."""
 
@@ -74,8 +79,8 @@ def tune_without_gradients(
         lowest so far, by the number of trials.
 
     Raises:
-        ConfigError: For fewer than one trial, step or instance, a coefficient that the model does not have,
-            and a rule of `n_hat`.
+        ConfigError: For fewer than one trial, step or instance, a negative seed, a coefficient that the model
+            does not have, and a rule of `n_hat`.
 
     Example:
         >>> from l2o_core import tasks
@@ -83,14 +88,13 @@ def tune_without_gradients(
         >>> history.losses[0], history.best[1] < 0.9
         (1.0, True)
     """
-    for name, value in (("trials", trials), ("steps", steps), ("instances", instances)):
-        if value < 1:
-            raise ConfigError(f"{name} must be at least 1, not {value}")
+    trials, steps = whole("trials", trials, 1), whole("steps", steps, 1)
+    instances, seed = whole("instances", instances, 1), whole("seed", seed, 0)
     began = time.monotonic()
     tuned = copy.deepcopy(rule) if isinstance(rule, Equation) else Equation(rule)
     free = _Free(tuned, only)
     tasks = [task] if isinstance(task, Task) else list(task)
-    seen = tuned.features
+    options = tuned.features.hyperparameters()
     references: list[Reference] = []
 
     def objective(points: list[Array]) -> list[float]:
@@ -102,8 +106,7 @@ def tune_without_gradients(
                 steps=steps,
                 instances=instances,
                 seed=seed,
-                beta1=seen.beta1,
-                beta2=seen.beta2,
+                **options,
             )
             for each in tasks
         ]
@@ -295,6 +298,14 @@ def to_logarithm(value: float) -> float:
 
 
 def from_logarithm(logarithm: float, like: float) -> float:
-    """The constant with that logarithm, of the kind and sign of `like`, within a range that runs survive."""
-    bounded = math.exp(min(max(logarithm, -25.0), 25.0))
-    return 1 - min(max(bounded, 1e-6), 2.0) if MEMORY <= like < 1 else math.copysign(bounded, like)
+    """The constant with that logarithm, of the kind and sign of `like`.
+
+    It stays within a range that runs survive, or up to `like` where that lies outside, which is itself to the
+    last digit.
+    """
+    own = to_logarithm(like)
+    if logarithm == own:
+        return like
+    if MEMORY <= like < 1:
+        return 1 - math.exp(min(max(logarithm, min(LEAST_FADING, own)), math.log(2)))
+    return math.copysign(math.exp(min(max(logarithm, min(-RANGE, own)), max(RANGE, own))), like)

@@ -10,6 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from ..errors import ConfigError
 from ..features import Features, State
 from .extra import ExtraFeatures
 
@@ -23,7 +24,7 @@ class LearnedOptimizer(nn.Module, ABC):
     The update is what is added, sign and step size included: :math:`x_{t+1} = x_t + u_t`. The state is a
     tuple of tensors, each `[N, ...]` or a scalar; it starts with the state of the features.
 
-    `options` are the arguments that build the same architecture again.
+    A subclass sets `options` in its `__init__`: the named arguments that build the same architecture again.
 
     Args:
         features: Features of a coordinate's gradients, the inputs of the rule.
@@ -45,6 +46,14 @@ class LearnedOptimizer(nn.Module, ABC):
     def __init__(self, features: Features | ExtraFeatures):
         super().__init__()
         self.features = features
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "options":
+            raise ConfigError(
+                f"{type(self).__name__} has no options: set self.options in its __init__ to a dictionary of "
+                "the arguments that build the same architecture again"
+            )
+        return super().__getattr__(name)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -97,6 +106,14 @@ class LearnedOptimizer(nn.Module, ABC):
         for part, value in zip(state, new, strict=True):
             if part.dim():
                 part[block] = value
+
+    def place(self, state: State, params: Tensor) -> State:
+        """The state once a task has put the parameters at `params` `[N]`, in units of the updates.
+
+        Where constraints move parameters back, they are not where the updates led. The state itself, but for
+        optimizers that read the parameters.
+        """
+        return state
 
     def on(self, device: torch.device) -> Self:
         """The optimizer itself, if it is on the device, else a copy of it there."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +13,7 @@ from ..errors import ConfigError
 from ..expressions import Expression, System
 from ..expressions.compilation import compile_equations
 from ..expressions.system import PARAMETER, UPDATE, check_order
-from ..features import Features, State
+from ..features import OPTIONS, Features, State
 from .base import LearnedOptimizer
 from .extra import ExtraFeatures
 
@@ -24,9 +23,10 @@ class Equation(LearnedOptimizer):
 
     A name without a lag means now; before the first step, lags read 0. A rule may read its own updates,
     `u[k]`, and have states (see `expressions.parse_rule`): they are carried from step to step, and the
-    meta-gradient goes through them. So is `theta`, which begins as `init_state` is given it. With `n_hat`,
-    the six numbers of that feature are parameters as well. Use it where a rule is meta-trained or evaluated
-    on tasks; `optim.SymbolicOptimizer` runs the same rule on the parameters of any module.
+    meta-gradient goes through them. So is `theta`, which begins as `init_state` is given it, and is where
+    `place` puts it. With `n_hat`, the six numbers of that feature are parameters as well. Use it where a rule
+    is meta-trained or evaluated on tasks; `optim.SymbolicOptimizer` runs the same rule on the parameters of
+    any module.
 
     Args:
         rule: The equation; its value is added to the parameters, sign and step size included.
@@ -61,7 +61,7 @@ class Equation(LearnedOptimizer):
         bias_correction: bool = True,
         total_steps: int | None = None,
     ):
-        check_types(Equation, locals())
+        plain = check_types(Equation, locals())
         if not isinstance(coefficients, Mapping | None):
             raise ConfigError(f"coefficients must be numbers by name, not {coefficients!r:.60}")
         for name, value in (coefficients or {}).items():
@@ -69,9 +69,12 @@ class Equation(LearnedOptimizer):
                 raise ConfigError(f"coefficients must be numbers by name, not {name!r}: {value!r:.60}")
         rule = expressions.parse_rule(rule) if isinstance(rule, str) else rule
         check_order(rule.equations)
-        moments: dict[str, Any] = {"beta1": beta1, "beta2": beta2}
-        others = {"eps": eps, "bias_correction": bias_correction, "total_steps": total_steps}
-        given = dict(coefficients or {})
+        moments = {name: plain[name] for name in ("beta1", "beta2")}
+        others = {name: plain[name] for name in ("eps", "bias_correction", "total_steps")}
+        given = {
+            name: value if isinstance(value, int) else float(value)
+            for name, value in (coefficients or {}).items()
+        }
         if taken := {PARAMETER, *(name for name, _ in rule.equations)} & given.keys():
             raise ConfigError(f"{min(taken)} has its value from the rule: give the coefficient another name")
         named = dict.fromkeys(variable.name for variable in rule.variables)
@@ -107,7 +110,8 @@ class Equation(LearnedOptimizer):
     ) -> Equation:
         """An equation distilled from a teacher; its inputs are computed as the teacher computes them."""
         seen = teacher.features
-        equation = cls(rule, coefficients, beta1=seen.beta1, beta2=seen.beta2)
+        options = {name: getattr(seen, name) for name in OPTIONS if hasattr(seen, name)}
+        equation = cls(rule, coefficients, **options)
         if isinstance(equation.features, ExtraFeatures) and isinstance(seen, ExtraFeatures):
             equation.features.load_state_dict(seen.state_dict())
         return equation
@@ -124,6 +128,10 @@ class Equation(LearnedOptimizer):
         """See `LearnedOptimizer.init_state`; for a rule of `theta`, `like` holds the parameters."""
         state = super().init_state(like, state_dtype)
         return (*state[:-1], like.detach().clone()) if self.reads_parameter else state
+
+    def place(self, state: State, params: Tensor) -> State:
+        """See `LearnedOptimizer.place`: a rule of `theta` reads the parameters as they are."""
+        return (*state[:-1], params.detach().to(state[-1], copy=True)) if self.reads_parameter else state
 
     def init_memory(self, like: Tensor) -> State:
         """The last `horizon` features, newest first, [N, F] each; the states' past and theta, [N] each."""

@@ -32,7 +32,7 @@ class Recurrent(LearnedOptimizer):
         for name, size in sizes.items():
             if size < 1:
                 raise ConfigError(f"{name} must be at least 1, not {size}")
-        self.hidden, self.scale = hidden, scale
+        self.hidden, self.scale = int(hidden), float(scale)
         widths = [inputs] + [hidden] * (layers - 1)
         self.cells = nn.ModuleList(LSTMCell(width, hidden) for width in widths)
         self.readout = nn.Linear(hidden, 1)
@@ -75,10 +75,9 @@ class DM(Recurrent):
     """
 
     def __init__(self, hidden: int = 20, layers: int = 2, k: float = 10.0, scale: float = 0.01):
-        check_types(DM, locals())
+        options = check_types(DM, locals())
         super().__init__(Features(("g",)), inputs=2, hidden=hidden, layers=layers, scale=scale)
-        self.k = k
-        self.options = {"hidden": hidden, "layers": layers, "k": k, "scale": scale}
+        self.k, self.options = options["k"], options
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Log magnitude and sign of the gradient, `[N, 2]`."""
@@ -110,13 +109,11 @@ class RP(Recurrent):
         beta2: float = 0.95,
         scale: float = 0.01,
     ):
-        check_types(RP, locals())
-        features = self.make_features(beta1, beta2)
+        options = check_types(RP, locals())
+        features = self.make_features(options["beta1"], options["beta2"])
         super().__init__(features, inputs=projection, hidden=hidden, layers=layers, scale=scale)
         self.projection = nn.Linear(len(features.names), projection)
-        self.options = {"hidden": hidden, "layers": layers, "projection": projection}
-        self.options |= {"beta1": beta1, "beta2": beta2, "scale": scale}
-        self.bound = scale
+        self.options, self.bound = options, options["scale"]
 
     @staticmethod
     def make_features(beta1: float, beta2: float) -> Features | ExtraFeatures:

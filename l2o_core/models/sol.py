@@ -64,14 +64,17 @@ class SOL(LearnedOptimizer):
         scale: float = 0.01,
         sparsity: float = 0.0,
     ):
-        check_types(SOL, locals())
+        options = check_types(SOL, locals())
         for name, value in {"total_steps": total_steps, "hidden": hidden, "copies": copies}.items():
             if value < 1:
                 raise ConfigError(f"{name} must be at least 1, not {value}")
         if sparsity < 0:
             raise ConfigError(f"sparsity must be at least 0, not {sparsity}")
-        super().__init__(Features(INPUTS, beta1=0.9, beta2=0.999, eps=1e-8, total_steps=total_steps))
-        self.units, self.scale, self.sparsity = Units(SOL_OPERATORS, copies), scale, sparsity
+        super().__init__(
+            Features(INPUTS, beta1=0.9, beta2=0.999, eps=1e-8, total_steps=options["total_steps"])
+        )
+        self.units, self.options = Units(SOL_OPERATORS, copies), options
+        self.scale, self.sparsity = options["scale"], options["sparsity"]
         units = self.units.count
         widths = [len(INPUTS)] + [units] * (hidden - 1)
         self.layers = nn.ModuleList(
@@ -79,8 +82,6 @@ class SOL(LearnedOptimizer):
             for number, width in enumerate(widths)
         )
         self.readout = GatedLinear(units, 1, (1.0,), std=0.1 * units**-0.5)  # small steps at first
-        self.options = {"total_steps": total_steps, "hidden": hidden, "copies": copies}
-        self.options |= {"scale": scale, "sparsity": sparsity}
 
     @property
     def _maps(self) -> list[GatedLinear]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import Any
 
 from ..errors import ConfigError, did_you_mean
@@ -102,4 +103,7 @@ def load(name: str, **options: Any) -> Task:
     """
     if name not in _TASKS:
         raise ConfigError(f"unknown task {name!r}; {did_you_mean(name, names())}")
+    taken = signature(_TASKS[name]).parameters
+    if unknown := [option for option in options if option not in taken]:
+        raise ConfigError(f"{name} has no option {unknown[0]!r}; {did_you_mean(unknown[0], taken)}")
     return _TASKS[name](**options)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import parts
+from ..errors import ConfigError
 
 
 class Task(ABC):
@@ -66,6 +67,24 @@ class Task(ABC):
     def project(self, params: Tensor, batch: Any) -> Tensor:
         """The nearest feasible parameters `[I, n]`; where a problem has no constraints, `params` itself."""
         return params
+
+    def share(self, batch: Any, instance: int, count: int) -> Any:
+        """The data of one instance for `count` parameter vectors, which run on it side by side.
+
+        Args:
+            batch: The data of a step, of I instances: a tuple of tensors `[I, ...]`.
+            instance: The instance, below I.
+            count: The number of parameter vectors.
+
+        Raises:
+            ConfigError: For data of another kind; such a task needs a `share` of its own.
+        """
+        if not isinstance(batch, tuple) or not all(isinstance(part, Tensor) and part.dim() for part in batch):
+            raise ConfigError(
+                f"the batches of {self.name} are not tuples of tensors [instances, ...], so rules cannot run "
+                "on them side by side: give the task a method `share`"
+            )
+        return tuple(part[instance : instance + 1].expand(count, *part.shape[1:]) for part in batch)
 
     def loss_and_gradient(self, params: Tensor, batch: Any) -> tuple[Tensor, Tensor]:
         """Loss `[I]` and its gradient `[I, n]`, both detached: no graph leaves the optimizee."""

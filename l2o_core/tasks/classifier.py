@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import data
-from ..arguments import find_device
+from ..arguments import find_device, finite, whole
 from ..storage import digest
 from .augmentation import shift_and_mirror
 from .base import Task
@@ -40,7 +40,8 @@ class Classifier(Task):
         download: Download the data set if it is not found.
 
     Raises:
-        ConfigError: For an unknown part, or a device that this machine lacks.
+        ConfigError: For a batch below 1, numbers that are not finite, an unknown part, or a device that this
+            machine lacks.
         DataError: Where the data set is not found.
     """
 
@@ -58,12 +59,13 @@ class Classifier(Task):
         device: str = "cpu",
         download: bool = False,
     ):
-        self.device = find_device(device)
+        self.batch, self.device = whole("batch", batch, 1), find_device(device)
+        finite("low", low), finite("init_std", init_std)
         images = data.load(dataset, "train", download=download, part=part)
         self.images, self.labels = images.images.to(self.device), images.labels.to(self.device)
         self.name, self.dataset, self.shapes, self.part = name, images.name, shapes, part
         self.layers = {layer: prod(shape) for layer, shape in shapes.items()}
-        self.batch, self.low, self.augment, self.init_std = batch, low, augment, init_std
+        self.low, self.augment, self.init_std = low, augment, init_std
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -80,7 +82,7 @@ class Classifier(Task):
         """Starting points `[I, n]` ~ N(0, init_std^2)."""
         return self.init_std * torch.randn(instances, self.n, generator=generator).to(self.device)
 
-    def batches(self, generator: torch.Generator, instances: int = 1) -> Iterator[Batch]:
+    def batches(self, generator: torch.Generator, instances: int = 1) -> Iterator[tuple[Tensor, ...]]:
         """Images `[I, B, C, H, W]` in [low, low + 1] and labels `[I, B]`, drawn for each instance."""
         while True:
             rows = torch.randint(len(self.labels), (instances, self.batch), generator=generator)

@@ -9,15 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..arguments import whole
 from ..errors import ConfigError, did_you_mean
 from .classifier import Classifier
 
 PIXELS = {"mnist": 784, "cifar10": 3072, "cifar100": 3072, "digits": 64}
+CLASSES = {"cifar100": 100}  # ten in all others
 ACTIVATIONS = {"relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
 
 
 class MLP(Classifier):
-    """Fully connected layers between the pixels and ten classes (SymL2O 4.2).
+    """Fully connected layers between the pixels and the classes, ten or the data set's number (SymL2O 4.2).
 
     Args:
         name: Of the problem.
@@ -33,7 +35,7 @@ class MLP(Classifier):
         download: Download the data set if it is not found.
 
     Raises:
-        ConfigError: For an unknown data set or activation.
+        ConfigError: For an unknown data set or activation, and layers without a unit.
         L2OError: As `Classifier` does.
 
     Example:
@@ -61,7 +63,9 @@ class MLP(Classifier):
         if dataset not in PIXELS:
             raise ConfigError(f"unknown data set {dataset!r}; {did_you_mean(dataset, PIXELS)}")
         shapes: dict[str, tuple[int, ...]] = {}
-        for layer, (width, following) in enumerate(pairwise((PIXELS[dataset], *hidden, 10)), start=1):
+        hidden = [whole("hidden", width, 1) for width in hidden]
+        widths = (PIXELS[dataset], *hidden, CLASSES.get(dataset, 10))
+        for layer, (width, following) in enumerate(pairwise(widths), start=1):
             shapes |= {f"w{layer}": (width, following), f"b{layer}": (1, following)}
         super().__init__(
             name,
@@ -83,7 +87,7 @@ class MLP(Classifier):
         return super().identity | {"activation": self.activation.__name__}
 
     def logits(self, weights: dict[str, Tensor], images: Tensor) -> Tensor:
-        """Class scores `[I, B, 10]`."""
+        """Class scores `[I, B, classes]`."""
         signal, depth = images.flatten(2), len(weights) // 2
         for layer in range(1, depth + 1):
             signal = torch.baddbmm(weights[f"b{layer}"], signal, weights[f"w{layer}"])

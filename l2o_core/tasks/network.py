@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,13 +12,15 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from .classifier import Classifier
+from .cross_entropy import mean_cross_entropy
 from .flat import initial
 
 
 class Network(Classifier):
     """Cross-entropy of a module, its parameters as one vector; instances take turns.
 
-    Normalisation layers stay in training mode.
+    Normalisation layers stay in training mode, and so does dropout: every step of an instance has a seed of
+    its own for what the module draws, so that the seed of the task decides all of it.
 
     Args:
         name: Of the problem.
@@ -74,10 +78,44 @@ class Network(Classifier):
         """Starting points `[I, n]`, as the module initialises itself."""
         return initial(self.build, generator, instances).to(self.device)
 
-    def logits(self, weights: dict[str, Tensor], images: Tensor) -> Tensor:
-        """Class scores `[I, B, classes]`."""
-        scores = [
-            functional_call(self.module, {key: part[i] for key, part in weights.items()}, (batch,))
-            for i, batch in enumerate(images)
-        ]
+    def batches(self, generator: torch.Generator, instances: int = 1) -> Iterator[tuple[Tensor, ...]]:
+        """Images and labels as of every classifier; for a module that draws, a seed for each instance too."""
+        for batch in super().batches(generator, instances):
+            seeds = (torch.randint(2**31, (instances,), generator=generator),) if self.draws else ()
+            yield *batch, *seeds
+
+    def loss(self, params: Tensor, batch: tuple[Tensor, ...]) -> Tensor:
+        """Mean cross-entropy `[I]` of the minibatch."""
+        images, labels, *seeds = batch
+        logits = self.logits(self.unflatten(params), images, *seeds)
+        return mean_cross_entropy(logits, labels)
+
+    def logits(self, weights: dict[str, Tensor], images: Tensor, seeds: Tensor | None = None) -> Tensor:
+        """Class scores `[I, B, classes]`; with `seeds` `[I]` for what the module draws."""
+        scores = []
+        with self._own_numbers() if seeds is not None else nullcontext():
+            for i, batch in enumerate(images):
+                if seeds is not None:
+                    torch.manual_seed(int(seeds[i]))
+                own = {key: part[i] for key, part in weights.items()}
+                scores.append(functional_call(self.module, own, (batch,)))
         return torch.stack(scores)
+
+    @cached_property
+    def draws(self) -> bool:
+        """Whether the module draws random numbers, as dropout does: found out by a run on two images."""
+        with self._own_numbers(), torch.no_grad():
+            before = self._drawn()
+            self.module(self.images[:2].float().div(255).add(self.low))
+            return not torch.equal(before, self._drawn())
+
+    def _own_numbers(self) -> AbstractContextManager[None]:
+        """A context that leaves PyTorch's global random numbers as they were."""
+        return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
+
+    def _drawn(self) -> Tensor:
+        """The state of PyTorch's global random numbers, on the CPU and on the device."""
+        states = [torch.get_rng_state()]
+        if self.device.type == "cuda":
+            states.append(torch.cuda.get_rng_state(self.device))
+        return torch.cat(states)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import parts
-from ..arguments import find_device
+from ..arguments import find_device, whole
 from .base import Task
 
 Instance = tuple[Tensor, Tensor, Tensor]
@@ -28,7 +28,7 @@ class Rastrigin(Task):
         part: Of the seeds: "train", "choose" or "report", which share no instance; None: as "train".
 
     Raises:
-        ConfigError: For an unknown part, or a device that this machine lacks.
+        ConfigError: For fewer than one coordinate, an unknown part, or a device that this machine lacks.
 
     Example:
         >>> Rastrigin(dim=10).layers
@@ -40,7 +40,7 @@ class Rastrigin(Task):
 
     def __init__(self, dim: int = 10, device: str = "cpu", part: str | None = None):
         parts.check(part)
-        self.layers, self.device, self.part = {"x": dim}, find_device(device), part
+        self.layers, self.device, self.part = {"x": whole("dim", dim, 1)}, find_device(device), part
 
     def init(self, generator: torch.Generator, instances: int = 1) -> Tensor:
         """Starting points `[I, dim]`."""

@@ -314,3 +314,12 @@ def test_data_that_cannot_be_used_is_one_clear_line(tmp_path, capsys, arrays, me
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("seed", [2**70, -1])
+def test_a_seed_that_no_generator_takes_is_refused(capsys, seed):
+    assert main(["train-defence", "plain", "--dataset", "digits", "--seed", str(seed)]) == 2
+    assert (
+        f"seed must be a whole number, 0 or more and 2147483647 or less, not {seed}"
+        in capsys.readouterr().err
+    )

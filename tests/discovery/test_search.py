@@ -54,7 +54,7 @@ def test_a_front_of_valid_rules(front):
 
 
 def test_the_same_seed_finds_the_same(front, tmp_path):
-    again = discovery.discover(P1, seed=2, **SMALL)
+    again = discovery.discover(P1, seed=np.int64(2), **SMALL)
     assert [str(entry.equation) for entry in again] == [str(entry.equation) for entry in front]
     saved = type(front).load(front.save(tmp_path / "front.json"))
     assert [entry.equation for entry in saved] == [entry.equation for entry in front]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from l2o_core import distiller, models, tasks
-from l2o_core.errors import DataError
+from l2o_core.errors import ConfigError, DataError
 from l2o_core.features import Features
 
 SETTING = {"lags": 4, "samples": 500, "steps": 12, "instances": 5}
@@ -87,7 +87,37 @@ def test_rows_of_several_tasks_join_and_stay_apart():
         distiller.Dataset.concatenate([parts[0], distiller.collect(models.DM(), tasks.load("p1"), **SETTING)])
 
 
+def test_rows_of_different_optimizers_join_without_their_memories():
+    parts = [
+        distiller.collect(model, tasks.load("p1"), lags=2, samples=20, steps=5, instances=2)
+        for model in (models.RP(), models.RPSmall(), models.RPSmall())
+    ]
+    assert distiller.Dataset.concatenate(parts).memory == ()
+    same = distiller.Dataset.concatenate(parts[1:])
+    assert [len(part) for part in same.memory] == [40, 40]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [({"samples": -1}, "samples must be a whole number, 1 or more"),
+     ({"samples": 0}, "samples must be a whole number, 1 or more"),
+     ({"steps": 2.5}, "steps must be a whole number, 1 or more"),
+     ({"lags": 0}, "lags must be a whole number, 1 or more"),
+     ({"instances": 0}, "instances must be a whole number, 1 or more"),
+     ({"per_layer": 0}, "per_layer must be a whole number, 1 or more")],
+)  # fmt: skip
+def test_numbers_below_one_are_refused_by_name(option, message):
+    with pytest.raises(ConfigError, match=message):
+        distiller.collect(models.DM(), tasks.load("p1"), **SETTING | option)
+
+
 class TestSave:
+    def test_labels_that_are_objects_become_text(self, tmp_path):
+        labels = np.array(["a", "a", "b"], object)
+        rows = distiller.Dataset(np.eye(3), np.arange(3.0), ["x", "y", "z"], labels, origin={"task": labels})
+        again = distiller.Dataset.load(rows.save(tmp_path / "rows.npz"))
+        assert again.groups.tolist() == again.origin["task"].tolist() == ["a", "a", "b"]
+
     def test_rows_come_back_as_they_were(self, tmp_path):
         teacher = models.RPSmallExtra()
         rows = distiller.collect(teacher, tasks.load("p1"), lags=3, samples=50, steps=5, instances=2)

@@ -104,5 +104,5 @@ def test_only_what_fits_is_joined():
 
 
 def test_a_rollout_has_a_step():
-    with pytest.raises(ConfigError, match="1 step or more"):
+    with pytest.raises(ConfigError, match="steps must be a whole number, 1 or more"):
         record(models.DM(), tasks.load("p1"), steps=0)

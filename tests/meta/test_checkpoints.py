@@ -1,5 +1,6 @@
 """A checkpoint is that of its own run: problem, weights and options; one that lacks a part is refused."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -87,3 +88,19 @@ WRONG += [
 def test_options_of_another_type_are_refused(name, value):
     with pytest.raises(ConfigError, match=f"{name} must"):
         TrainingConfig(**{name: value})
+
+
+@pytest.mark.parametrize("lr", [np.float64(1e-3), np.float32(1e-3)])
+def test_numpys_options_resume_to_the_same_end(tmp_path, lr):
+    def trained(epochs, path):
+        torch.manual_seed(0)
+        model = models.DM(hidden=np.int64(3), layers=1, scale=np.float64(0.1))
+        options = OPTIONS | {"epochs": np.int64(epochs), "lr": lr, "decay": False, "seed": np.int64(3)}
+        options |= {"instances": np.int64(1), "checkpoint": tmp_path / path}
+        history = meta.meta_train(model, tasks.load("p1"), **options)
+        return history.losses, model
+
+    trained(1, "killed.pt")
+    resumed, whole = trained(2, "killed.pt"), trained(2, "whole.pt")
+    assert resumed[0] == whole[0]
+    torch.testing.assert_close(resumed[1].state_dict(), whole[1].state_dict(), rtol=0, atol=0)

@@ -3,6 +3,7 @@
 import inspect
 from dataclasses import fields
 
+import numpy as np
 import pytest
 import torch
 
@@ -46,3 +47,12 @@ def test_a_recipe_is_a_config():
         fraction=0.05,
         scaling=3,
     )
+
+
+def test_numpys_numbers_make_the_same_config():
+    given = {"seed": np.int64(3), "epochs": np.uint8(2), "instances": np.int32(4), "lr": np.float64(0.5)}
+    given |= {"steps": np.array([20, 40]), "decay": np.bool_(True), "estimator": np.str_("pes")}
+    config = TrainingConfig(**given)
+    plain = TrainingConfig(seed=3, epochs=2, instances=4, lr=0.5, steps=[20, 40], decay=True, estimator="pes")
+    assert config == plain
+    assert {type(value) for value in vars(config).values()} <= {bool, int, float, str, tuple, type(None)}

@@ -1,12 +1,15 @@
 """Other sources of a meta-gradient: a teacher, and evolution."""
 
+from itertools import repeat
+
+import numpy as np
 import pytest
 import torch
 
 from l2o_core import models, tasks
 from l2o_core.errors import ConfigError
 from l2o_core.meta import estimators, evaluate
-from l2o_core.meta.estimators import PES, Imitation
+from l2o_core.meta.estimators import PES, TBPTT, Imitation
 
 P1 = tasks.load("p1")
 
@@ -63,7 +66,7 @@ def test_pes_sees_through_the_truncation():
     for k in range(60):
         estimator = PES(model, P1, seed=0, instances=2)
         estimator.sigma = 1e-3
-        estimator.generator.manual_seed(k)
+        estimator.noise_generator.manual_seed(k)
         estimates.append(gradients(estimator, 1, 1, 1, 1)[1][0])
     estimates = torch.cat(estimates)
     assert abs(estimates.mean() - want) < 4 * estimates.std() / 60**0.5
@@ -80,3 +83,47 @@ def test_pes_leaves_the_weights_where_they_were():
 def test_a_rule_of_theta_cannot_imitate():
     with pytest.raises(ConfigError, match="a rule of theta cannot imitate"):
         Imitation(models.Equation("-g - theta"), P1, 0)
+
+
+class Bowl(tasks.Task):
+    """Half the square of one coordinate."""
+
+    name, dataset = "bowl", "synthetic"
+    layers = {"x": 1}  # noqa: RUF012 (read only)
+
+    def init(self, generator, instances=1):
+        return torch.randn(instances, 1, generator=generator)
+
+    def batches(self, generator, instances=1):
+        return repeat(())
+
+    def loss(self, params, batch):
+        return 0.5 * params.square().sum(-1)
+
+
+def test_the_noise_of_pes_has_nothing_to_do_with_the_starting_points():
+    """One step by -c x from N(0, 1): the mean loss (1 - c)^2 / 2 has the slope c - 1 in c."""
+    estimates = []
+    for seed in range(300):
+        estimator = PES(models.Equation("-0.1 * g"), Bowl(), seed)
+        start = estimator.rollouts[0][0].params.item()
+        estimates.append(gradients(estimator, 1)[1][0].item())
+        assert estimator.accumulators[0].item() / estimator.sigma != pytest.approx(start)
+    mean, error = np.mean(estimates), np.std(estimates) / 300**0.5
+    assert abs(mean - 0.9) < 3 * error  # u = constant * g: the slope in the constant, -c
+    assert error < 0.1
+
+
+class Boxed(Bowl):
+    """The same from 2 to 3, where the bowl is highest on the left."""
+
+    def project(self, params, batch):
+        return params.clamp(2, 3)
+
+
+def test_a_rule_of_theta_has_no_meta_gradient_through_constraints():
+    rule = models.Equation("-0.1 * theta")
+    with pytest.raises(ConfigError, match="no meta-gradient through the constraints of bowl"):
+        TBPTT(rule, Boxed(), 0)
+    losses, _ = gradients(PES(rule, Boxed(), 0), 3)
+    assert losses == pytest.approx([2.0], rel=0.3)

@@ -1,5 +1,6 @@
 """Many rules side by side: each does what it does alone."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -60,3 +61,13 @@ def test_no_rules_and_a_name_without_a_value():
     assert evaluate_rules([], P1, steps=4).shape == (0, 1, 5)
     with pytest.raises(ConfigError, match="gamma is no feature"):
         evaluate_rules(["-gamma * g"], P1, steps=4)
+
+
+@pytest.mark.parametrize("seed", [np.int64(3), np.uint8(250)])
+def test_a_seed_may_be_any_integer(seed):
+    rule, options = "-0.003 * g", {"steps": 2, "instances": 2}
+    together = evaluate_rules([rule], P1, **options, seed=seed)[0]
+    torch.testing.assert_close(together, evaluate_rules([rule], P1, **options, seed=int(seed))[0])
+    torch.testing.assert_close(together, evaluate(Equation(rule), P1, **options, seed=seed))
+    with pytest.raises(ConfigError, match="seed must be a whole number"):
+        evaluate_rules([rule], P1, **options, seed=2.5)

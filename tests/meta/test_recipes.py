@@ -50,7 +50,7 @@ def test_many_teachers_are_trained_side_by_side_as_they_would_be_alone(tmp_path)
 def test_a_recipe_can_begin_with_the_optimizer_of_another_of_the_same_seed(tmp_path):
     first = recipes.load("rp_small_extra/p2")
     recipe = replace(recipes.load("rp_small_extra/p1"), start=first.name)
-    optimizer, _ = recipe.train(1, tmp_path, epochs=1, lr=0.0, decay=False, **SMALL)  # stands still
+    optimizer, _ = recipe.train(1, tmp_path, epochs=1, lr=1e-30, decay=False, **SMALL)  # stands still
     pretrained = models.load(first.pretrained(1))
     assert digest(optimizer.state_dict()) == digest(pretrained.state_dict())
     described = models.describe(recipe.path(tmp_path, 1))["training"]

@@ -89,7 +89,7 @@ def test_only_some_coefficients():
 @pytest.mark.parametrize(
     ("rule", "options", "message"),
     [
-        ("-0.1 * g", {"trials": 0}, "trials must be at least 1"),
+        ("-0.1 * g", {"trials": 0}, "trials must be a whole number, 1 or more"),
         ("-0.1 * n_hat", {}, "use meta.tune"),
         ("-0.1 * g", {"only": ["lr"]}, "no coefficient 'lr'"),
     ],
@@ -116,3 +116,24 @@ def test_a_run_as_a_fraction_of_another():
     assert worth[2:].tolist() == [DIVERGED] * 2
     diverged = Reference.of(losses * torch.tensor([1, 1, math.nan]))
     assert (diverged.mean, diverged.end) == pytest.approx((5.05, 5.05))
+
+
+@pytest.mark.parametrize("constant", [-1e-15, 3e15, 0.9999999, 0.1])
+def test_the_given_constants_are_a_point_to_the_last_digit(constant):
+    rule = Equation("p = a * p[1] + g; -0.001 * p", {"a": constant})
+    tuned, _ = meta.tune_without_gradients(rule, P1, trials=1, steps=2)
+    assert torch.equal(tuned.coefficients, rule.coefficients)
+    assert torch.equal(tuned.constants, rule.constants)
+    beyond = from_logarithm(to_logarithm(constant) + 0.1, like=constant)
+    assert beyond != constant  # there is a way from there
+
+
+def test_the_tuned_rule_has_the_options_of_the_given_one():
+    options = {"beta1": 0.9, "beta2": 0.999, "eps": 5.0, "bias_correction": False, "total_steps": 30}
+    rule = Equation("-0.1 * m_hat * ld", **options)
+    tuned, history = meta.tune_without_gradients(rule, P1, trials=25, **FEW)
+    assert tuned.features == rule.features
+    given, found = (meta.evaluate(each, P1, **FEW) for each in (rule, tuned))
+    worth = Reference.of(given).compare(found[None]).exp().item()
+    assert history.best[1] == pytest.approx(worth, rel=1e-3)
+    assert history.best[1] < 1

@@ -149,3 +149,14 @@ def test_theta_begins_as_it_is_given_and_moves_with_the_updates(gradients, state
 def test_a_coefficient_cannot_have_a_name_of_the_rule(name):
     with pytest.raises(ConfigError, match=f"{name} has its value from the rule"):
         models.Equation("p = 0.5 * p[1] + g; u[1] - p - theta", {name: 0.1})
+
+
+def test_a_distilled_rule_computes_features_as_its_teacher_does():
+    options = {"beta1": 0.9, "beta2": 0.99, "eps": 0.1, "bias_correction": False, "total_steps": 7}
+    rule = "-0.1 * m_hat * ld"
+    assert (
+        models.Equation.distilled(rule, models.Equation("-0.2 * m_hat", **options)).options
+        == {"rule": rule} | options
+    )
+    assert models.Equation.distilled("-0.1 * ad * ld", models.SOL(total_steps=20)).features.eps == 1e-8
+    assert models.Equation.distilled("-0.1 * m_hat", models.RPSmallExtra(beta1=0.5)).features.beta1 == 0.5

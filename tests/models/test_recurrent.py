@@ -1,5 +1,6 @@
 """The LSTM optimizers against their papers, one coordinate and one step at a time."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -136,3 +137,18 @@ def test_a_state_in_float16_is_the_same_state(gradients):
 )
 def test_blocks_cover_every_coordinate_once(length, size, want):
     assert [(block.start, block.stop) for block in base.blocks(length, size)] == want
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [(models.RP, {"hidden": np.int64(4), "beta1": np.float64(0.9), "scale": np.float32(0.5)}),
+     (models.SOL, {"total_steps": np.int64(9), "scale": np.float64(0.1)}),
+     (lambda **options: models.Equation("-a * m", {"a": np.float64(0.1)}, **options),
+      {"beta1": np.float64(0.9), "total_steps": np.int64(9), "bias_correction": np.bool_(False)})],
+)  # fmt: skip
+def test_options_are_plain_values(make, options):
+    model = make(**options)
+    named = {name: value for name, value in model.options.items() if name in options}
+    assert named == {name: value.item() for name, value in options.items()}
+    assert {type(value) for value in named.values()} <= {bool, int, float}
+    assert all(type(value) is float for value in model.options.get("coefficients", {}).values())

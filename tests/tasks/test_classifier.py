@@ -75,3 +75,18 @@ def test_digits_stand_in_is_named_as_such():
 def test_an_unknown_activation_is_refused():
     with pytest.raises(ConfigError, match="selu"):
         tasks.MLP(activation="selu")
+
+
+def test_there_is_an_output_for_every_class(monkeypatch):
+    images = torch.zeros(200, 3, 32, 32, dtype=torch.uint8)
+    fake = data.ImageData("random", images, torch.arange(200) % 100, 100)
+    monkeypatch.setattr(data, "load", lambda *a, **k: fake)
+    task, generator = tasks.MLP("m", "cifar100", (8,), batch=64), torch.Generator()
+    assert task.layers["b2"] == 100
+    loss = task.loss(0 * task.init(generator, 2), next(task.batches(generator, 2)))
+    torch.testing.assert_close(loss, torch.full((2,), 100.0).log())
+
+
+def test_a_layer_has_a_unit():
+    with pytest.raises(ConfigError, match="hidden must be a whole number, 1 or more, not 0"):
+        tasks.MLP("m", "digits", (8, 0))

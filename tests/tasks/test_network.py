@@ -2,10 +2,13 @@
 
 from functools import partial
 
+import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from l2o_core import meta
+from l2o_core.models import Equation
 from l2o_core.tasks import Network
 
 
@@ -46,3 +49,51 @@ def test_drawing_a_starting_point_leaves_the_global_generator_alone():
     torch.manual_seed(0)
     task.init(torch.Generator())
     assert torch.equal(torch.rand(3), want)
+
+
+def with_dropout():
+    return nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 10))
+
+
+@pytest.fixture
+def random_task():
+    return Network("drop", "digits", with_dropout, batch=8)
+
+
+def test_dropout_follows_the_seed_and_leaves_the_global_generator_alone(random_task):
+    rule, options = Equation("-0.1 * g"), {"steps": 3, "instances": 2}
+    torch.manual_seed(0)
+    want = torch.rand(3)
+    torch.manual_seed(0)
+    first = meta.evaluate(rule, random_task, **options, seed=0)
+    torch.testing.assert_close(torch.rand(3), want)
+    assert torch.equal(meta.evaluate(rule, random_task, **options, seed=0), first)
+    torch.testing.assert_close(meta.evaluate_rules(["-0.1 * g"], random_task, **options)[0], first)
+    assert not torch.equal(meta.evaluate(rule, random_task, **options, seed=1), first)
+
+
+def test_dropout_is_on_and_other_in_every_step_and_instance(random_task):
+    generator = torch.Generator().manual_seed(0)
+    params, batches = random_task.init(generator, 2), random_task.batches(generator, 2)
+    images, labels, seeds = next(batches)
+    assert len({*seeds.tolist(), *next(batches)[2].tolist()}) == 4
+    loss, again = (random_task.loss(params, (images, labels, each)) for each in (seeds, seeds + 1))
+    assert not torch.isclose(loss, again).any()
+    module = with_dropout()
+    nn.utils.vector_to_parameters(params[1], module.parameters())
+    torch.manual_seed(int(seeds[1]))
+    torch.testing.assert_close(loss[1], cross_entropy(module(images[1]), labels[1]))
+
+
+def test_meta_training_with_dropout_resumes(random_task, tmp_path):
+    options = {"steps": 4, "unroll": 2, "validation_instances": 2, "progress": False}
+    whole = meta.meta_train(Equation("-0.1 * g"), random_task, epochs=3, **options)
+    options["checkpoint"] = tmp_path / "run.pt"
+    meta.meta_train(Equation("-0.1 * g"), random_task, epochs=1, **options)
+    torch.rand(5)  # another process has other global numbers
+    resumed = meta.meta_train(Equation("-0.1 * g"), random_task, epochs=3, **options)
+    assert resumed.losses == whole.losses
+
+
+def test_a_module_that_draws_nothing_needs_no_seeds():
+    assert not task.draws

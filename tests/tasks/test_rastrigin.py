@@ -40,3 +40,19 @@ def test_an_instance_stays_the_same_along_its_trajectory():
 def test_unknown_task_is_named():
     with pytest.raises(ConfigError, match="unknown task 'p9'; known: p1"):
         tasks.load("p9")
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "message"),
+    [("p1", {"dim": 0}, "dim must be a whole number, 1 or more, not 0"),
+     ("p1", {"dim": -2}, "dim must be a whole number, 1 or more, not -2"),
+     ("p1", {"batch": 3}, "p1 has no option 'batch'; known: dim, device, part"),
+     ("digits", {"dim": 3}, "digits has no option 'dim'"),
+     ("digits", {"batch": 0}, "batch must be a whole number, 1 or more, not 0"),
+     ("digits", {"batch": -1}, "batch must be a whole number, 1 or more, not -1"),
+     ("digits", {"low": float("nan")}, "low must be a finite number"),
+     ("digits", {"bacth": 8}, "did you mean 'batch'")],
+)  # fmt: skip
+def test_options_of_tasks_that_make_no_sense_are_refused(name, option, message):
+    with pytest.raises(ConfigError, match=message):
+        tasks.load(name, **option)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ...arguments import positive, whole
+from ...arguments import LARGEST_SEED, positive, whole
 from .target import Target
 
 
@@ -97,13 +97,14 @@ def follow(
         tensor(True)
     """
     whole("steps", steps, 1)
-    watch = _begin(target, start)
+    watch, place = _begin(target, start), getattr(optimizer, "place", None)
     state = optimizer.init_state(watch.z.view(-1))
     _, gradient = watch.see(watch.z)
     for _ in range(steps):
         update, state = optimizer.advance(gradient.reshape(-1), state)
         moved = watch.z + update.view_as(watch.z).nan_to_num()  # a rule that fails stays where it is
         _, gradient = watch.see(target.project(moved))
+        state = place(state, watch.z.view(-1)) if place else state  # one that reads z, as rules of theta do
     return watch.result()
 
 
@@ -194,7 +195,7 @@ def restarted(
         seed: Of the starts; the same one gives every attack the same.
     """
     whole("restarts", restarts, 1)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(whole("seed", seed, 0, LARGEST_SEED))
     fooled = torch.full((len(target),), -1, device=target.images.device)
     for run in range(restarts):
         found = attack(target, target.random(generator) if run else None).fooled

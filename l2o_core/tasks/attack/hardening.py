@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ... import data
-from ...arguments import positive, whole
+from ...arguments import LARGEST_SEED, positive, whole
 from ...storage import Checkpoint, digest
 from ..augmentation import shift_and_mirror
 from ..text.fine_tuning import has_bfloat16
@@ -67,8 +67,10 @@ def harden(
         DataError: Where the data set is not found.
         CheckpointError: For a checkpoint that is damaged or of another run.
     """
-    whole("epochs", epochs, 1), whole("batch", batch, 2), whole("seed", seed, 0)
-    positive("epsilon", epsilon, "pixel values"), positive("lr", lr, "a learning rate")
+    epochs, batch = whole("epochs", epochs, 1), whole("batch", batch, 2)
+    epsilon, lr = positive("epsilon", epsilon, "pixel values"), positive("lr", lr, "a learning rate")
+    width = width if width is None else whole("width", width, 1)
+    seed = whole("seed", seed, 0, LARGEST_SEED)
     images = data.load(dataset, "train")
     options = {"shape": shape, "dataset": dataset, "epochs": epochs, "epsilon": epsilon, "batch": batch}
     options |= {"lr": lr, "width": width, "augment": augment, "seed": seed}

@@ -93,6 +93,11 @@ class Attack(Task):
         """Minus cross-entropy, or minus DLR, `[I]` of each image."""
         return batch.losses(params)
 
+    def share(self, batch: Target, instance: int, count: int) -> Target:
+        """The image of one instance, `count` times."""
+        image = batch.images[instance].expand(count, *batch.images.shape[1:])
+        return Target(batch.defence, image, batch.labels[instance].expand(count), batch.epsilon, batch.loss)
+
     def project(self, params: Tensor, batch: Target) -> Tensor:
         """The nearest perturbations in ball and box."""
         return batch.project(params)

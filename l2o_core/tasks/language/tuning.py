@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...arguments import find_device, positive, whole
+from ...arguments import LARGEST_SEED, find_device, positive, whole
 from ...errors import optional_import
 from ...storage import Checkpoint
 from ..schedule import check_warmup, linear
@@ -112,6 +112,7 @@ def tune(
         CheckpointError: If the checkpoint is damaged, or belongs to another run.
     """
     _check(locals())
+    steps, batch, length, evaluations, seed = map(int, (steps, batch, length, evaluations, seed))
     where = find_device(device)
     half = has_bfloat16(where) if bfloat16 is None else bfloat16
     rows, others = encoded(model, train, length), encoded(model, held_out, length)
@@ -156,8 +157,9 @@ def tune(
 
 
 def _check(options: dict[str, Any]) -> None:
-    for name, least in (("steps", 1), ("batch", 1), ("length", 2), ("evaluations", 1), ("seed", 0)):
+    for name, least in (("steps", 1), ("batch", 1), ("length", 2), ("evaluations", 1)):
         whole(name, options[name], least)
+    whole("seed", options["seed"], 0, LARGEST_SEED)
     positive("clip", options["clip"], "a norm", infinite=True)
     check_warmup(options["warmup"])
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...arguments import find_device, positive, whole
+from ...arguments import LARGEST_SEED, find_device, positive, whole
 from ...errors import ConfigError, optional_import
 from ..schedule import check_warmup
 from .costs import Clock, state_bytes
@@ -104,7 +104,8 @@ def fine_tune(
         import accelerate
         import transformers
     del accelerate
-    whole("epochs", epochs, 1), whole("batch", batch, 1), whole("length", length, 1), whole("seed", seed, 0)
+    whole("epochs", epochs, 1), whole("batch", batch, 1), whole("length", length, 1)
+    seed = whole("seed", seed, 0, LARGEST_SEED)
     positive("clip", clip, "a norm", infinite=True)
     check_warmup(warmup)
     if train.task != held_out.task or not len(train) or not len(held_out):

@@ -61,3 +61,13 @@ def test_what_makes_no_sense_is_refused(defence):
         Attack(defence, loss="margin")
     with pytest.raises(ConfigError, match="unknown part"):
         Attack(defence, part="all")
+
+
+@pytest.mark.parametrize("text", ["-0.3 * m_hat", "-0.5 * sign(g) - 0.2 * theta"])
+def test_every_way_to_run_a_rule_is_the_same(task, text):
+    rule, options = models.Equation(text), {"steps": 4, "instances": 3, "seed": 1}
+    alone = meta.evaluate(rule, task, **options)
+    torch.testing.assert_close(meta.evaluate_rules([text, "-g"], task, **options)[0], alone)
+    rollout = Rollout.start(rule, task, seed=1, instances=3)
+    found = follow(rule, next(rollout.batches), steps=4, start=rollout.params.clone())
+    torch.testing.assert_close(found.losses.T, alone)
