@@ -156,8 +156,8 @@ def _written(read: set[str], group: Mapping[str, Any], taken: set[str]) -> Itera
         inner["n_m"]: f"beta1 * {inner['n_m']}[1] + (1 - beta1) * {first}",
         inner["n_v"]: f"beta2 * {inner['n_v']}[1] + (1 - beta2) * {second}",
         "n_hat": f"{inner['n_m']}{by[1]} / sqrt(max(abs({inner['n_v']}{by[2]}), 1e-24))",
-        "ld": "1 - t / total_steps",
-        "cd": "0.5 * (1 + cos(3.141592653589793 * t / total_steps))",
+        "ld": "1 - min(t / total_steps, 1)",
+        "cd": "0.5 * (1 + cos(3.141592653589793 * min(t / total_steps, 1)))",
     }
     needed, waiting = set(), [name for name in read if name in texts]
     while waiting:

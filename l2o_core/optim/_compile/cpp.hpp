@@ -67,7 +67,6 @@ template <class W> bool eq(W x, W y) { return x == y; }
 template <class W> bool ne(W x, W y) { return x != y; }
 template <class W> bool isnan(W x) { return x != x; }
 template <class W> W where(bool yes, W x, W y) { return yes ? x : y; }
-template <class W> W lerp(W x, W y, W weight) { return x + weight * (y - x); }
 
 // NaN propagates
 template <class W> W sign(W x) { return x != x ? x : W(x > 0) - W(x < 0); }
