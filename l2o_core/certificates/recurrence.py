@@ -111,7 +111,9 @@ def recurrence(rule: Rule, hyperparameters: Mapping[str, Any], *, complete: bool
     values = {name: options.number(name, value) for name, value in values.items()}
     computed = {*INPUTS, *(name for name, _ in written)}
     now = {name: var(name, 0) for name in computed}
-    filled = tuple((name, value.substitute(now | values).simplify()) for name, value in written)
+    # a state may be called eps: the rule means its state then, features still mean the hyper-parameter
+    meant = {name: values | now if name in own else now | values for name, _ in written}
+    filled = tuple((name, value.substitute(meant[name]).simplify()) for name, value in written)
     unknown = tuple(name for name in _named(filled) if name not in computed)
     if unknown and complete:
         raise ConfigError(f"the rule needs a number for {', '.join(unknown)}: give them by keyword")
