@@ -297,7 +297,7 @@ def _slopes(whole: Recurrence, gradient: float, exact: bool) -> tuple[np.ndarray
 
 
 def _start(whole: Recurrence) -> Tensor:
-    """Past values [S] to begin with: none, but for past numbers of the step, which are those of long after."""
+    """Past values [S] to begin with: 0, but for past numbers of the step, which are those of long after."""
     known = [LONG_AFTER if name == "t" else 0.0 for name, _ in whole.slots]
     return torch.tensor(known, dtype=torch.float64)
 

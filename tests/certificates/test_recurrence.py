@@ -59,12 +59,12 @@ def test_every_feature_and_its_past(name, corrected):
     )
 
 
-@pytest.mark.parametrize("name", ["lr", "beta1", "beta2", "eps", "weight_decay", "total_steps", "k1", "alpha2"])
+@pytest.mark.parametrize("name", ["lr", "beta1", "beta2", "eps", "weight_decay", "total_steps", "k1"])
 def test_a_state_may_have_the_name_of_a_hyper_parameter(name):
     """In the rule it is the state; features still read the hyper-parameter."""
     gradients = torch.randn(STEPS, 5, dtype=torch.float64)
     values = {"total_steps": 20, "beta1": 0.8, "beta2": 0.9, "eps": 0.1}
-    other = "n_hat" if name in ("k1", "alpha2") else "ld * m_hat"
+    other = "n_hat" if name == "k1" else "ld * m_hat"
     rule = f"{name} = 0.9 * {name}[1] + g; -{name} - 0.1 * {other} + 0.1 * {name}[2]"
     plain = f"p = 0.9 * p[1] + g; -p - 0.1 * {other} + 0.1 * p[2]"
     want = optimized(plain, gradients, **values)

@@ -263,18 +263,40 @@ class TestPrecision:
         )
 
     @pytest.mark.parametrize("beta2", [0.99999, 0.9999999])
-    def test_the_first_steps_are_adams_where_beta2_is_close_to_1(self, compiled, beta2):
+    @pytest.mark.parametrize("rule", ["adam", "amsgrad"])
+    def test_the_first_steps_are_adams_where_beta2_is_close_to_1(self, compiled, rule, beta2):
         ours, theirs = nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(3))
         options = {"lr": 1.0, "betas": (0.9, beta2)}
         optimizers = (
-            SymbolicOptimizer([ours], "adam", compile=compiled, **options),
-            torch.optim.Adam([theirs], **options),
+            SymbolicOptimizer([ours], rule, compile=compiled, **options),
+            torch.optim.Adam([theirs], amsgrad=rule == "amsgrad", **options),
         )
         for _ in range(5):
             for p, optimizer in zip((ours, theirs), optimizers, strict=True):
                 p.grad = torch.tensor([1.0, -0.3, 2.0])
                 optimizer.step()
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=0)
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            "-g * (1 - c^t)",
+            "-g * (1 - c^t) + 0 * g[3]",
+            "-tanh(g[1]) * (1 - c^t) - tanh(g) * 0.9999999^t",
+            "p = (1 - c^t) * g + t * c; 0.5 * u[1] - p / (1 - c^(t + 1)) + 0.1 * p[2]",
+        ],
+    )
+    def test_what_is_made_of_the_number_of_the_step_keeps_its_digits(self, compiled, rule):
+        ends = {}
+        for dtype in (torch.float32, torch.float64):
+            p = nn.Parameter(torch.zeros(3, dtype=dtype))
+            optimizer = SymbolicOptimizer([p], rule, lr=1.0, c=1 - 1e-7, compile=compiled)
+            ends[dtype] = []
+            for step in range(4):
+                p.grad = torch.tensor([1.0, -0.3, 2.0], dtype=dtype) + step
+                optimizer.step()
+                ends[dtype].append(p.detach().clone().double())
+        torch.testing.assert_close(*map(torch.stack, ends.values()), rtol=2e-6, atol=0)
 
     @pytest.mark.parametrize(
         "rule", ["-sign(g[0] * g[1] - g[1] * g[2])", "-sign(g[0] / g[1] - 1)", "-sign(g * g - g2)"]
