@@ -15,7 +15,7 @@ ag         log-preprocessed gradient                                            
 ad, rs     directions of Adam and RMSprop: the same numbers as m_hat and g_hat           SOL Sec. 4
 n_hat      m_hat with two sums of powers of g in place of g and g^2 (`powers`)           SymL2O 4.3
 t          step count                                                                    SymL2O Eq. 2
-ld, cd     linear and cosine decay from 1 to 0 over `total_steps`                        SOL Sec. 4
+ld, cd     linear and cosine decay from 1 to 0 over `total_steps`, then 0                SOL Sec. 4
 =========  ============================================================================  ==============
 
 All features live on one flat axis of N coordinates; a state is a tuple of tensors, so that it can be
@@ -149,15 +149,18 @@ class Features:
 
     def step_scalars(self, t: Tensor | float) -> dict[str, Tensor | float]:
         """Numbers of step `t` (1 is the first) that all coordinates share: t, bias corrections, decays."""
-        scalars = {"t": t}
+        # in Python's floats: in float32, 1 - beta loses its digits where beta is close to 1
+        scalars = {"t": t, "rest1": 1 - self.beta1, "rest2": 1 - self.beta2}
         if self.bias_correction:
-            scalars |= {"correction1": 1 / (1 - self.beta1**t), "correction2": 1 / (1 - self.beta2**t)}
+            bias1, bias2 = _one_minus_power(self.beta1, t), _one_minus_power(self.beta2, t)
+            scalars |= {"correction1": 1 / bias1, "correction2": 1 / bias2}
             if "n_hat" in self.names:
-                scalars |= {"bias1": 1 - self.beta1**t, "bias2": 1 - self.beta2**t}
+                scalars |= {"bias1": bias1, "bias2": bias2}
         if self.total_steps:
-            angle = math.pi * t / self.total_steps
-            cosine = math.cos(angle) if isinstance(angle, float) else angle.cos()
-            scalars |= {"ld": 1 - t / self.total_steps, "cd": 0.5 * (1 + cosine)}
+            done = t / self.total_steps
+            done = min(done, 1.0) if isinstance(done, float) else done.clamp_max(1.0)
+            cosine = math.cos(math.pi * done) if isinstance(done, float) else (math.pi * done).cos()
+            scalars |= {"ld": 1 - done, "cd": 0.5 * (1 + cosine)}
         return scalars
 
     def advance(
@@ -165,23 +168,25 @@ class Features:
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Features and new moments by name, from the gradient, the old moments and `step_scalars`.
 
-        `scalars` may also hold other values of beta1, beta2, eps and the six powers.
+        `scalars` may also hold other values of beta1, beta2, eps and the six powers; `rest1` and `rest2` are
+        1 - beta1 and 1 - beta2.
         """
         beta1, beta2 = scalars.get("beta1", self.beta1), scalars.get("beta2", self.beta2)
+        rest1, rest2 = scalars.get("rest1", 1 - self.beta1), scalars.get("rest2", 1 - self.beta2)
         new: dict[str, Tensor] = {}
         if "m" in old:
-            new["m"] = g.lerp(old["m"], beta1)
+            new["m"] = beta1 * old["m"] + rest1 * g
         if "v" in old:
-            new["v"] = (g * g).lerp(old["v"], beta2)
+            new["v"] = beta2 * old["v"] + rest2 * g * g  # in this order: g * g overflows first
         if "b" in old:
             new["b"] = beta1 * old["b"] + g
         if "s" in old:
             new["s"] = old["s"] + g * g
         if "n_m" in old:
             k1, k2, l1, l2, *alpha = (scalars.get(n, p) for n, p in zip(POWERS, self.powers, strict=True))
-            first, second = power_sums(g, (k1, k2), (l1, l2), alpha)
-            new["n_m"] = first.lerp(old["n_m"], beta1)
-            new["n_v"] = second.lerp(old["n_v"], beta2)
+            first, second = power_sums(g, (rest1 * k1, rest1 * k2), (rest2 * l1, rest2 * l2), alpha)
+            new["n_m"] = beta1 * old["n_m"] + first
+            new["n_v"] = beta2 * old["n_v"] + second
         return self._derive(g, new, scalars), new
 
     def _derive(
@@ -223,7 +228,8 @@ def power_sums(
     .. math::
         k_1 g^{1+\alpha_1} + k_2 g^{1-\alpha_1}, \qquad l_1 g^{2+\alpha_2} + l_2 g^{2-\alpha_2}
 
-    Powers keep the sign of g in the first sum and drop it in the second, which stands in for g^2.
+    Powers keep the sign of g in the first sum and drop it in the second, which stands in for g^2. Both sums
+    are 0 where g is, whatever the exponents.
 
     Args:
         g: Gradients [N].
@@ -234,11 +240,20 @@ def power_sums(
     Returns:
         Both sums, [N] each.
     """
-    magnitude = g.abs().clamp_min(1e-20)
-    log = magnitude.log()
+    import torch
+
+    magnitude = g.abs()
+    # at 0 any power will do, as long as it and its derivatives are finite
+    log = torch.where(magnitude == 0, 1.0, magnitude.clamp_min(1e-20)).log()
     up1, up2 = (alpha[0] * log).exp(), (alpha[1] * log).exp()  # |g|^alpha, cheaper than four powers
     first = g * (k[0] * up1 + k[1] / up1)
-    return first, magnitude * magnitude * (ell[0] * up2 + ell[1] / up2)
+    return first, magnitude * (ell[0] * up2 + ell[1] / up2) * magnitude
+
+
+def _one_minus_power(beta: float, t: Tensor | float) -> Tensor | float:
+    """`1 - beta^t` without the cancellation where `beta^t` is close to 1."""
+    exponent = t * (math.log(beta) if beta else -math.inf)
+    return -(math.expm1(exponent) if isinstance(exponent, float) else exponent.expm1())
 
 
 def _sign(x: Tensor) -> Tensor:

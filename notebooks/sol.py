@@ -240,7 +240,8 @@ own["equations"] = [
 # {doc}`numerical_l2o`. ENOS's rule is printed in neither paper. Ours are the first six, RP in place of DM, and two more
 # because SOL's inputs contain them: the bare sign of the gradient, and Adam with a linear decay. Each hand-made
 # rule is tuned *on the network of the comparison*, over its learning rate and its betas, with as many trials for every
-# rule ({doc}`numerical_l2o` says how); the 0.9 inside Lion's sign and all $\epsilon$ keep their usual values. SOL's
+# rule ({doc}`numerical_l2o` says how); all $\epsilon$ keep their usual values. (In the recorded run the 0.9 inside Lion's
+# sign, its $\beta_1$, kept its value too, and the decay of its average, its $\beta_2$, is listed as $\beta_1$.) SOL's
 # equations and RP are used as they come from MNISTNET, with no learning rate to tune. Images, initialisations and batches
 # are new to all of them, and each training seed has its own, on which the rules run as well.
 

@@ -100,3 +100,49 @@ def test_log_and_sign_is_continuous_in_direction_and_bounded_below(k):
 def test_bad_choices_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         Features(**options)
+
+
+@pytest.mark.parametrize("beta", [0.99999, 0.9999999])
+def test_the_first_step_is_the_sign_in_single_precision_too(beta):
+    spec = Features(("m_hat", "g_hat"), beta1=beta, beta2=beta, eps=0.0)
+    values, _ = spec.step(torch.tensor([3.0, -0.2]), spec.init(torch.zeros(2)))
+    signs = torch.tensor([1.0, -1.0])[:, None].expand(2, 2)
+    torch.testing.assert_close(values, signs, rtol=1e-6, atol=0)
+
+
+def test_without_memory_a_moment_is_its_gradient(gradients):
+    for got, g in zip(run(Features(("m", "v"), beta1=0.0, beta2=0.0), gradients), gradients, strict=True):
+        np.testing.assert_array_equal(got["m"], g)
+        np.testing.assert_allclose(got["v"], g**2, rtol=1e-15)
+
+
+def test_a_square_that_overflows_is_no_moment_that_does():
+    """0.001 g^2 is a number where g^2 is none."""
+    names = ("m", "v", "n_hat")
+    spec = Features(names, beta2=0.999, powers=(0.5, 0.5, 0.5, 0.5, 0.0, 0.0), bias_correction=False)
+    values, state = spec.step_dict(torch.tensor([1e20]), spec.init(torch.zeros(1)))
+    assert values["v"].item() == pytest.approx(1e37, rel=1e-5)
+    assert dict(zip(spec.state_names, state, strict=True))["n_v"].item() == pytest.approx(1e37, rel=1e-5)
+    for _ in range(5):
+        values, state = spec.step_dict(torch.ones(1), state)
+    assert all(value.isfinite().all() for value in values.values())
+
+
+def test_decays_stay_at_zero(gradients):
+    out = run(Features(("ld", "cd"), total_steps=4), gradients)
+    assert [value["ld"].item() for value in out[3:]] == [0] * 9
+    np.testing.assert_allclose([value["cd"] for value in out[3:]], 0, atol=1e-15)
+    spec = Features(("ld", "cd"), total_steps=4)
+    assert spec.step_scalars(9.0)["ld"] == 0
+    assert spec.step_scalars(9.0)["cd"] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 2.0, 4.0])
+def test_no_gradient_adds_nothing_to_sums_of_powers(alpha):
+    exponents = torch.full((2,), alpha, requires_grad=True)
+    first, second = features.power_sums(torch.tensor([0.0, 0.5]), (0.5, 0.5), (0.5, 0.5), exponents)
+    (first + second).sum().backward()
+    assert [first[0].item(), second[0].item()] == [0, 0]
+    assert first[1].item() == pytest.approx(0.5 * (0.5 ** (1 + alpha) + 0.5 ** (1 - alpha)))
+    assert second[1].item() == pytest.approx(0.5 * (0.5 ** (2 + alpha) + 0.5 ** (2 - alpha)))
+    assert exponents.grad.isfinite().all()

@@ -43,8 +43,9 @@ class HandMade:
         """The constants that are tuned, with the zoo's values of them."""
         defaults = {"beta1": 0.9, "beta2": 0.999, **zoo.get(self.name).defaults}
         defaults |= {} if self.lr is None else {"lr": self.lr}
-        betas = [] if self.rate_only else [beta for beta, of in MOMENTS.items() if of & self._states]
-        return {name: float(defaults[name]) for name in ("lr", *betas)}
+        named = {variable.name for variable in zoo.get(self.name).equation.variables}
+        betas = [beta for beta, of in MOMENTS.items() if beta in named or of & self._states]
+        return {name: float(defaults[name]) for name in ("lr", *([] if self.rate_only else betas))}
 
     @property
     def sums(self) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ConfigError, optional_import
-from .linearisation import LinearisationError, LinearRule, linearise
+from .linearisation import NEVER, LinearisationError, LinearRule, linearise
 from .recurrence import Rule
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class Certificate:
         poles: Poles `[n]`, the slowest first.
         slowest: Steps in which the slowest part of its memory fades to 1/e; infinity if it never does.
         tpf: Temporal perception field of the impulse response (SymL2O Eq. 3), in steps.
-        gain: The update for each unit of a gradient that stays the same.
-        ringing: The update's magnitude for each unit of a gradient that changes sign at every step.
+        gain: The update for each unit of a gradient that stays the same; NaN where it grows for ever.
+        ringing: The update's magnitude for each unit of a gradient that changes sign at every step; so too.
         stable: Ranges of learning rate times curvature in which it converges on quadratics; None for a rule
             that reads the parameter, for which they are no product.
     """
@@ -61,8 +61,8 @@ class Certificate:
         lines["memory"] = (
             f"{self.tpf:.3g} steps on average (TPF); the slowest part fades in {self.slowest:.3g}"
         )
-        lines["constant gradient"] = f"update of {self.gain:.4g} per unit"
-        lines["alternating gradient"] = f"update of {self.ringing:.4g} per unit, in magnitude"
+        lines["constant gradient"] = _update(self.gain)
+        lines["alternating gradient"] = _update(self.ringing, ", in magnitude")
         if self.stable is None:
             lines["stable"] = "depends on learning rate and curvature one by one, since it reads theta"
         else:
@@ -142,7 +142,7 @@ def certificate(rule: Rule, *, gradient: float = 1.0, **hyperparameters: float |
     except LinearisationError as error:
         return Certificate(None, error.why)
     largest = float(np.abs(linear.poles).max(initial=0.0))
-    slowest = math.inf if largest > 1 - ROUNDING else -1 / math.log(largest) if largest > ROUNDING else 0.0
+    slowest = math.inf if largest > 1 - NEVER else -1 / math.log(largest) if largest > ROUNDING else 0.0
     gains = linear.frequency_response(np.array([0.0, 0.5]))
     stable = None if linear.reads_parameter else linear.stable_ranges()
     return Certificate(
@@ -154,6 +154,10 @@ def certificate(rule: Rule, *, gradient: float = 1.0, **hyperparameters: float |
         ringing=float(np.abs(gains[1])),
         stable=stable,
     )
+
+
+def _update(gain: float, what: str = "") -> str:
+    return "the update grows for ever" if math.isnan(gain) else f"update of {gain:.4g} per unit{what}"
 
 
 def _number(pole: complex) -> str:

@@ -25,6 +25,8 @@ WALK, PAIRS = 64, 64
 DEFLATED = 1e-10
 """A direction that is so small against its origin is rounding."""
 DECAYED = 1e-12
+NEVER = 1e-7
+"""An eigenvalue that is so close to the unit circle is on it, but for rounding."""
 
 
 class LinearisationError(ConfigError):
@@ -109,9 +111,12 @@ class LinearRule:
             frequencies: In cycles per step, `[F]`; 0 is a constant gradient, 0.5 one that alternates.
 
         Returns:
-            Complex gains `[F]`: the magnitude of the update for gradients of magnitude 1, and its phase.
+            Complex gains `[F]`: the magnitude of the update for gradients of magnitude 1, and its phase; NaN
+            at a pole, where the update grows for ever.
         """
-        return self._transfer(np.exp(2j * np.pi * np.asarray(frequencies, dtype=float)))
+        z = np.exp(2j * np.pi * np.asarray(frequencies, dtype=float))
+        at_pole = (np.abs(z[..., None] - self.poles) < NEVER).any(-1)
+        return np.where(at_pole, complex(np.nan, np.nan), self._transfer(z))
 
     def _transfer(self, z: np.ndarray) -> np.ndarray:
         """H at complex numbers `[F]`; NaN at a pole."""
@@ -140,7 +145,7 @@ class LinearRule:
         """
         if steps is None:
             slowest = float(max(np.abs(self.poles), default=0.0))
-            if slowest > 1 - 1e-7:
+            if slowest > 1 - NEVER:
                 return math.inf
             steps = len(self.A) + 1 + (math.ceil(math.log(DECAYED) / math.log(slowest)) if slowest else 0)
         weights = np.abs(self.impulse_response(steps))
@@ -189,7 +194,7 @@ class LinearRule:
         between = [math.sqrt(low * high) if low else high / 2 for low, high in pairwise(edges)]
         ranges: list[tuple[float, float]] = []
         for low, high, at in zip(edges, [*edges[1:], math.inf], [*between, 2 * top], strict=True):
-            if self.spectral_radius(1.0, at) < 1:
+            if self.spectral_radius(1.0, at) < 1 - NEVER:
                 joins = ranges and ranges[-1][1] == low
                 ranges[-1:] = [(ranges[-1][0], high)] if joins else [*ranges[-1:], (low, high)]
         return tuple(ranges)
@@ -281,14 +286,20 @@ def is_linear(whole: Recurrence) -> bool:
 def _slopes(whole: Recurrence, gradient: float, exact: bool) -> tuple[np.ndarray, ...]:
     """A [S, S], B [S, 2], C [S] and D [2], averaged over random signs of the gradient."""
     if exact:  # the slopes are the same everywhere
-        nothing = torch.zeros(len(whole.slots), 1, dtype=torch.float64)
-        return _jacobian(whole, nothing, nothing.new_zeros(1))[1]
+        past = _start(whole)[:, None]
+        return _jacobian(whole, past, past.new_zeros(1))[1]
     signs = torch.randint(0, 2, (WALK, PAIRS), generator=torch.Generator().manual_seed(0)).double() * 2 - 1
     signs = torch.cat([signs, -signs], dim=1) * gradient  # what is odd in the gradient averages to 0
     past = _settled(whole, gradient)[:, None].expand(-1, 2 * PAIRS)
     for g in signs[:-1]:
         past = whole.step(past, g, LONG_AFTER)[1]
     return _jacobian(whole, past, signs[-1])[1]
+
+
+def _start(whole: Recurrence) -> Tensor:
+    """Past values [S] to begin with: 0, but for past numbers of the step, which are those of long after."""
+    known = [LONG_AFTER if name == "t" else 0.0 for name, _ in whole.slots]
+    return torch.tensor(known, dtype=torch.float64)
 
 
 def _jacobian(whole: Recurrence, past: Tensor, g: Tensor) -> tuple[Tensor, tuple[np.ndarray, ...]]:
@@ -316,7 +327,7 @@ def _jacobian(whole: Recurrence, past: Tensor, g: Tensor) -> tuple[Tensor, tuple
 def _settled(whole: Recurrence, gradient: float) -> Tensor:
     """The mean of the past values [S] under gradients of random sign: a fixed point, by Newton's method."""
     g = torch.tensor([gradient, -gradient], dtype=torch.float64)
-    past = torch.zeros(len(whole.slots), dtype=torch.float64)
+    past = _start(whole)
     for _ in range(30):
         new, (A, *_) = _jacobian(whole, past[:, None].expand(-1, 2), g)
         change = new.mean(-1) - past

@@ -111,7 +111,9 @@ def recurrence(rule: Rule, hyperparameters: Mapping[str, Any], *, complete: bool
     values = {name: options.number(name, value) for name, value in values.items()}
     computed = {*INPUTS, *(name for name, _ in written)}
     now = {name: var(name, 0) for name in computed}
-    filled = tuple((name, value.substitute(now | values).simplify()) for name, value in written)
+    # a state may be called eps: the rule means its state then, features still mean the hyper-parameter
+    meant = {name: values | now if name in own else now | values for name, _ in written}
+    filled = tuple((name, value.substitute(meant[name]).simplify()) for name, value in written)
     unknown = tuple(name for name in _named(filled) if name not in computed)
     if unknown and complete:
         raise ConfigError(f"the rule needs a number for {', '.join(unknown)}: give them by keyword")
@@ -156,8 +158,8 @@ def _written(read: set[str], group: Mapping[str, Any], taken: set[str]) -> Itera
         inner["n_m"]: f"beta1 * {inner['n_m']}[1] + (1 - beta1) * {first}",
         inner["n_v"]: f"beta2 * {inner['n_v']}[1] + (1 - beta2) * {second}",
         "n_hat": f"{inner['n_m']}{by[1]} / sqrt(max(abs({inner['n_v']}{by[2]}), 1e-24))",
-        "ld": "1 - t / total_steps",
-        "cd": "0.5 * (1 + cos(3.141592653589793 * t / total_steps))",
+        "ld": "1 - min(t / total_steps, 1)",
+        "cd": "0.5 * (1 + cos(3.141592653589793 * min(t / total_steps, 1)))",
     }
     needed, waiting = set(), [name for name in read if name in texts]
     while waiting:

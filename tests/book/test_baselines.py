@@ -15,7 +15,7 @@ TEXTS = {
     "nesterov": ("-0.05 * (g + 0.9 * b)", {"beta1": 0.9}),
     "rmsprop": ("-0.05 * g / (sqrt(v) + 1e-8)", {"beta2": 0.99, "bias_correction": False}),
     "adam": ("-0.05 * m / (sqrt(v) + 1e-8)", {"beta1": 0.9, "beta2": 0.999}),
-    "lion": ("-0.05 * sign(0.9 * m[1] + 0.1 * g)", {"beta1": 0.99, "bias_correction": False}),
+    "lion": ("k = 0.99 * k[1] + 0.01 * g; -0.05 * sign(0.9 * k[1] + 0.1 * g)", {}),
     "signsgd": ("-0.05 * sg", {}),
     "rmsprop_momentum": (
         "0.9 * u[1] - 0.05 * g / (sqrt(v) + 1e-8)",
@@ -60,6 +60,7 @@ def test_the_memory_of_a_rule_is_of_what_it_computes_before_its_rate():
         ("rmsprop", {"lr": 0.01, "beta2": 0.99}),
         ("adam", {"lr": 0.001, "beta1": 0.9, "beta2": 0.999}),
         ("powsign_ld", {"lr": 0.01, "beta1": 0.9}),
+        ("lion", {"lr": 1e-4, "beta1": 0.9, "beta2": 0.99}),
     ],
 )
 def test_all_rates_of_a_rule_are_tuned_beginning_with_the_usual_ones(name, usual):

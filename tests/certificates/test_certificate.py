@@ -31,6 +31,15 @@ def test_a_rule_that_climbs_is_stable_nowhere():
     assert "nowhere" in str(certificate("0.1 * g"))
 
 
+def test_a_sum_of_all_gradients_has_no_gain():
+    added = certificate("p = p[1] + g; -p")
+    assert math.isnan(added.gain)
+    assert added.ringing == pytest.approx(0.5)
+    assert added.slowest == added.tpf == math.inf
+    assert "constant gradient:    the update grows for ever" in str(added)
+    assert "nowhere" in str(added)
+
+
 def test_weight_decay_has_no_range():
     decayed = certificate("-g - 0.1 * theta")
     assert decayed.stable is None

@@ -146,6 +146,30 @@ def test_a_range_may_begin_above_zero():
     assert rule.spectral_radius(1.0, 1e-6) > 1
 
 
+@pytest.mark.parametrize("rule", ["p = p[1] + g; -p", "-(m - m[1])", "-(g - g[1])"])
+def test_what_never_fades_is_stable_nowhere(rule):
+    """An eigenvalue is 1 at every learning rate; rounding must not make it less."""
+    linear = linearise(rule)
+    assert linear.spectral_radius(1.0, 0.5) == pytest.approx(1, abs=1e-7)
+    assert linear.stable_ranges() == ()
+
+
+@pytest.mark.parametrize(("rule", "at"), [("p = p[1] + g; -p", 0.0), ("p = -p[1] + g; -p", 0.5)])
+def test_there_is_no_gain_at_a_pole(rule, at):
+    both = linearise(rule).frequency_response([at, 0.5 - at, 0.25])
+    assert np.isnan(both).tolist() == [True, False, False]
+    assert abs(both[1]) == pytest.approx(0.5)
+
+
+def test_past_numbers_of_steps_are_those_of_long_after():
+    with pytest.raises(linearisation.LinearisationError, match="no gradient moves it"):
+        linearise("-g / (1 + 0.001 * t[1])")
+    whole = recurrence("-g * (1 + 1 / t[2]) + u[1] / t[1]", {})
+    assert linearisation._settled(whole, 1.0).tolist().count(linearisation.LONG_AFTER) == 2
+    assert linearise("-tanh(g) * (1 + 1 / t[1])").D[0] == pytest.approx(linearise("-tanh(g)").D[0])
+    assert linearise("-g * (1 + 1 / t[1])").impulse_response(2).tolist() == [-1, 0]
+
+
 def test_weight_decay_counts_beside_the_curvature():
     rule = linearise("-g - 0.1 * theta")
     assert rule.reads_parameter

@@ -59,6 +59,37 @@ def test_every_feature_and_its_past(name, corrected):
     )
 
 
+@pytest.mark.parametrize("name", ["lr", "beta1", "beta2", "eps", "weight_decay", "total_steps", "k1"])
+def test_a_state_may_have_the_name_of_a_hyper_parameter(name):
+    """In the rule it is the state; features still read the hyper-parameter."""
+    gradients = torch.randn(STEPS, 5, dtype=torch.float64)
+    values = {"total_steps": 20, "beta1": 0.8, "beta2": 0.9, "eps": 0.1}
+    other = "n_hat" if name == "k1" else "ld * m_hat"
+    rule = f"{name} = 0.9 * {name}[1] + g; -{name} - 0.1 * {other} + 0.1 * {name}[2]"
+    plain = f"p = 0.9 * p[1] + g; -p - 0.1 * {other} + 0.1 * p[2]"
+    want = optimized(plain, gradients, **values)
+    torch.testing.assert_close(optimized(rule, gradients, **values), want, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(written_out(rule, gradients, **values), want, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("rule", ["-ld * g - 0.1 * cd * g", "-ld[2] * g - cd[1] * g"])
+def test_decays_stay_at_zero(rule):
+    gradients = torch.randn(STEPS, 5, dtype=torch.float64)
+    found = written_out(rule, gradients, total_steps=4)
+    torch.testing.assert_close(found, optimized(rule, gradients, total_steps=4), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(found[7:], found[6:-1], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0, 3.0])
+def test_no_gradient_adds_nothing_to_n_hat(alpha):
+    gradients = torch.randn(STEPS, 5, dtype=torch.float64)
+    gradients[2:5, 1], gradients[:, 2] = 0.0, 0.0
+    values = {"alpha1": alpha, "alpha2": alpha}
+    found = written_out("-n_hat", gradients, **values)
+    assert found.isfinite().all()
+    torch.testing.assert_close(found, optimized("-n_hat", gradients, **values), rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("rule", "values", "message"),
     [

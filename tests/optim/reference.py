@@ -73,16 +73,25 @@ class Published(torch.optim.Optimizer):
 class Lion(Published):
     """Chen et al. 2023, Program 1; no weight decay."""
 
+    def __init__(self, params, lr, betas=(0.9, 0.99)):
+        super().__init__(params, lr)
+        self.betas = betas
+
     def step_of(self, p, g, s, t):
-        p -= self.lr * (0.9 * s["m"] + 0.1 * g).sign()
-        s["m"] = 0.99 * s["m"] + 0.01 * g
+        beta1, beta2 = self.betas
+        p -= self.lr * (beta1 * s["m"] + (1 - beta1) * g).sign()
+        s["m"] = beta2 * s["m"] + (1 - beta2) * g
 
 
 class Signum(Published):
     """Bernstein et al. 2018, Algorithm 2."""
 
+    def __init__(self, params, lr, beta=0.9):
+        super().__init__(params, lr)
+        self.beta = beta
+
     def step_of(self, p, g, s, t):
-        s["m"] = 0.9 * s["m"] + 0.1 * g
+        s["m"] = self.beta * s["m"] + (1 - self.beta) * g
         p -= self.lr * s["m"].sign()
 
 
@@ -109,9 +118,13 @@ class CautiousAdamW(Published):
 
 
 class ScheduleFree(Published):
-    """Defazio et al. 2024, Eq. 3 to 5, gradients at y; beta = 0.9."""
+    """Defazio et al. 2024, Eq. 3 to 5, gradients at y."""
+
+    def __init__(self, params, lr, beta=0.9):
+        super().__init__(params, lr)
+        self.beta = beta
 
     def step_of(self, p, g, s, t):
         s["z"] = s["z"] - self.lr * g
         s["x"] = (1 - 1 / t) * s["x"] + s["z"] / t
-        p.copy_(0.1 * s["z"] + 0.9 * s["x"])
+        p.copy_((1 - self.beta) * s["z"] + self.beta * s["x"])

@@ -182,6 +182,38 @@ class TestMemory:
         torch.testing.assert_close(*ends, rtol=1e-6, atol=1e-6)
 
     @size
+    @pytest.mark.parametrize("what", ["parameter", "state"])
+    @pytest.mark.parametrize("rule", ["-0.1 * g - 0.5 * g[1] - 0.2 * g[3]", "w = 0.5 * w[1] + g; -0.1 * w"])
+    def test_a_gradient_may_be_the_memory_that_a_step_writes(self, compiled, n, what, rule):
+        ends = []
+        for own in (False, True):
+            p = parameter(n)
+            optimizer = SymbolicOptimizer([p], rule, lr=1.0, compile=compiled)
+            stepped([p], optimizer, 1)
+            for _ in range(4):
+                slot = next(name for name in optimizer.state[p] if name != "step")
+                g = p.data if what == "parameter" else optimizer.state[p][slot]
+                p.grad = g.clone() if own else g
+                optimizer.step()
+            ends.append(p.detach())
+        assert torch.equal(*ends)
+
+    def test_parameters_without_numbers_step_too(self, compiled):
+        for shapes in ([(0,)], [(3,), (0, 2)], [(5000,), (0,)]):
+            params = [parameter(*shape) for shape in shapes]
+            before = [p.detach().clone() for p in params]
+            for rule in (RULE, SYSTEM, "adam"):
+                stepped(params, SymbolicOptimizer(params, rule, compile=compiled), 2)
+            assert all(p.isfinite().all() for p in params)
+            assert all(torch.equal(p, old) == (p.numel() == 0) for p, old in zip(params, before, strict=True))
+
+    def test_an_empty_parameter_of_another_type_steps_with_the_others(self, compiled):
+        params = [parameter(4), parameter(0, dtype=torch.float64)]
+        optimizer = SymbolicOptimizer(params, "sgd", lr=1.0, compile=compiled)
+        stepped(params, optimizer, 2)
+        assert [optimizer.state[p]["step"] for p in params] == [2, 2]
+
+    @size
     def test_numbers_that_are_one_are_refused(self, compiled, n):
         p = nn.Parameter(torch.zeros(1).expand(n))
         p.grad = torch.ones(n)
@@ -214,6 +246,72 @@ class TestMemory:
 
 
 class TestPrecision:
+    @pytest.mark.parametrize("burst", [3e19, 1e20])
+    def test_adam_survives_a_burst_of_gradient_as_pytorchs_does(self, compiled, burst):
+        ours, theirs = parameter(3), parameter(3)
+        optimizers = SymbolicOptimizer([ours], "adam", compile=compiled), torch.optim.Adam([theirs])
+        generator = torch.Generator().manual_seed(0)
+        for step in range(1600):
+            g = torch.randn(3, generator=generator) * (burst if step == 1500 else 1.0)
+            for p, optimizer in zip((ours, theirs), optimizers, strict=True):
+                p.grad = g.clone()
+                optimizer.step()
+        assert ours.isfinite().all()
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            optimizers[0].state[ours]["v"], optimizers[1].state[theirs]["exp_avg_sq"], rtol=1e-3, atol=0
+        )
+
+    @pytest.mark.parametrize("beta2", [0.99999, 0.9999999])
+    @pytest.mark.parametrize("rule", ["adam", "amsgrad"])
+    def test_the_first_steps_are_adams_where_beta2_is_close_to_1(self, compiled, rule, beta2):
+        ours, theirs = nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(3))
+        options = {"lr": 1.0, "betas": (0.9, beta2)}
+        optimizers = (
+            SymbolicOptimizer([ours], rule, compile=compiled, **options),
+            torch.optim.Adam([theirs], amsgrad=rule == "amsgrad", **options),
+        )
+        for _ in range(5):
+            for p, optimizer in zip((ours, theirs), optimizers, strict=True):
+                p.grad = torch.tensor([1.0, -0.3, 2.0])
+                optimizer.step()
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=0)
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            "-g * (1 - c^t)",
+            "-g * (1 - c^t) + 0 * g[3]",
+            "-tanh(g[1]) * (1 - c^t) - tanh(g) * 0.9999999^t",
+            "p = (1 - c^t) * g + t * c; 0.5 * u[1] - p / (1 - c^(t + 1)) + 0.1 * p[2]",
+        ],
+    )
+    def test_what_is_made_of_the_number_of_the_step_keeps_its_digits(self, compiled, rule):
+        ends = {}
+        for dtype in (torch.float32, torch.float64):
+            p = nn.Parameter(torch.zeros(3, dtype=dtype))
+            optimizer = SymbolicOptimizer([p], rule, lr=1.0, c=1 - 1e-7, compile=compiled)
+            ends[dtype] = []
+            for step in range(4):
+                p.grad = torch.tensor([1.0, -0.3, 2.0], dtype=dtype) + step
+                optimizer.step()
+                ends[dtype].append(p.detach().clone().double())
+        torch.testing.assert_close(*map(torch.stack, ends.values()), rtol=2e-6, atol=0)
+
+    @pytest.mark.parametrize(
+        "rule", ["-sign(g[0] * g[1] - g[1] * g[2])", "-sign(g[0] / g[1] - 1)", "-sign(g * g - g2)"]
+    )
+    def test_what_cancels_has_no_sign(self, compiled, rule):
+        p = nn.Parameter(torch.zeros(50))
+        optimizer = SymbolicOptimizer([p], rule, lr=1.0, compile=compiled)
+        g = torch.linspace(0.01, 1, 50)
+        ends = []
+        for _ in range(6):
+            p.grad = g.clone()
+            optimizer.step()
+            ends.append(p.detach().clone())
+        assert torch.equal(ends[-1], ends[2])
+
     def test_an_average_can_fall_where_parameters_are_in_half_precision(self, compiled):
         p = parameter(4, dtype=torch.bfloat16)
         optimizer = SymbolicOptimizer([p], "-v", beta2=0.99, compile=compiled)

@@ -14,7 +14,7 @@ INTO = {
     name: getattr(torch, {"truediv": "div"}.get(name, name))
     for name in (
         *("add", "sub", "mul", "truediv", "neg", "abs", "sqrt", "square", "copysign", "sign", "exp", "log"),
-        *("tanh", "asinh", "sinh", "erfc", "cos", "sin", "pow", "minimum", "maximum", "lerp", "where"),
+        *("tanh", "asinh", "sinh", "erfc", "cos", "sin", "pow", "minimum", "maximum", "where"),
         *("clamp_min", "clamp_max"),
     )
 }
@@ -63,7 +63,8 @@ class Blocks:
         values |= {node: shared[node.args[1]] for node in self._scalars}
         for operation in self._once:
             values[operation.node] = operation.function(*(values[key] for key in operation.arguments))
-        most = min(BLOCK * torch.get_num_threads(), max((len(part[0]) for part in parts), default=0))
+        longest = max((len(part[0]) for part in parts), default=0)
+        most = max(1, min(BLOCK * torch.get_num_threads(), longest))
         buffers = torch.empty(self._buffers, most, dtype=self._dtype).unbind()
         for operands in parts:
             for start in range(0, len(operands[0]), most):

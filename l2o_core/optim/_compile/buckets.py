@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...errors import ConfigError
 from .kernels import Types
-from .memory import check_gradient, check_memory, flat, is_flat, local
+from .memory import check_gradient, check_memory, flat, is_flat, local, shares_memory
 from .plan import Bound
 
 LARGE = {"cpu": 1 << 12, "cuda": 1 << 21}
@@ -79,10 +79,11 @@ class Bucket:
             torch._foreach_copy_(self.gathered, self.locals)
             torch._foreach_copy_(self.gradients, gradients)
             return [self.flat, self.gradient, *(self.stored[slot] for slot in slots)]
-        (p,), (g,) = self.locals, gradients
-        if g.dtype is not self.types.gradient or g.stride() != p.stride() or not is_flat(g):
+        (p,), (g,), stored = self.locals, gradients, [self.stored[slot] for slot in slots]
+        alike = g.dtype is self.types.gradient and g.stride() == p.stride() and is_flat(g)
+        if not alike or shares_memory(g, (p, *stored)):  # what a step writes must not be what it reads
             g = torch.empty_like(p, dtype=self.types.gradient).copy_(g)
-        return [self.flat, flat(g), *(self.stored[slot] for slot in slots)]
+        return [self.flat, flat(g), *stored]
 
     def finish(self) -> None:
         """Give the parameters their values from the first of `operands`, and count the step."""

@@ -21,9 +21,13 @@ from threading import Lock
 from ...errors import ConfigError
 
 FLAGS = (
-    *("-std=c++17", "-O3", "-shared", "-fPIC", "-ffp-contract=fast", "-fno-math-errno"),
-    *("-fno-trapping-math", "-freciprocal-math"),
+    *("-std=c++17", "-O3", "-shared", "-fPIC", "-ffp-contract=off", "-fno-math-errno"),
+    "-fno-trapping-math",
 )
+"""None changes a value: where differences cancel, a last digit would decide about a sign.
+
+So no products are fused with sums (-ffp-contract), nor divisions made products (-freciprocal-math).
+"""
 RUNTIMES = ("libgomp.so.1", "libomp.so", "libomp.so.5", "libiomp5.so")
 """Of OpenMP: their threads outlive the loop that started them, so they stay loaded."""
 

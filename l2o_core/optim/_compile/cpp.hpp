@@ -67,7 +67,6 @@ template <class W> bool eq(W x, W y) { return x == y; }
 template <class W> bool ne(W x, W y) { return x != y; }
 template <class W> bool isnan(W x) { return x != x; }
 template <class W> W where(bool yes, W x, W y) { return yes ? x : y; }
-template <class W> W lerp(W x, W y, W weight) { return x + weight * (y - x); }
 
 // NaN propagates
 template <class W> W sign(W x) { return x != x ? x : W(x > 0) - W(x < 0); }
@@ -90,21 +89,32 @@ inline double exp(double x) { return std::exp(x); }
 inline double log(double x) { return std::log(x); }
 inline double tanh(double x) { return std::tanh(x); }
 
+// x y + z, of approximations only: fused where the processor can, which compilers may not decide (build.py)
+inline float fused(float x, float y, float z) {
+#ifdef __FP_FAST_FMAF
+  return __builtin_fmaf(x, y, z);
+#else
+  return x * y + z;
+#endif
+}
+
 // c0 + c1 x + c2 x^2 + ...
 inline float polynomial(float, float c) { return c; }
-template <class... Rest> float polynomial(float x, float c, Rest... rest) { return polynomial(x, rest...) * x + c; }
+template <class... Rest> float polynomial(float x, float c, Rest... rest) {
+  return fused(polynomial(x, rest...), x, c);
+}
 
 constexpr float LN2_HIGH = 0.693359375f, LN2_LOW = -2.12194440e-4f;
 
 // e^x = 2^n e^r, r within ln(2) / 2 of 0; results below the normal numbers are 0
 inline float exp(float x) {
   constexpr float ROUND = 12582912.0f;  // 1.5 * 2^23: adding it leaves an integer in the last bits
-  const float shifted = x * 1.44269504f + ROUND;
+  const float shifted = fused(x, 1.44269504f, ROUND);
   const float n = shifted - ROUND;
-  const float r = (x - n * LN2_HIGH) - n * LN2_LOW;
+  const float r = fused(-n, LN2_LOW, fused(-n, LN2_HIGH, x));
   const float q = polynomial(r, 0.49999994f, 0.1666652f, 0.041668393f, 0.008368781f, 0.0013814482f);
   const uint32_t exponent = uint32_t(bits(shifted) - bits(ROUND)) + 126;
-  const float y = ((q * r * r + r) + 1.0f) * from_bits(int32_t(exponent << 23)) * 2.0f;
+  const float y = (fused(q * r, r, r) + 1.0f) * from_bits(int32_t(exponent << 23)) * 2.0f;
   return x > 88.72283f ? HUGE_VALF : x < -86.6f ? 0.0f : y;
 }
 
@@ -117,8 +127,8 @@ inline float log(float x) {
   const float f = from_bits((above & 0x7fffff) + SQRT_HALF) - 1.0f;
   const float q = polynomial(f, 0.3333333f, -0.25000823f, 0.20001227f, -0.16623355f, 0.14201762f, -0.131602f,
                              0.12761556f, -0.076344185f);
-  const float y = n * LN2_LOW + (q * f * f * f - 0.5f * f * f);
-  return x <= 3.4028235e38f ? (y + f) + n * LN2_HIGH : x;
+  const float y = fused(n, LN2_LOW, f * f * fused(q, f, -0.5f));
+  return x <= 3.4028235e38f ? fused(n, LN2_HIGH, y + f) : x;
 }
 
 // x P(x^2) / Q(x^2), or 1 from where that can round to more

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -79,6 +79,12 @@ def is_flat(x: Tensor) -> bool:
 def flat(x: Tensor) -> Tensor:
     """The numbers of a tensor for which `is_flat` holds, in memory order, as a view [N]."""
     return x.detach().as_strided((x.numel(),), (1,))
+
+
+def shares_memory(x: Tensor, others: Iterable[Tensor]) -> bool:
+    """Whether a tensor lies in the same piece of memory as one of some others."""
+    where = x.untyped_storage().data_ptr()
+    return any(other.untyped_storage().data_ptr() == where for other in others)
 
 
 def turns(params: Sequence[Tensor]) -> list[int]:

@@ -15,6 +15,8 @@ from ...expressions.tensors import constant_value
 
 Number = int
 """The place of a number in its table."""
+TIME = "t"
+"""The name of the step's number."""
 
 
 class Numbers:
@@ -74,14 +76,36 @@ class Numbers:
         def variable(leaf: Variable) -> Expression | Number:
             return var(leaf.name, leaf.lag) if is_feature(leaf) else self.named(leaf.name)
 
-        def operator(name: str, *parts: Expression | Number) -> Expression | Number:
-            if all(isinstance(part, Number) for part in parts):
-                return self.apply(name, *parts)  # type: ignore[arg-type]
-            if name == "/" and isinstance(parts[1], Number):
-                name, parts = "*", (parts[0], self.apply("/", self.one, parts[1]))
-            return call(name, *map(self.write, parts))
+        return self.write(rule.fold(variable, self.constant, self._lifted))
 
-        return self.write(rule.fold(variable, self.constant, operator))
+    def _lifted(self, name: str, *parts: Expression | Number) -> Expression | Number:
+        if all(isinstance(part, Number) for part in parts):
+            return self.apply(name, *parts)  # type: ignore[arg-type]
+        if name == "/" and isinstance(parts[1], Number):
+            name, parts = "*", (parts[0], self.apply("/", self.one, parts[1]))
+        return call(name, *map(self.write, parts))
+
+    def lift_time(self, rule: Expression) -> Expression:
+        """A lifted rule with one number, too, in place of each part made of numbers and of the step's number.
+
+        These parts are what digits depend on: in single precision, 1 - beta^t loses them.
+        """
+
+        def variable(leaf: Variable) -> Expression | Number:
+            number = self.read(leaf)
+            if number is not None:
+                return number
+            return self.named(TIME) if leaf.name == TIME and leaf.lag == 0 else var(leaf.name, leaf.lag)
+
+        return self.write(rule.fold(variable, self.constant, self._lifted))
+
+    def change_with_time(self, numbers: Iterable[Number]) -> list[Number]:
+        """Those of some numbers that are made of the step's number."""
+        timed: set[Number] = set()
+        for place, entry in enumerate(self._entries):  # arguments come before what is made of them
+            if entry == TIME or (isinstance(entry, tuple) and timed.intersection(entry[1:])):
+                timed.add(place)
+        return [number for number in numbers if number in timed]
 
     @staticmethod
     def write(part: Expression | Number) -> Expression:

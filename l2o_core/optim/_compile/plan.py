@@ -20,7 +20,7 @@ from ...expressions.system import PARAMETER, UPDATE, check_order
 from ...features import Features
 from .. import zoo
 from .history import find_history
-from .numbers import Number, Numbers
+from .numbers import TIME, Number, Numbers
 from .partial_sums import Phase, split_into_phases
 from .running_sums import ReplacedLags, RunningSums, use_running_sums
 from .weighted_sums import Value, find_sums
@@ -72,10 +72,19 @@ class Plan:
         return (*self.moments, *self.sums, *self.history)
 
     @cached_property
+    def timed(self) -> tuple[Number, ...]:
+        """The numbers that kernels take and that change from step to step, in order."""
+        return tuple(self.numbers.change_with_time(self._numbers))
+
+    @cached_property
     def used(self) -> tuple[Number, ...]:
-        """The numbers that kernels take, in order."""
-        found = dict.fromkeys(number for v in self._variables if (number := Numbers.read(v)) is not None)
-        return tuple(found)
+        """The other numbers that kernels take, in order."""
+        return tuple(number for number in self._numbers if number not in self.timed)
+
+    @cached_property
+    def _numbers(self) -> tuple[Number, ...]:
+        found = (Numbers.read(variable) for variable in self._variables)
+        return tuple(dict.fromkeys(number for number in found if number is not None))
 
     @cached_property
     def reads_parameter(self) -> bool:
@@ -92,9 +101,9 @@ class Plan:
     @cached_property
     def scalars(self) -> tuple[str, ...]:
         """Names of what all coordinates share in a step, in the order of `Bound.scalars`."""
-        shared = ("lr", "decay", *self.features.step_scalars(1.0), *FEATURE_NUMBERS)
+        shared = ("lr", "decay", *self.features.step_scalars(1.0), *(f"n{number}" for number in self.timed))
         powers = features.POWERS if "n_hat" in self.features.names else ()
-        return (*shared, *powers, *(f"n{number}" for number in self.used))
+        return (*shared, *FEATURE_NUMBERS, *powers, *(f"n{number}" for number in self.used))
 
     def phase(self, step: int) -> int:
         """The index of the phase of a step; the first step is 1."""
@@ -143,17 +152,18 @@ class Plan:
         constants = [getattr(chosen, name) for name in FEATURE_NUMBERS]
         constants += map(float, chosen.powers) if "n_hat" in chosen.names else ()
         decays = dict(zip(self.decays, self.numbers.values(self.decays.values(), given), strict=True))
-        return Bound(self, chosen, (*constants, *self.numbers.values(self.used, given)), decays)
+        return Bound(self, chosen, (*constants, *self.numbers.values(self.used, given)), decays, given)
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A plan with numbers: `constants` do not change from step to step; `decays` as those of the plan."""
+    """A plan with the numbers `given` by name: `constants` are those of every step, `decays` the plan's."""
 
     plan: Plan
     features: Features
     constants: tuple[float, ...]
     decays: Mapping[str, float]
+    given: Mapping[str, float]
 
     def scalars(self, step: int, lr: float, weight_decay: float) -> list[float]:
         """Numbers of a step that all coordinates share, in the order of `Plan.scalars`.
@@ -163,7 +173,8 @@ class Bound:
         decay = 1.0 if "weight_decay" in self.plan.names else 1 - lr * weight_decay
         # in Python's floats: 1 - beta^t loses four digits in float32, and bfloat16 cannot count past 256
         own = map(float, self.features.step_scalars(float(step)).values())
-        return [lr, decay, *own, *self.constants]
+        timed = self.plan.numbers.values(self.plan.timed, {**self.given, TIME: float(step)})
+        return [lr, decay, *own, *timed, *self.constants]
 
     @cached_property
     def initial_state(self) -> dict[str, float]:
@@ -279,13 +290,16 @@ def _planned(
         if name in rule.memory and (decay := _decay(name, value, numbers)) is not None
     }
     if states or rule.memory:  # ways to sum over lags are for rules that are nothing but such sums
-        phases: Sequence[Phase] = [Phase(history.rule, {})]
-        return Plan(chosen, names, numbers, phases, history.streams, history.states, lengths, decays, {}, ())
+        phases: Sequence[Phase] = [Phase(numbers.lift_time(history.rule), {})]
+        states = {name: numbers.lift_time(value) for name, value in history.states.items()}
+        return Plan(chosen, names, numbers, phases, history.streams, states, lengths, decays, {}, ())
     short = RunningSums(history, {}, ())
     if tolerance is not None:
         short = use_running_sums(history, numbers, tolerance, given)
     history = short.history
-    phases = split_into_phases(history, numbers)
+    phases = [
+        phase._replace(rule=numbers.lift_time(phase.rule)) for phase in split_into_phases(history, numbers)
+    ]
     return Plan(
         chosen, names, numbers, phases, history.streams, {}, history.lengths, {}, short.sums, short.replaced
     )
