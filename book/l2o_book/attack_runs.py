@@ -66,6 +66,10 @@ class Scaled:
         update, state = self.equation.advance(g, state)
         return self.rate * update, state
 
+    def place(self, state: Any, params: Tensor) -> Any:
+        """The equation's: where the constraints have put the image."""
+        return self.equation.place(state, params)
+
 
 def rule(equation: Equation, rate: float = 1.0, constants: dict[str, float] | None = None) -> Contestant:
     """An equation inside the projection."""
