@@ -149,7 +149,6 @@ record = page.record(
     own,
     dataset=tasks.MLP("mlp", dataset, DEEP).dataset,
     engine="operon",
-    part_of="interpretability",
 )
 races, count = record.values["races"], len(record.seeds)
 source = record.cite(

@@ -18,7 +18,7 @@
 # the lower half of Table 3, is the subject of {doc}`equations_at_work`.
 #
 # **Cost:** in `quick`, two minutes, with the pretrained teachers and scikit-learn's digits in place of MNIST. In
-# `standard`, 100 minutes on one CPU core together with {doc}`equations_at_work`, which uses the same searches.
+# `standard`, two hours on one CPU core together with {doc}`equations_at_work`, which uses the same searches.
 # In `paper`, by an estimate, five hours of a GPU for the teachers, and 15 of search on one core.
 
 # %% tags=["parameters"]

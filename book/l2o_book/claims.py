@@ -26,7 +26,7 @@ PAPERS = ("SymL2O", "SOL")
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN)
 EVERY_BUILD = "every build"
 PROFILE = "standard"  # whose committed records decide
-WHOLE = {"reading_equations": "distillation", "equations_at_work": "interpretability"}
+WHOLE = {"reading_equations": "distillation"}
 """Experiments that were part of another when the committed record was made."""
 SHAPE = {
     "claims": [{str: str, "published": (str, [str]), "tests": [str], "seeds": int}],
