@@ -17,7 +17,7 @@
 # lose to their teachers? The answer is under [What we found](#what-we-found).
 #
 # **Cost:** in `quick`, two minutes, with the pretrained teachers and scikit-learn's digits in place of MNIST. In
-# `standard`, 100 minutes on one CPU core together with {doc}`interpretability`, which uses the same searches.
+# `standard`, two hours on one CPU core together with {doc}`interpretability`, which uses the same searches.
 # In `paper`, by an estimate, two hours of a GPU for the teachers, and five of search on one core.
 
 # %% tags=["parameters"]
