@@ -90,7 +90,7 @@ def trained(
     )
     for recipe in recipes:
         for seed, (model, _) in zip(seeds, found[recipe.name], strict=True):
-            found_at = recipe.source(seed, folder)
+            found_at = recipe.source(seed, folder) or recipe.path(folder, seed)
             cached = kept[recipe.name, seed] or isinstance(found_at, str)
             training = models.describe(found_at)["training"]
             sources.teacher(f"{recipe.name}, seed {seed}", model, training, cached=cached)

@@ -153,8 +153,9 @@ def _as_variable(label: str) -> Variable | None:
     except ExpressionError:
         return None
     variable = expression.root
-    plain = isinstance(variable, Variable) and str(variable) == "".join(label.split())
-    return variable if plain else None  # "(g)" is no name, though it reads as one
+    if isinstance(variable, Variable) and str(variable) == "".join(label.split()):
+        return variable
+    return None  # "(g)" is no name, though it reads as one
 
 
 def _identifier(label: str) -> str:
