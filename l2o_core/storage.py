@@ -22,6 +22,7 @@ from typing import IO, Any, AnyStr, Generic, TypeVar
 
 import numpy as np
 
+from .arguments import plain
 from .errors import CheckpointError, ConfigError, L2OError, StorageError
 
 try:
@@ -245,19 +246,19 @@ def _save_tensors(value: Any, path: Path) -> None:
     import torch
 
     content = io.BytesIO()
-    torch.save(_plain(value), content)
+    torch.save(_with_plain_numbers(value), content)
     with path.open("wb") as file:
         file.write(_seal(content.getbuffer()))
         file.write(content.getbuffer())
 
 
-def _plain(value: Any) -> Any:
-    """The same with NumPy's numbers as Python's, which alone are read back."""
+def _with_plain_numbers(value: Any) -> Any:
+    """The same with numbers as Python's own, which alone are read back."""
     if type(value) is dict:
-        return {_plain(key): _plain(part) for key, part in value.items()}
+        return {plain(key): _with_plain_numbers(part) for key, part in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(map(_plain, value))
-    return value.item() if isinstance(value, np.generic) else value
+        return type(value)(map(_with_plain_numbers, value))
+    return plain(value)
 
 
 def _load_tensors(path: Path) -> Any:

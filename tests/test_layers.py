@@ -14,7 +14,7 @@ BELOW = {  # the rooms that each room may import
     "plain_yaml": {"errors", "storage"},
     "processes": set(),
     "processors": set(),
-    "storage": {"errors"},
+    "storage": {"arguments", "errors"},
     "torchvision_ops": {"errors"},
     "features": GROUND,
     "expressions": {*GROUND, "features"},

@@ -67,11 +67,9 @@ class TrainingConfig:
             raise ConfigError(
                 f"state_dtype must be a type such as torch.float16, not {self.state_dtype!r:.60}"
             )
-        if not 0 <= self.seed <= LARGEST_SEED:
-            raise ConfigError(f"seed must lie between 0 and {LARGEST_SEED}, not {self.seed}")
+        whole("seed", self.seed, 0, LARGEST_SEED)
         for name in ("epochs", "unroll", "instances", "validate_every", "validation_instances"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+            whole(name, getattr(self, name), 1)
         for name in ("lr", "clip"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be a positive number, not {getattr(self, name)}")

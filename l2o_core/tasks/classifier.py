@@ -64,6 +64,7 @@ class Classifier(Task):
         images = data.load(dataset, "train", download=download, part=part)
         self.images, self.labels = images.images.to(self.device), images.labels.to(self.device)
         self.name, self.dataset, self.shapes, self.part = name, images.name, shapes, part
+        self.classes = images.classes
         self.layers = {layer: prod(shape) for layer, shape in shapes.items()}
         self.low, self.augment, self.init_std = low, augment, init_std
 

@@ -19,6 +19,7 @@ from .cross_entropy import mean_cross_entropy
 from .flat import initial, unflatten
 from .graph import Graph
 from .graph_files import load_graph
+from .trial import check_scores
 
 Batch = tuple[Tensor]
 
@@ -41,7 +42,8 @@ class GraphNetwork(Task):
         device: Device of graph and parameters.
 
     Raises:
-        ConfigError: For an unknown part or graph, or a device that this machine lacks.
+        ConfigError: For an unknown part or graph, a device that this machine lacks, or a module that does not
+            give a score for each class.
         DataError: Where the graph is not found, or has no split.
 
     Example:
@@ -74,6 +76,7 @@ class GraphNetwork(Task):
         self.name, self.dataset, self.part = name, graph.name, part
         self.build = partial(build, graph.features.shape[1], graph.classes)
         self.module = self.build().to(self.device)
+        check_scores(name, self.module, (self.graph, None), len(graph.labels), graph.classes)
         self.shapes = {key: tuple(weights.shape) for key, weights in self.module.named_parameters()}
         self.layers = {key: weights.numel() for key, weights in self.module.named_parameters()}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from torch.func import functional_call
 from .classifier import Classifier
 from .cross_entropy import mean_cross_entropy
 from .flat import initial
+from .trial import check_scores
 
 
 class Network(Classifier):
@@ -34,7 +34,8 @@ class Network(Classifier):
         download: Download the data set if it is not found.
 
     Raises:
-        L2OError: As `Classifier` does.
+        ConfigError: As `Classifier` does, and for a module that does not give a score for each class.
+        DataError: As `Classifier` does.
 
     Example:
         >>> task = Network("linear", "digits", lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)))
@@ -68,6 +69,7 @@ class Network(Classifier):
             download=download,
         )
         self.module.to(self.device)
+        self.draws = self._try(self.classes)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -101,12 +103,12 @@ class Network(Classifier):
                 scores.append(functional_call(self.module, own, (batch,)))
         return torch.stack(scores)
 
-    @cached_property
-    def draws(self) -> bool:
-        """Whether the module draws random numbers, as dropout does: found out by a run on two images."""
-        with self._own_numbers(), torch.no_grad():
+    def _try(self, classes: int) -> bool:
+        """Run the module on two images: whether it draws random numbers, as dropout does."""
+        images = self.images[:2].float().div(255).add(self.low)
+        with self._own_numbers():
             before = self._drawn()
-            self.module(self.images[:2].float().div(255).add(self.low))
+            check_scores(self.name, self.module, (images,), len(images), classes)
             return not torch.equal(before, self._drawn())
 
     def _own_numbers(self) -> AbstractContextManager[None]:

@@ -135,9 +135,9 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     [
         ({"steps": 25}, "multiple of unroll"),
         ({"fraction": 0.0}, "fraction"),
-        ({"instances": 0}, "instances must be at least 1"),
-        ({"validation_instances": 0}, "validation_instances must be at least 1"),
-        ({"validation_instances": -1}, "validation_instances must be at least 1"),
+        ({"instances": 0}, "instances must be a whole number, 1 or more, not 0"),
+        ({"validation_instances": 0}, "validation_instances must be a whole number, 1 or more"),
+        ({"validation_instances": -1}, "validation_instances must be a whole number, 1 or more"),
         ({"lr": 0.0}, "lr must be a positive number"),
         ({"lr": -1.0}, "lr must be a positive number"),
         ({"clip": 0.0}, "clip must be a positive number"),

@@ -215,3 +215,10 @@ def test_accuracies_are_those_after_each_step():
     assert training.accuracies["train"][-1] == 1
     with pytest.raises(ConfigError, match="epochs"):
         tasks.train_on_graph(problem, torch.optim.SGD, epochs=0)
+
+
+def test_a_module_that_does_not_score_each_class_is_refused():
+    with pytest.raises(ConfigError, match=r"gives \[\d+, 2\] where scores \[\d+, 3\] are needed"):
+        tasks.GraphNetwork("odd", small_graph(), lambda features, classes: NETWORKS["gat"](features, 2))
+    with pytest.raises(ConfigError, match="fails on its data"):
+        tasks.GraphNetwork("odd", small_graph(), nn.Linear)

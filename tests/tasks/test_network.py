@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from l2o_core import meta
+from l2o_core.errors import ConfigError
 from l2o_core.models import Equation
 from l2o_core.tasks import Network
 
@@ -97,3 +98,18 @@ def test_meta_training_with_dropout_resumes(random_task, tmp_path):
 
 def test_a_module_that_draws_nothing_needs_no_seeds():
     assert not task.draws
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 9)), r"gives \[2, 9\] where scores \[2, 10\]"),
+        (lambda: nn.Conv2d(1, 10, 1), r"gives \[2, 10, 8, 8\]"),
+        (lambda: nn.Sequential(nn.Flatten(), nn.LSTM(64, 10)), "gives a tuple"),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), "fails on its data"),
+        (lambda: nn.Bilinear(8, 8, 10), "fails on its data"),
+    ],
+)
+def test_a_module_that_does_not_score_each_class_is_refused(module, said):
+    with pytest.raises(ConfigError, match=said):
+        Network("odd", "digits", module)

@@ -67,13 +67,20 @@ class Defence:
 
         Raises:
             DataError: For images of another shape.
+            ConfigError: For a module that does not give a score for each class.
         """
         if images.shape[1:] != self.shape:
             raise DataError(
                 f"{self.name} classifies images {list(self.shape)}, not {list(images.shape[1:])}; "
                 f"give images of {self.dataset}"
             )
-        return self.module(images.contiguous(memory_format=torch.channels_last))
+        scores: Tensor = self.module(images.contiguous(memory_format=torch.channels_last))
+        if scores.shape != (len(images), self.classes):
+            raise ConfigError(
+                f"the module of {self.name} gives {list(scores.shape)} where scores "
+                f"[{len(images)}, {self.classes}] are needed; give one for each class of {self.dataset}"
+            )
+        return scores
 
     @torch.no_grad()
     def right(self, images: Tensor, labels: Tensor, batch: int = 500) -> Tensor:

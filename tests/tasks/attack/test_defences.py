@@ -3,7 +3,7 @@ import torch
 
 from l2o_core.cli import main
 from l2o_core.errors import CheckpointError, ConfigError
-from l2o_core.tasks.attack import SHAPES, accuracies, defences, harden, load, pretrained, robustbench
+from l2o_core.tasks.attack import SHAPES, Defence, accuracies, defences, harden, load, pretrained, robustbench
 
 TOY = {"dataset": "digits", "epochs": 2, "width": 2, "augment": False, "batch": 128}
 
@@ -85,3 +85,9 @@ def test_shipped_defences_are_accurate_robust_and_small(name):
     assert training["clean"] >= 55
     assert training["robust"] >= 30
     assert (defences.PRETRAINED / f"{name}.safetensors").stat().st_size < 1_000_000
+
+
+def test_a_module_that_does_not_score_each_class_is_refused():
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 9))
+    with pytest.raises(ConfigError, match=r"gives \[2, 9\] where scores \[2, 10\] are needed"):
+        Defence("odd", module, "digits", 10, (1, 8, 8)).scores(torch.rand(2, 1, 8, 8))
