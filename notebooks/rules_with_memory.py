@@ -364,14 +364,34 @@ plots.equation(readable[LABELS[0]].latex(), name="eq-memory-rule")
 # Its poles then say how fast it forgets (1 would be never), the impulse response what one gradient does to later updates, the frequency response whether
 # it dampens gradients that alternate, and the last panel at which products of learning rate and curvature it converges
 # on a quadratic ({doc}`../book/using_a_rule` explains all four). The features' own averages are part of the rule.
+# The largest step is one of the rule itself: what no gradients exceed, where that is proven, or the largest that was found.
 
 # %% tags=["draw"]
 certified = {
     label: certificates.certificate(rule) for label, rule in readable.items()
 }
+bounded = sum(np.isfinite(found.largest.bound) for found in certified.values())
+runaways = [name for name, found in certified.items() if found.largest.runs_away]
+unstable = (
+    f"; among gradients of magnitude 1, that of {listed(runaways)} grows from step to step"
+    if runaways
+    else ""
+)
+plots.table(
+    pd.DataFrame(
+        {"rule of": label}
+        | {
+            name: found.lines().get(name, f"– ({found.reason})")
+            for name in ("memory", "stable", "largest step")
+        }
+        for label, found in certified.items()
+    ),
+    name="tab-memory-certificates",
+    caption="What can be derived of the first seed's rules: how long the linear rule that stands for each remembers, where "
+    "that is stable on quadratics, and how far one step of the rule itself can go. "
+    f"{bounded} of {len(certified)} have a bound on their steps that holds whatever the gradients{unstable}. ({source}.)",
+)
 linear = [label for label, found in certified.items() if found.linear is not None]
-for label in certified.keys() - {*linear}:
-    print(f"{label}: {certified[label].reason}")
 if linear:
     fig, axes = plt.subplots(2, 2, figsize=plots.figure_size(2, 2))
     found = certified[linear[0]]

@@ -104,15 +104,16 @@ def entries() -> list[str]:
 
 
 def certified(rule: zoo.Rule) -> str:
-    """What a rule's certificate says in a sentence; nothing where there is none."""
+    """What a rule's certificate says in two sentences; nothing where it needs numbers from the user."""
     if rule.unpublished or {"ld", "cd"} & {variable.name for variable in rule.equation.variables}:
         return ""
     found = certificate(rule.name)
+    said = f" Its largest step: {found.largest}."
     if found.linear is None or not found.stable or found.stable[0][0] > 0:
-        return ""
+        return said
     it = "It" if found.linear.exact else "Among gradients of magnitude 1 and random sign, it"
     looks = f"looks back {found.tpf:.3g} steps on average and converges on quadratics"
-    return f" {it} {looks} where lr x curvature is below {found.stable[0][1]:.4g}."
+    return f" {it} {looks} where lr x curvature is below {found.stable[0][1]:.4g}.{said}"
 
 
 def stored(rule: zoo.Rule) -> int:

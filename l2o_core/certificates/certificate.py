@@ -1,4 +1,4 @@
-"""All that can be proven of a rule's linear response, as a short text and as a small figure."""
+"""What can be said of a rule before it runs, as a short text and as a small figure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ConfigError, optional_import
+from .largest_step import LargestStep, largest_step
 from .linearisation import NEVER, LinearisationError, LinearRule, linearise
 from .recurrence import Rule
 
@@ -22,9 +23,10 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What a rule does to small signals, and where it is stable on quadratics; made by `certificate`.
+    """What a rule does to small signals, where it is stable, how far it goes; made by `certificate`.
 
     Attributes:
+        largest: The largest step that gradients can bring about.
         linear: The linear rule, or None where none stands for it.
         reason: Why there is none; else empty.
         poles: Poles `[n]`, the slowest first.
@@ -36,6 +38,7 @@ class Certificate:
             that reads the parameter, for which they are no product.
     """
 
+    largest: LargestStep
     linear: LinearRule | None
     reason: str = ""
     poles: tuple[complex, ...] = ()
@@ -51,7 +54,7 @@ class Certificate:
     def lines(self) -> dict[str, str]:
         """What there is to say, by label."""
         if self.linear is None:
-            return {"no linear response": self.reason}
+            return {"no linear response": self.reason, "largest step": str(self.largest)}
         if self.linear.exact:
             kind = "the rule itself is linear, long after its start"
         else:
@@ -68,6 +71,7 @@ class Certificate:
         else:
             ranges = (f"{low:.4g} < lr x curvature < {high:.4g}" for low, high in self.stable)
             lines["stable"] = " or ".join(ranges) or "nowhere: it climbs"
+        lines["largest step"] = str(self.largest)
         return lines
 
     def plot(self, axes: tuple[Axes, Axes, Axes, Axes] | None = None) -> tuple[Axes, Axes, Axes, Axes]:
@@ -136,16 +140,19 @@ def certificate(rule: Rule, *, gradient: float = 1.0, **hyperparameters: float |
         constant gradient:    update of -10 per unit
         alternating gradient: update of 0.5263 per unit, in magnitude
         stable:               0 < lr x curvature < 3.8
+        largest step:         grows with the gradient
     """
+    largest = largest_step(rule, **hyperparameters)
     try:
         linear = linearise(rule, gradient=gradient, **hyperparameters)
     except LinearisationError as error:
-        return Certificate(None, error.why)
-    largest = float(np.abs(linear.poles).max(initial=0.0))
-    slowest = math.inf if largest > 1 - NEVER else -1 / math.log(largest) if largest > ROUNDING else 0.0
+        return Certificate(largest, None, error.why)
+    radius = float(np.abs(linear.poles).max(initial=0.0))
+    slowest = math.inf if radius > 1 - NEVER else -1 / math.log(radius) if radius > ROUNDING else 0.0
     gains = linear.frequency_response(np.array([0.0, 0.5]))
     stable = None if linear.reads_parameter else linear.stable_ranges()
     return Certificate(
+        largest,
         linear,
         poles=tuple(linear.poles.tolist()),
         slowest=slowest,

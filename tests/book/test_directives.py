@@ -34,6 +34,8 @@ def test_every_command_has_its_help_on_the_page_of_commands():
 def test_what_a_certificate_says_stands_with_its_rule():
     assert directives.certified(zoo.get("momentum")) == (
         " It looks back 9 steps on average and converges on quadratics where lr x curvature is below 3.8."
+        " Its largest step: grows with the gradient."
     )
     assert directives.certified(zoo.get("adam")).startswith(" Among gradients of magnitude 1 and random sign")
-    assert directives.certified(zoo.get("lion")) == directives.certified(zoo.get("powsign_ld")) == ""
+    assert directives.certified(zoo.get("lion")) == " Its largest step: 1 x lr, whatever the gradients."
+    assert directives.certified(zoo.get("powsign_ld")) == ""
