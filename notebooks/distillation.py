@@ -251,7 +251,8 @@ change = [part["r2"] - part["with"] for part in run["without hyperbolic"].values
 agreed = [part for sizes in run["stability"].values() for part in sizes.values()]
 same, searches = [part["same"] for part in agreed], agreed[0]["of"]
 most = f"{min(same)} to {max(same)} of {searches}"
-form = verdicts.combined(evidence.distillation(record)["search seeds"].values())
+form = evidence.distillation(record)["search seeds"]["RPSmallExtra"].verdict
+of_extra = [part["same"] for part in run["stability"]["RPSmallExtra"].values()]
 little = evidence.hyperbolic(run["without hyperbolic"]).verdict
 linear = " ".join(
     f"On {title(problem)} for all teachers but {no_better_than_linear(problem)}."
@@ -264,8 +265,9 @@ text = f"""
 - **Better than least squares,** by 0.005 or more in $R^2$. {linear}
 - **Hyperbolic functions matter little (Eq. 8): {little}.** Without them $R^2$ changes by {min(change):+.3f} to
   {max(change):+.3f}, in single searches; in the paper by −0.01.
-- **The same form from every seed: {form}.** {most} searches on the same rows end in the most common form.
-  The paper reports one form, its Eq. 6, whatever the seed.
+- **The same form from every seed: {form}.** Of {searches} searches for RPSmallExtra on the same rows,
+  {listed([*map(str, of_extra)])} end in the most common form, with up to {listed([*run["stability"]["RPSmallExtra"]])} nodes; over all
+  three teachers, {most}. The paper reports one form of RPSmall's equation, its Eq. 6, whatever the seed.
 """
 display(Markdown(text))
 

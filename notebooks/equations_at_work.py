@@ -85,8 +85,8 @@ with ThreadPoolExecutor(workers) as pool:
 # %% [markdown]
 # ## Choosing one equation
 #
-# The equation that fits best need not optimize best. From each front we take the equation that does, of nine at most, on
-# tuning instances drawn from images for choices. Nothing else is tuned: an equation has its teacher's step size, without
+# The equation that fits best need not optimize best. From each front we take the equation that does, of up to fifteen that are
+# spread over it, on tuning instances drawn from images for choices. Nothing else is tuned: an equation has its teacher's step size, without
 # a learning rate of its own.
 
 # %%

@@ -477,8 +477,9 @@ display(
     Markdown(f"""
 Is it better to learn a network first, as SymL2O says? Then a distilled rule should end lower than a discovered one. End
 loss of the distilled rule less that of the discovered one: {differences("direct search")}. The distilled rule also needs
-its teacher to be trained, which takes longer than either search ({{doc}}`numerical_l2o`).
+its teacher to be trained, which is not counted in the time of its search ({{doc}}`numerical_l2o`).
 
-Loss of the discovered rule less that of the best teacher, and of tuned Adam: {differences("discovered")}.
+Loss of the discovered rule less that of the best teacher, and of tuned Adam: {differences("discovered")}. The best
+teacher is picked by these losses, so its p-value counts as that of every teacher.
 """)
 )

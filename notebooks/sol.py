@@ -331,13 +331,17 @@ never_left = {
     for name, results in run["races"].items()
 }
 plateau = [f"{name} {listed(found)}" for name, found in never_left.items() if found]
+stay = (
+    f" Some of RP's seeds stay on the starting plateau: {listed(plateau)}."
+    if plateau
+    else ""
+)
 sizes = sorted(found["chosen"]["nodes"] for found in readings)
 display(
     Markdown(
         f"- In this run SOL has the lowest final loss on {len(first)} of {len(NETWORK_NAMES)} networks; the paper has it "
         f"first on all. A tuned hand-made rule ends lower on {len(ahead)}: {listed(ahead)}. "
-        f"SOL's mean end loss is below that of RP, the LSTM, on {len(below)}, where some of RP's seeds stay on the starting "
-        f"plateau: {listed(plateau)}.\n"
+        f"SOL's mean end loss is below that of RP, the LSTM, on {len(below)}.{stay}\n"
         f"- By the mean loss over all steps, a measure of speed, SOL is first on: {listed(early)}.\n"
         f"- {verdicts.counted(claims.values())}, tested over {plural(count, 'training seed')}. Each says that SOL ends below "
         "the best hand-made rule, or below RP, on one network; the table of verdicts below has the differences.\n"
