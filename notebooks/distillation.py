@@ -267,7 +267,7 @@ text = f"""
   {max(change):+.3f}, in single searches; in the paper by −0.01.
 - **The same form from every seed: {form}.** Of {searches} searches for RPSmallExtra on the same rows,
   {listed([*map(str, of_extra)])} end in the most common form, with up to {listed([*run["stability"]["RPSmallExtra"]])} nodes; over all
-  three teachers, {most}. The paper reports one form of RPSmall's equation, its Eq. 6, whatever the seed.
+  three teachers, {most}. The paper reports one form, its Eq. 6, whatever the seed.
 """
 display(Markdown(text))
 
@@ -296,8 +296,8 @@ for problem in run["problems"]:
         name=f"tab-distillation-{problem}",
         caption=f"SymL2O Table 7 beside ours on {title(problem)}: held-out $R^2$ of the most accurate equation within "
         f"{run['max_complexity']} nodes, {over_seeds}. Differences "
-        "with 95 % intervals; verdicts after Holm's correction. The longest search took "
-        f"{slowest:.0f} s. ({source}.)",
+        f"with 95 % intervals; verdicts after Holm's correction. {verdicts.counted(compared.values())}. The longest search "
+        f"took {slowest:.0f} s. ({source}.)",
     )
 
 

@@ -266,6 +266,6 @@ plots.table(
     ),
     name="tab-interpret-differences",
     caption="Difference of end losses on P3 with its 95 % interval over training seeds, verdicts after Holm's correction "
-    "(a seed with a diverged run counts as the worst), and how many runs of the equation diverged. Equations are the best of "
-    f"several by tuning loss, teachers are not. ({source}.)",
+    f"(a seed with a diverged run counts as the worst): {outcome}. Equations are the best of several by tuning loss, teachers "
+    f"are not. The last column counts runs of the equation that diverged. ({source}.)",
 )

@@ -472,7 +472,8 @@ plots.table(
     ),
     name="tab-interpret-claims",
     caption=f"Claims of SymL2O's Table 3 and its discussion, on {title(here)}: loss (mean over a run, or at the end on P3), longest "
-    f"TPF or MC of the first minus the second, with 95 % interval over {plural(count, 'training seed')}. ({source}.)",
+    f"TPF or MC of the first minus the second, with 95 % interval over {plural(count, 'training seed')}, and verdicts after Holm's "
+    f"correction. {verdicts.counted(claims.values())}. ({source}.)",
 )
 
 # %% tags=["draw"]

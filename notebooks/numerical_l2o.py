@@ -373,7 +373,8 @@ plots.table(
     race_table(run["P2"]),
     name="tab-numerical-p2",
     caption="P2: loss over all steps and over the last ten, mean ± standard deviation over all runs; "
-    f"{tuning} ({source}).",
+    f"{tuning}. Lowest mean loss: {contest.ranking(run['P2'], 'mean')[0]}; lowest end loss: {contest.ranking(run['P2'])[0]} "
+    f"({source}).",
 )
 
 # %% [markdown]
@@ -385,7 +386,7 @@ plots.table(
     race_table(run["P2 [0, 1]"]),
     name="tab-numerical-unit",
     caption="The same on pixels in [0, 1]: teachers as trained on [-0.5, 0.5], "
-    f"{tuning}, anew ({source}).",
+    f"{tuning}, anew. Lowest at the end: {', then '.join(contest.ranking(run['P2 [0, 1]'])[:3])} ({source}).",
 )
 
 # %% [markdown]
@@ -413,7 +414,8 @@ plots.table(
     beside_table3(run["P3"]),
     name="tab-numerical-p3",
     caption="The numerical row of SymL2O's Table 3 beside ours: loss on P3 after training on P2; "
-    f"ours over all steps and over the last ten, mean ± standard deviation over all runs; {tuning} ({source}).",
+    f"ours over all steps and over the last ten, mean ± standard deviation over all runs; {tuning}. Lowest at the end: "
+    f"{', then '.join(contest.ranking(run['P3'])[:3])}; in the paper, RPSmallExtra ({source}).",
 )
 
 # %% [markdown]

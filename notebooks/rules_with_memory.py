@@ -313,7 +313,7 @@ def remembered(label: str, kind: str) -> str:
         if one.linear is not None
     ]
     finite = [lag for lag in lags if np.isfinite(lag)]
-    endless = f" ({len(lags) - len(finite)} never forget)"
+    endless = f" (without end: {len(lags) - len(finite)})"
     return mean_std(finite) + (endless if len(finite) < len(lags) else "")
 
 
@@ -432,7 +432,7 @@ plots.table(
     ),
     name="tab-memory-race",
     caption=f"Losses after {run['steps']} steps, mean ± standard deviation over training seeds, and whether each ends below "
-    f"tuned Adam, after Holm's correction. ({source}.)",
+    f"tuned Adam, after Holm's correction. {against}. ({source}.)",
 )
 
 

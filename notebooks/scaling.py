@@ -391,7 +391,8 @@ plots.table(
     verdicts.listing(claims, "SymL2O", "claim", "difference, points"),
     name="tab-scaling-claims",
     caption="Claims of three tables: differences of test accuracy between runs that share a seed, with 95 % intervals over "
-    f"seeds, and verdicts after Holm's correction within each table; a single seed has no interval ({source}).",
+    f"seeds, and verdicts after Holm's correction within each table; a single seed has no interval. "
+    f"{verdicts.counted([c for part in claims.values() for c in part.values()])} ({source}).",
 )
 
 # %% [markdown]

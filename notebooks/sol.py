@@ -483,7 +483,8 @@ plots.table(
     name="tab-sol-race",
     caption=f"Loss over the last ten of {run['steps']} steps. The last column is for a run of {run['far']} steps, for "
     "which SOL was not trained and the hand-made rules were tuned anew. Mean ± standard deviation over all runs; "
-    f"{tuning} ({source}).",
+    f"{tuning}. Lowest, of those for all seeds: {', '.join(f'{labels[0]} on {name}' for name, labels in ranked.items())} "
+    f"({source}).",
 )
 plots.table(
     pd.DataFrame(
