@@ -85,8 +85,8 @@ with ThreadPoolExecutor(workers) as pool:
 # %% [markdown]
 # ## Choosing one equation
 #
-# The equation that fits best need not optimize best. From each front we take the equation that does, of nine at most, on
-# tuning instances drawn from images for choices. Nothing else is tuned: an equation has its teacher's step size, without
+# The equation that fits best need not optimize best. From each front we take the equation that does, of up to fifteen that are
+# spread over it, on tuning instances drawn from images for choices. Nothing else is tuned: an equation has its teacher's step size, without
 # a learning rate of its own.
 
 # %%
@@ -266,6 +266,6 @@ plots.table(
     ),
     name="tab-interpret-differences",
     caption="Difference of end losses on P3 with its 95 % interval over training seeds, verdicts after Holm's correction "
-    "(a seed with a diverged run counts as the worst), and how many runs of the equation diverged. Equations are the best of "
-    f"several by tuning loss, teachers are not. ({source}.)",
+    f"(a seed with a diverged run counts as the worst): {outcome}. Equations are the best of several by tuning loss, teachers "
+    f"are not. The last column counts runs of the equation that diverged. ({source}.)",
 )

@@ -37,6 +37,7 @@ from l2o_book.explorer import Curve, Frame, explorer
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.playground import example, playground
+from l2o_book.tables import listed
 from l2o_book.teachers import TEACHERS
 from matplotlib import pyplot as plt
 
@@ -87,8 +88,9 @@ branches = [
 print(f"{equation} has the branches: {',  '.join(branches)}")
 
 # %% [markdown]
-# The kinds of mutation are those of the paper's pseudo-code: change the constants, put an operator above a branch,
-# delete an operator, or put a new random branch in its place.
+# Four kinds of mutation are taken from the paper's pseudo-code: change the constants, put an operator above a branch,
+# delete an operator, or put a new random branch in its place. The paper's also exchanges one operator for another, and
+# simplifies.
 
 # %%
 BINARY, UNARY = ("+", "-", "*", "/"), ("tanh", "sqrt", "square")
@@ -175,14 +177,23 @@ ends = pd.DataFrame(
 )
 best = min(searches, key=lambda found: found[-1][1])
 solved = int((ends["$R^2$"] > 0.99).sum())
+others = [
+    found[-1][0]
+    for found, r2 in zip(searches, ends["$R^2$"], strict=True)
+    if r2 <= 0.99
+]
+failed = (
+    f"The others made their last gain after {listed([*map(str, sorted(others))])} mutations. One chain of mutations can "
+    "get stuck, which is one reason why real engines work on many equations at once."
+    if others
+    else ""
+)
 text = f"""
 {solved} of {len(seeds)} searches explain the updates with $R^2 > 0.99$. The cheapest equation of all,
 
 $$ {best[-1][2].rounded(2).latex()}, $$
 
-came after {best[-1][0]} of {mutations} mutations; Adam's rule is a constant times $m / \\sqrt{{v}}$. The
-searches that fail end in an equation that single mutations only make worse. That is the weakness of one chain of
-mutations, and the reason why real engines work on many equations at once.
+came after {best[-1][0]} of {mutations} mutations; Adam's rule is a constant times $m / \\sqrt{{v}}$. {failed}
 """
 display(Markdown(text))
 plots.table(

@@ -317,7 +317,7 @@ plots.table(
         for label in LABELS
     ),
     name="tab-language",
-    caption=f"The published validation error, which is a loss if it is one of tokens, and losses here in nats a token: mean ± standard "
+    caption=f"The published validation error, which we read as a loss of tokens, and losses here in nats a token: mean ± standard "
     f"deviation over {plural(count, 'seed')}. The mean of the training loss over all steps says how fast it falls. "
     f"({source}.)",
 )

@@ -346,7 +346,7 @@ plots.figure(
 
 # %% tags=["draw"]
 def walk(name: str) -> list[Frame]:
-    """A frame for each of about twelve entries of a front, on 150 held-out windows."""
+    """A frame for each of some entries that are spread over a front, on 150 held-out windows."""
     case = home, name, seeds[0]
     held, front = fits.held_out(rows[case]), fronts[case]
     some = np.random.default_rng(0).choice(

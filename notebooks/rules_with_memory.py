@@ -313,7 +313,7 @@ def remembered(label: str, kind: str) -> str:
         if one.linear is not None
     ]
     finite = [lag for lag in lags if np.isfinite(lag)]
-    endless = f" ({len(lags) - len(finite)} never forget)"
+    endless = f" (without end: {len(lags) - len(finite)})"
     return mean_std(finite) + (endless if len(finite) < len(lags) else "")
 
 
@@ -452,7 +452,7 @@ plots.table(
     ),
     name="tab-memory-race",
     caption=f"Losses after {run['steps']} steps, mean ± standard deviation over training seeds, and whether each ends below "
-    f"tuned Adam, after Holm's correction. ({source}.)",
+    f"tuned Adam, after Holm's correction. {against}. ({source}.)",
 )
 
 
@@ -497,8 +497,9 @@ display(
     Markdown(f"""
 Is it better to learn a network first, as SymL2O says? Then a distilled rule should end lower than a discovered one. End
 loss of the distilled rule less that of the discovered one: {differences("direct search")}. The distilled rule also needs
-its teacher to be trained, which takes longer than either search ({{doc}}`numerical_l2o`).
+its teacher to be trained, which is not counted in the time of its search ({{doc}}`numerical_l2o`).
 
-Loss of the discovered rule less that of the best teacher, and of tuned Adam: {differences("discovered")}.
+Loss of the discovered rule less that of the best teacher, and of tuned Adam: {differences("discovered")}. The best
+teacher is picked by these losses, so its p-value counts as that of every teacher.
 """)
 )

@@ -17,8 +17,7 @@
 # (Table 4). [What we found](#what-we-found) follows the computation.
 #
 # **Cost:** in `quick`, about a minute on one CPU core, on scikit-learn's digits, with narrow networks and one seed. In
-# `standard`, by an estimate from single runs, five hours on one core, most of it for 72 trainings of ConvNets of two
-# minutes each. In `paper`, by an estimate, 20 hours of a GPU.
+# `standard`, by an estimate from single runs, five hours on one core, most of it for 132 trainings of ConvNets. In `paper`, by an estimate, 20 hours of a GPU.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
@@ -410,7 +409,8 @@ plots.table(
     verdicts.listing(decided, "SOL", "claim", "difference, points"),
     name="tab-vision-verdicts",
     caption="Differences of test accuracy in points between networks that share a seed, with 95 % intervals over seeds, and "
-    f"verdicts after Holm's correction within each table; a single seed has no interval ({source}).",
+    "verdicts after Holm's correction within each table; a single seed has no interval. Times of searches and memory are "
+    f"measured once, and counted. {counted} ({source}).",
 )
 
 # %% [markdown]

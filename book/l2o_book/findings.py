@@ -145,7 +145,7 @@ def _measured(test: str, found: Comparison) -> str:
     if math.isnan(mean):
         return f"{name}: {found}"
     exact = abs(found.high - found.low) < 1e-6
-    difference = f"{round(found.difference, 6):+.3g}" if exact else str(found)
+    difference = f"{round(found.difference, 6) + 0.0:+.3g}" if exact else str(found)
     return f"{name}: {mean:.3g} against {other:.3g}, difference {difference}"
 
 

@@ -135,12 +135,12 @@ def fit(
 def summary(fits: Sequence[Fit]) -> dict[str, Any]:
     """The part of a record for trainings with one rule, one training for each seed.
 
-    Accuracies on test images after each epoch, on validation images after the last, the number of trainings
-    that diverged, and the seconds of each.
+    Accuracies on test images after each epoch, on validation images after the last (0 where the training
+    diverged, however good it was before), the number of trainings that diverged, and the seconds of each.
     """
     return {
         "test": [fit.test for fit in fits],
-        "validation": [fit.validation[-1] if fit.validation else 0.0 for fit in fits],
+        "validation": [0.0 if fit.diverged or not fit.validation else fit.validation[-1] for fit in fits],
         "diverged": sum(fit.diverged for fit in fits),
         "seconds": [fit.seconds for fit in fits],
     }

@@ -1,7 +1,8 @@
 """One rule that says whether a claim of the papers was reproduced.
 
 The unit is the training seed: each side of a comparison is one number per seed, the mean over whatever was
-measured with it. A claim "A is lower than B" is
+measured with it; where there is none, the comparison names its unit, such as images for attacks. A claim "A
+is lower than B" is
 
 - *reproduced* if the 95 % confidence interval of the difference lies below 0,
 - *not reproduced* if it lies above 0,
@@ -56,7 +57,11 @@ class Comparison:
             return f"{self.difference + 0.0:+.3g}"  # never "-0"
         half = max((self.high - self.low) / 2, 1e-12)  # to two digits
         decimals = min(4, max(0, 1 - math.floor(math.log10(half))))
-        return f"{self.difference + 0.0:+.{decimals}f} [{self.low:+.{decimals}f}, {self.high:+.{decimals}f}]"
+        middle, low, high = (
+            f"{round(number, decimals) + 0.0:+.{decimals}f}"
+            for number in (self.difference, self.low, self.high)
+        )
+        return f"{middle} [{low}, {high}]"
 
 
 def lower(
@@ -76,22 +81,65 @@ def lower(
 
 
 def higher(
-    ours: Sequence[float] | None, theirs: Sequence[float] | None, *, paired: bool = False
+    ours: Sequence[float] | None,
+    theirs: Sequence[float] | None,
+    *,
+    margin: float = 0.0,
+    paired: bool = False,
 ) -> Comparison:
-    """The claim that `ours` is higher than `theirs`; the difference keeps its sign."""
+    """The claim that `ours` is higher than `theirs` less a margin; the difference keeps its sign."""
     found = lower(
         None if ours is None else [-x for x in ours],
-        None if theirs is None else [-x for x in theirs],
+        None if theirs is None else [margin - x for x in theirs],
         paired=paired,
     )
     ours_mean, theirs_mean = found.sides
     return replace(
         found,
-        difference=-found.difference,
-        low=-found.high,
-        high=-found.low,
-        sides=(-ours_mean, -theirs_mean),
+        difference=-found.difference - margin,
+        low=-found.high - margin,
+        high=-found.low - margin,
+        sides=(-ours_mean, margin - theirs_mean),
     )
+
+
+def lowest(
+    ours: Sequence[float], rivals: Mapping[str, Sequence[float]], *, paired: bool = False
+) -> Comparison:
+    """The claim that `ours` is lower than every rival; difference and interval are those to the best of them.
+
+    The best rival is picked by the same values, so its own p-value would be too small. Where `ours` is lower
+    than all, p is the largest of the comparisons, since all have to hold. Otherwise it is the p of the
+    comparison with the best rival, times the number of rivals (Bonferroni).
+    """
+    found = {name: lower(ours, values, paired=paired) for name, values in rivals.items()}
+    best = found[best_of(rivals)]
+    if math.isnan(best.p):
+        return best
+    if all(each.difference < 0 for each in found.values()):
+        p = max(each.p for each in found.values())
+    else:
+        p = min(1.0, best.p * len(found)) if best.difference > 0 else 1.0
+    return replace(best, p=p, verdict=_verdict(best.difference, p))
+
+
+def best_of(rivals: Mapping[str, Sequence[float]]) -> str:
+    """The name with the lowest mean; one with a value that is not finite comes last."""
+    means = {name: float(np.mean(values)) for name, values in rivals.items()}
+    return min(means, key=lambda name: means[name] if math.isfinite(means[name]) else math.inf)
+
+
+def opposed(one: Comparison, other: Comparison, words: str = "{}; {}") -> Comparison:
+    """The claim that, of two sides, the one that is higher in `one` is lower in `other`.
+
+    Where a difference may be of either sign, nothing follows, so p is the larger of the two. `words` has a
+    place for each difference.
+    """
+    if NOT_RUN in (one.verdict, other.verdict):
+        return Comparison(math.nan, math.nan, math.nan, math.nan, NOT_RUN)
+    p = math.nan if math.isnan(one.p + other.p) else max(one.p, other.p)
+    verdict = _verdict(one.difference * other.difference, p)
+    return Comparison(math.nan, math.nan, math.nan, p, verdict, words=words.format(one, other))
 
 
 def alike(

@@ -146,6 +146,11 @@ def test_a_summary_has_one_value_for_each_seed():
     }
 
 
+def test_a_training_that_diverged_is_not_chosen_for_what_it_was_before():
+    early = Fit([1.0], [0.9], [0.9], diverged=True)
+    assert training.summary([early])["validation"] == [0.0]
+
+
 def test_accuracies_of_a_summary_are_in_per_cent_and_a_divergence_has_no_last_one():
     runs = {"test": [[0.5, 0.8], [0.4]]}
     last, missing = training.final(runs, 2)

@@ -152,3 +152,55 @@ def test_a_listing_has_a_row_for_each_claim_of_each_table():
     assert found["SOL"].tolist() == ["Table 1", "Table 1", "Table 2"]
     assert found["points"].tolist() == [str(claim)] * 3
     assert found["verdict"].tolist() == [claim.verdict] * 3
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_minus():
+    assert str(verdicts.lower([0.0, 1.0, -1.01], [0.0, 0.0, 0.0])) == "+0.0 [-2.5, +2.5]"
+
+
+def test_a_margin_lets_seeds_end_a_little_below():
+    ours, theirs = [0.90, 0.91, 0.92], [0.95, 0.96, 0.98]
+    assert verdicts.higher(ours, theirs, paired=True).verdict == "not reproduced"
+    found = verdicts.higher(ours, theirs, margin=0.1, paired=True)
+    want = stats.ttest_rel(ours, theirs).confidence_interval()
+    assert found.verdict == "reproduced"
+    assert (found.low, found.high) == pytest.approx(tuple(want))
+    assert found.sides == pytest.approx((0.91, np.mean(theirs)))
+    assert found.p == pytest.approx(stats.ttest_1samp(np.array(ours) + 0.1 - theirs, 0).pvalue)
+
+
+def test_a_rival_that_was_picked_as_the_best_of_several_counts_as_all_of_them():
+    """Noise that is compared with the best of eight is beaten too often, if the choice does not count."""
+    rng = np.random.default_rng(0)
+    naive, fair, runs = 0, 0, 60
+    for _ in range(runs):
+        ours, rivals = rng.normal(size=5).tolist(), {str(i): rng.normal(size=5).tolist() for i in range(8)}
+        best = rivals[verdicts.best_of(rivals)]
+        naive += verdicts.lower(ours, best, paired=True).verdict == "not reproduced"
+        fair += verdicts.lowest(ours, rivals, paired=True).verdict == "not reproduced"
+    assert naive > 0.1 * runs
+    assert fair < 0.05 * runs
+
+
+def test_the_lowest_of_all_is_lower_than_each():
+    ours, near, far = [0.1, 0.2, 0.3], [0.11, 0.22, 0.29], [0.9, 1.0, 1.2]
+    found = verdicts.lowest(ours, {"near": near, "far": far}, paired=True)
+    assert found.verdict == "undecided"
+    assert found.p == pytest.approx(verdicts.lower(ours, near, paired=True).p)
+    assert found.difference == pytest.approx(np.mean(ours) - np.mean(near))
+    sure = verdicts.lowest(ours, {"far": far, "diverged": [0.9, math.nan, 1.2]}, paired=True)
+    assert sure.verdict == "reproduced"
+    assert verdicts.lowest([0.1], {"near": [0.2], "far": [0.4]}).verdict == "undecided"
+
+
+def test_larger_with_lower_holds_whichever_side_is_larger():
+    more, less = verdicts.lower([5.0, 5.1, 5.2], [3.0, 3.2, 3.1]), verdicts.lower([1.0, 1.1], [2.0, 2.2])
+    even = verdicts.lower([1.0, 2.0, 3.0], [2.0, 1.0, 3.1])
+    assert verdicts.opposed(more, less).verdict == "reproduced"
+    assert verdicts.opposed(less, more).verdict == "reproduced"
+    assert verdicts.opposed(more, more).verdict == "not reproduced"
+    assert verdicts.opposed(less, less).verdict == "not reproduced"
+    assert verdicts.opposed(more, even).verdict == "undecided"
+    assert verdicts.opposed(more, verdicts.lower(None, None)).verdict == "not run"
+    assert verdicts.opposed(more, less, "TPF {}, loss {}").words == f"TPF {more}, loss {less}"
+    assert verdicts.opposed(more, verdicts.lower([1.0], [2.0])).verdict == "undecided"
