@@ -85,15 +85,16 @@ def temporal_perception_interval(
     """
     if not 0 < level < 1:
         raise ConfigError(f"level must lie between 0 and 1, not {level}")
-    labels, inverse, counts = np.unique(data.groups, return_inverse=True, return_counts=True)
+    labels, inverse = np.unique(data.groups, return_inverse=True)
     equal = np.full(len(labels), 1 / len(labels))
     drawn = np.random.default_rng(seed).multinomial(len(labels), equal, size=draws)  # [draws, G]
-    rows = drawn @ counts
     bounds = []
     for slopes in _slopes(rule, data).values():
-        sums = np.zeros((len(labels), len(slopes)))
-        np.add.at(sums, inverse, np.column_stack([*slopes.values()]) ** 2)
-        weights = np.sqrt(drawn @ sums / rows[:, None])
+        reached = np.column_stack([_reached(data, lag) for lag in slopes])
+        sums, rows = np.zeros((2, len(labels), len(slopes)))
+        np.add.at(sums, inverse, np.where(reached, np.column_stack([*slopes.values()]), 0.0) ** 2)
+        np.add.at(rows, inverse, reached)
+        weights = np.sqrt(drawn @ sums / np.maximum(drawn @ rows, 1))
         fields = [_mean_lag(dict(zip(slopes, draw, strict=True))) for draw in weights]
         low, high = np.quantile(fields, [(1 - level) / 2, (1 + level) / 2])
         bounds.append((float(low), float(high)))
@@ -161,7 +162,8 @@ def sensitivities(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[st
 
     .. math:: c_i = \sqrt{\mathrm{E}\left[(\partial \psi / \partial z_i)^2\right]}
 
-    over the rows of the data; for a linear rule that is exactly the absolute value of the coefficient. A
+    over the rows of the data whose windows reach back so far: before the first step of a run there is
+    nothing to be sensitive to. For a linear rule that is exactly the absolute value of the coefficient. A
     learned optimizer is differentiated through its window, by its own features, starting from its recurrent
     state at the beginning of the window (see `distiller.replay`).
 
@@ -171,7 +173,7 @@ def sensitivities(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[st
 
     Returns:
         The sensitivities by feature and lag, in units of the rule per unit of the feature; to compare
-        features, multiply by their standard deviations.
+        features, multiply by their standard deviations. 0 for a lag that no row reaches.
 
     Raises:
         DataError: If no column has a lag, or the features are not those that the optimizer reads.
@@ -183,7 +185,7 @@ def sensitivities(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[st
         {'g': {0: 0.5, 1: 4.0}}
     """
     return {
-        name: {lag: float(np.sqrt(np.square(slope).mean())) for lag, slope in slopes.items()}
+        name: {lag: _root_mean_square(slope[_reached(data, lag)]) for lag, slope in slopes.items()}
         for name, slopes in _slopes(rule, data).items()
     }
 
@@ -259,6 +261,15 @@ def _fits(front: ParetoFront) -> list[tuple[int, float]]:
 def _mean_lag(weights: dict[int, float]) -> float:
     total = sum(weights.values())
     return sum(lag * weight for lag, weight in weights.items()) / total if total else 0.0
+
+
+def _root_mean_square(values: np.ndarray) -> float:
+    return float(np.sqrt(np.square(values).mean())) if len(values) else 0.0
+
+
+def _reached(data: Dataset, lag: int) -> np.ndarray:
+    """Whether the run of each row had begun so many steps ago, `[n]`; it had, where the data do not say."""
+    return np.broadcast_to(data.origin.get("step", np.inf) > lag, len(data))
 
 
 def _slopes(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[str, dict[int, np.ndarray]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from l2o_core import expressions, metrics, models
+from l2o_core import distiller, expressions, metrics, models, tasks
 from l2o_core.distiller import Dataset, Entry, ParetoFront
 from l2o_core.errors import ConfigError, DataError, ExpressionError
 
@@ -56,6 +56,18 @@ def test_a_model_and_its_equation_have_the_same_field(data):
     rule = "-0.5 * g - 0.25 * g[1] - 0.1 * tanh(0.1 * g[5])"
     field = metrics.temporal_perception_field(models.Equation(rule), data)
     assert field == pytest.approx(metrics.temporal_perception_field(expressions.parse(rule), data), rel=1e-6)
+
+
+def test_lags_before_the_first_step_of_a_run_do_not_count():
+    """A momentum that carries its past has the field of its lags written out, however short its runs are."""
+    rule, weights = models.Equation("0.9 * u[1] - 0.0005 * g"), -0.0005 * 0.9 ** np.arange(10)
+    data = distiller.collect(rule, tasks.load("p1"), lags=10, steps=10, samples=200, instances=8)
+    found = metrics.sensitivities(rule, data)["g"]
+    assert [*found.values()] == pytest.approx(-weights, rel=1e-5)
+    field = metrics.temporal_perception_field(linear_rule(weights), data)
+    assert metrics.temporal_perception_interval(rule, data, draws=20) == pytest.approx(
+        (field, field), rel=1e-5
+    )
 
 
 def test_what_is_neither_equation_nor_network_is_refused(data):

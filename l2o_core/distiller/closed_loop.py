@@ -87,7 +87,7 @@ class ClosedLoop:
             values: dict[str, Tensor] = {}
             for v in read:
                 if v.name == "t":
-                    values[str(v)] = zero + (t + 1)
+                    values[str(v)] = zero + max(t + 1 - v.steps_ago, 0)
                 else:
                     values[str(v)] = self.way.features[v.name][t - v.steps_ago] if t >= v.steps_ago else zero
             values |= {f"{name}[{k}]": x for name, parts in past.items() for k, x in enumerate(parts, 1)}

@@ -13,6 +13,9 @@ END = 0.1
 """The end of a run: its last tenth."""
 RESOLUTION = 0.01
 """What hardly counts, as a fraction of the loss before any step: of two tiny losses neither is far ahead."""
+LEAST = 1e-3
+"""The smallest fraction of the reference that counts as one: a loss that cannot fall below 0 does not come so
+far, but one without a floor may, as that of an attack."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,15 @@ class Reference:
         Args:
             losses: Of K rules, `[K, I, T + 1]`.
         """
-        ratios = [
-            ((found - self.floor) / own).clamp_min(1e-4).log()
-            for found, own in zip(mean_and_end(losses), (self.mean, self.end), strict=True)
-        ]
-        worth = (ratios[0] + ratios[1]) / 2
+        mean, end = mean_and_end(losses)
+        worth = (_logarithm((mean - self.floor) / self.mean) + _logarithm((end - self.floor) / self.end)) / 2
         return worth.nan_to_num(DIVERGED, DIVERGED, DIVERGED).clamp_max(DIVERGED)
+
+
+def _logarithm(ratio: Tensor) -> Tensor:
+    """The logarithm, which goes on below `LEAST`, and through 0, ever more slowly: lower stays better."""
+    beyond = math.log(LEAST) - ((LEAST - ratio).clamp_min(0) / LEAST).log1p()
+    return ratio.log().where(ratio.isnan() | (ratio >= LEAST), beyond)
 
 
 def mean_and_end(losses: Tensor) -> tuple[Tensor, Tensor]:

@@ -298,7 +298,7 @@ def to_logarithm(value: float) -> float:
 
 
 def from_logarithm(logarithm: float, like: float) -> float:
-    """The constant with that logarithm, of the kind and sign of `like`.
+    """The constant with that logarithm: a decay rate lies from -1 to 1, any other keeps the sign of `like`.
 
     It stays within a range that runs survive, or up to `like` where that lies outside, which is itself to the
     last digit.

@@ -187,6 +187,22 @@ def test_the_spectral_radius_is_the_rate_of_convergence():
     )
 
 
+def test_steps_that_are_not_correlated_have_no_part_in_the_mean_response():
+    """The squares add up to 3, and of products of two steps only those of one with itself are left."""
+    found = linearise("-(g + 0.4 * g[1] + 0.2 * g[2]) / sqrt(g^2 + g[1]^2 + g[2]^2)").impulse_response(4)
+    exact = -np.array([1.0, 0.4, 0.2, 0.0]) * (1 - 1 / 3) / math.sqrt(3)
+    np.testing.assert_allclose(found, exact, atol=1e-9)
+
+
+def test_walks_of_signs_are_all_alike():
+    signs = linearisation._signs()
+    steps, walks = signs.shape
+    assert torch.equal(signs @ signs.T, walks * torch.eye(steps, dtype=signs.dtype))
+    sums = signs.sum(0)
+    assert sums.square().mean() == steps
+    assert sums.pow(4).mean().item() == pytest.approx(3 * steps**2, rel=0.15)  # of a binomial, nearly
+
+
 def test_slopes_of_a_clipped_rule_shrink_with_the_gradient():
     small, large = (linearise("-tanh(g)", gradient=size).D[0] for size in (1e-4, 1.0))
     assert small == pytest.approx(-1)

@@ -42,6 +42,8 @@ def test_the_step_is_an_input(way):
     assert ClosedLoop(way).predict(parse_rule("0.1 * t"))[:, 0].tolist() == pytest.approx(
         [0.1 * t for t in range(1, 16)]
     )
+    before = ClosedLoop(way).predict(parse_rule("0.1 * t[2]"))[:, 0]  # as of every input, 0 before the start
+    assert before.tolist() == pytest.approx([0, 0, *(0.1 * t for t in range(1, 14))])
 
 
 @pytest.mark.parametrize("text", [RULE, "0.5 * g", "0.25", "p = p[1] + 0.5; 0.1 * p"])

@@ -137,3 +137,12 @@ def test_the_tuned_rule_has_the_options_of_the_given_one():
     worth = Reference.of(given).compare(found[None]).exp().item()
     assert history.best[1] == pytest.approx(worth, rel=1e-3)
     assert history.best[1] < 1
+
+
+def test_far_below_the_reference_lower_is_still_better():
+    """As on an attack, whose loss has no floor: a rule that hardly moves measures badly those that do."""
+    reference = Reference.of(torch.tensor([[-0.70, -0.72, -0.75]]))
+    ends = torch.tensor([-0.72, -0.75, -0.755, -0.76, -1.0, -2.0, -30.0, math.nan, -math.inf])
+    worth = reference.compare(torch.stack([torch.tensor([-0.7, -0.7, end]) for end in ends])[:, None])
+    assert (worth[:7].diff() < -0.1).all()
+    assert worth[7:].tolist() == [DIVERGED, DIVERGED]
