@@ -84,6 +84,12 @@ def test_a_coefficient_is_a_number(value):
     assert torch.equal(p, before)
 
 
+def freed(n: int) -> torch.Tensor:
+    x = torch.ones(n)
+    x.untyped_storage().resize_(0)
+    return x
+
+
 DAMAGES = {
     "step is text": lambda s: s["state"][0].update(step="x"),
     "no step": lambda s: s["state"][0].pop("step"),
@@ -91,6 +97,11 @@ DAMAGES = {
     "no m": lambda s: s["state"][0].pop("m"),
     "m is a number": lambda s: s["state"][0].update(m=3.0),
     "m is whole": lambda s: s["state"][0].update(m=torch.ones(4, dtype=torch.int64)),
+    "m is sparse": lambda s: s["state"][0].update(m=torch.ones(4).to_sparse()),
+    "m is nowhere": lambda s: s["state"][0].update(m=torch.ones(4, device="meta")),
+    "m was freed": lambda s: s["state"][0]["m"].untyped_storage().resize_(0),
+    "what nobody reads was freed": lambda s: s["state"][0].update(x=freed(4)),
+    "what nobody reads is nowhere": lambda s: s["state"][0].update(x=torch.ones(4, device="meta")),
     "another shape": lambda s: s["state"][0].update(m=torch.ones(5), v=torch.ones(5)),
     "no groups": lambda s: s.update(param_groups=[3]),
     "no lr": lambda s: s["param_groups"][0].pop("lr"),
