@@ -85,6 +85,8 @@ def numbers(values: Any, what: str) -> np.ndarray:
             return np.where(np.ma.getmaskarray(values), np.nan, numbers(values.data, what))
         array = np.asarray(values)
         if array.dtype.kind == "O":
+            if texts := [value for value in array.flat if isinstance(value, str | bytes)]:
+                raise TypeError(f"it holds the text {min(texts, key=_reads_as_number)[:20]!r}")
             return np.array([_number(value) for value in array.flat], np.float64).reshape(array.shape)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise DataError(f"{what} must be an array of numbers: {error}") from None
@@ -97,9 +99,16 @@ def numbers(values: Any, what: str) -> np.ndarray:
 def _number(value: Any) -> float:
     if _is_missing(value):
         return np.nan
-    if isinstance(value, str | bytes):
-        raise TypeError(f"it holds the text {value[:20]!r}")
     return float(value)
+
+
+def _reads_as_number(text: str | bytes) -> bool:
+    """Whether a text looks like a number, so that another one is what is wrong with its column."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_missing(value: Any) -> bool:
