@@ -278,6 +278,24 @@ class TestMemory:
         assert torch.equal(p, before)
 
     @size
+    @pytest.mark.parametrize("kind", ["negative", "inference"])
+    def test_parameters_that_pytorch_lets_nobody_write_to_move_nothing(self, compiled, n, kind):
+        with torch.inference_mode(kind == "inference"):
+            p = nn.Parameter(torch.zeros(n) if kind == "inference" else (1j * torch.zeros(n)).conj().imag)
+        q = parameter(3)
+        before, q.grad, p.grad = q.detach().clone(), torch.ones(3), torch.ones(n)
+        with pytest.raises(ConfigError, match=r"optimize a clone\(\)"):
+            SymbolicOptimizer([q, p], "sgd", compile=compiled).step()
+        assert torch.equal(q, before)
+
+    def test_parameters_of_inference_step_there(self, compiled):
+        with torch.inference_mode():
+            p = nn.Parameter(torch.zeros(5000))
+            p.grad = torch.ones(5000)
+            SymbolicOptimizer([p], "sgd", lr=1.0, compile=compiled).step()
+        assert p.eq(-1).all()
+
+    @size
     def test_autograd_knows_of_the_change(self, compiled, n):
         p = parameter(n)
         loss = p.square().sum()

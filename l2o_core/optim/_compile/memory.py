@@ -42,6 +42,12 @@ def check_parameter(p: Tensor) -> None:
     check_memory(p, "a parameter")
     if _extent(p) < p.numel():
         raise ConfigError(f"numbers of {_named(p)} share memory with each other: optimize a clone() of it")
+    if p.is_neg():
+        raise ConfigError(
+            f"numbers of {_named(p)} lie in memory with the other sign: optimize a clone() of it"
+        )
+    if p.is_inference() and not torch.is_inference_mode_enabled():
+        raise ConfigError(f"{_named(p)} was made in inference mode: optimize a clone() of it, or step there")
 
 
 def check_gradient(p: Tensor, q: Tensor) -> None:
