@@ -7,6 +7,7 @@ ours name the weights, data and options that a result depends on.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -113,6 +114,15 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with _held(path.with_name(f".{os.getpid()}-{threading.get_ident()}-{path.name}")) as draft:
             yield draft
             draft.replace(path)
+
+
+def _check_folder(path: Path) -> None:
+    """StorageError where a file could not be written, as far as the folders tell; nothing is made."""
+    with _writing(path):
+        folder = next(folder for folder in path.absolute().parents if folder.exists())
+        fault = errno.EACCES if folder.is_dir() else errno.ENOTDIR
+        if fault == errno.ENOTDIR or not os.access(folder, os.W_OK):
+            raise OSError(fault, os.strerror(fault))
 
 
 @contextmanager
@@ -339,6 +349,10 @@ class Checkpoint:
         """
         return CheckpointError(f"{self.path} is no checkpoint ({reason}); move it away to start afresh")
 
+    def check(self) -> None:
+        """Raise StorageError before the work begins, where `save` would after it."""
+        _check_folder(self.path)
+
     def save(self, content: Any) -> None:
         """Replace the file atomically."""
         with replacing(self.path) as draft:
@@ -370,6 +384,11 @@ class Slot(Generic[T]):
                     locks.mkdir(parents=True, exist_ok=True)
                     stack.enter_context(_held(locks / self.path.stem))
             yield
+
+    def check(self) -> None:
+        """Raise StorageError before the work begins, where `save` would after it."""
+        if self.path:
+            _check_folder(self.path)
 
     def save(self, value: T) -> None:
         """Store the result; the file appears whole or not at all."""

@@ -104,3 +104,12 @@ def test_the_core_loads_no_extra():
 def test_modules_form_no_circle_but_the_facade_of_expressions():
     names = [name for name in MODULES if room(name) != "expressions"]
     TopologicalSorter({name: imports(name, typing=False) - {name} for name in names}).prepare()
+
+
+def test_what_only_unix_has_is_imported_where_it_is_used():
+    modules = {"fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"}
+    book = LIBRARY.parent / "book" / "l2o_book"
+    for path in (*LIBRARY.rglob("*.py"), *book.rglob("*.py")):
+        statements = ast.parse(path.read_text(encoding="utf-8")).body
+        plain = [alias.name for node in statements if isinstance(node, ast.Import) for alias in node.names]
+        assert not modules.intersection(plain), path

@@ -3,6 +3,7 @@
 import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,6 +181,21 @@ def test_a_folder_that_is_a_file_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="file"):
         Cache(tmp_path / "file").call("losses", {}, lambda: 1)
+
+
+@pytest.mark.parametrize("place", ["file/run.pt", "file/new/run.pt", "closed/run.pt", "closed/new/run.pt"])
+def test_a_place_that_cannot_be_written_to_is_said_before_the_work(tmp_path, monkeypatch, place):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "closed").mkdir()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "closed" and access(path, mode))
+    words = "Not a directory" if place.startswith("file") else "Permission denied"
+    for check in (Checkpoint(tmp_path / place, {}).check, Cache(tmp_path / place).slot("losses", {}).check):
+        with pytest.raises(StorageError, match=f"cannot write .*{words}"):
+            check()
+    Checkpoint(tmp_path / "new/run.pt", {}).check()
+    Cache(None).slot("losses", {}).check()
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_result_that_another_computes_is_waited_for(tmp_path):

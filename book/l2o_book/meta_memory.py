@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import json
 import re
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -96,4 +95,6 @@ def peak(device: str = "cpu") -> float:
         return torch.cuda.max_memory_allocated() / 2**20
     if STATUS.is_file():  # Linux counts the parent's peak in `ru_maxrss`
         return int(re.findall(r"VmHWM:\s+(\d+) kB", STATUS.read_text())[0]) / 2**10
+    import resource  # not on Windows
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS: bytes

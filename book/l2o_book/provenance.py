@@ -18,12 +18,11 @@ PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pyoperon"
 
 
 def hardware() -> dict:
-    """Processor, logical cores this process may use, memory in GiB, and GPU name (None without one)."""
+    """Processor, logical cores this process may use, memory in GiB and GPU name (None where unknown)."""
     import torch
 
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"cpu": _cpu_model(), "cores": processors(), "memory_gib": round(memory, 1), "gpu": gpu}
+    return {"cpu": _cpu_model(), "cores": processors(), "memory_gib": _memory(), "gpu": gpu}
 
 
 def versions() -> dict[str, str | None]:
@@ -75,6 +74,14 @@ def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
+        return None
+
+
+def _memory() -> float | None:
+    """GiB of memory; None on systems without `sysconf`, such as Windows."""
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, ValueError, OSError):
         return None
 
 

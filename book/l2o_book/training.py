@@ -112,6 +112,8 @@ def fit(
                 loop.restore(content["states"])
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise checkpoint.damaged(f"{type(error).__name__}: {error}") from error
+    if checkpoint and not result.diverged and len(result.losses) < epochs:
+        checkpoint.check()
     bar = tqdm(range(len(result.losses), epochs), unit="epoch", disable=not progress)
     for _ in bar:
         if result.diverged:

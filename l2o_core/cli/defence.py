@@ -33,7 +33,10 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from ..tasks.attack import harden, load, publish
+    from ..tasks.attack.networks import check_shape
 
+    for shape in options.shapes:
+        check_shape(shape)  # before the first is trained
     for shape in options.shapes:
         defence = harden(
             shape,

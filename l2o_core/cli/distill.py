@@ -193,6 +193,10 @@ def read(options: argparse.Namespace) -> dict[str, Any]:
         raise ConfigError(
             f"--target and --groups name columns of a table ({', '.join(TABLES)}); {path} is none"
         )
+    if path.exists() and path.suffix.lower() != ".npz":
+        raise ConfigError(
+            f"{path}: the name of a table ends in {' or '.join(TABLES)}, that of arrays in .npz"
+        )
     from ..distiller.dataset import read_arrays
 
     with warnings.catch_warnings(record=True) as notes:
@@ -213,8 +217,10 @@ def read_table(path: Path, target: str | None, groups: str | None) -> dict[str, 
     with optional_import(f"reading {path.suffix}", extra="distill"):
         import pandas as pd
 
+    is_csv = path.suffix.lower() == ".csv"
     try:
-        table = (pd.read_csv if path.suffix.lower() == ".csv" else pd.read_parquet)(path)
+        table = pd.read_csv(path) if is_csv else pd.read_parquet(path)
+        head = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0] if is_csv else table.columns
     except FileNotFoundError:
         raise DataError(f"no file {path}") from None
     except ImportError:
@@ -227,8 +233,15 @@ def read_table(path: Path, target: str | None, groups: str | None) -> dict[str, 
     target = target or next((name for name in TARGETS if name in known), None)
     if target is None:
         raise ConfigError(f"{path}: which column is the target? Say --target; columns: {', '.join(known)}")
+    written = [str(column) for column in head]  # pandas gives those that repeat names of their own
     for name in filter(None, (target, groups)):
-        if known.count(name) != 1:
-            raise ConfigError(f"{path} has {known.count(name)} columns {name!r}; {did_you_mean(name, known)}")
+        if name not in known:
+            raise ConfigError(f"{path} has 0 columns {name!r}; {did_you_mean(name, known)}")
+        if written.count(name) > 1:
+            raise ConfigError(
+                f"{path} has {written.count(name)} columns {name!r}; rename all but one of them"
+            )
+    if target == groups:
+        raise ConfigError(f"{path}: {target!r} cannot be both the target and the trajectory of a row")
     others = [name for name in known if name not in (target, groups)]
     return {"X": table[others], "y": table[target], "groups": table[groups] if groups else None}

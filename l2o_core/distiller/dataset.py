@@ -134,7 +134,8 @@ def read_arrays(
     except FileNotFoundError:
         raise DataError(f"no file {path}") from None
     except Exception as error:  # a damaged archive may fail in any way: in its headers, compression, sizes
-        raise DataError(f"{path} is not a .npz file of plain arrays ({error})") from None
+        reason = "it holds objects, or is of another kind" if "pickle" in str(error) else error
+        raise DataError(f"{path} is not a .npz file of plain arrays ({reason})") from None
     if missing := [key for key in needed if key not in arrays]:
         raise DataError(f"{path} has no {' and no '.join(missing)}; it has: {', '.join(arrays) or 'nothing'}")
     return arrays

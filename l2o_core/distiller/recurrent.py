@@ -195,6 +195,7 @@ def distill_recurrent(
     slot = cache.slot("fronts", {"data": fingerprint, "settings": settings}, FRONT)
     if cached := slot.load():
         return cached
+    slot.check()
     search = _Search(way, seed, split_seed, max_complexity)
     stages = _stages(search, memory, chosen, known, begun, time_limit)
     stopped = _until_stopped(search, stages, begun, time_limit, progress)

@@ -150,6 +150,7 @@ def distill(
     slot = cache.slot("fronts", {"data": problem.fingerprint, "settings": settings}, FRONT)
     if cached := slot.load():
         return cached
+    slot.check()
     failures: list[str] = []
     warm = _warm(known, problem, max_complexity, begun + WARM_FRACTION * time_limit, failures)
 

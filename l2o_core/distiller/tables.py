@@ -1,6 +1,6 @@
 """Inputs, targets and groups from whatever scikit-learn takes, by one rule for each question.
 
-**Numbers.** Lists, arrays, tensors, pandas and polars tables of numbers and booleans become float64. A
+**Numbers.** Lists, arrays, tensors, tables (pandas, polars, Arrow) of numbers and booleans become float64. A
 missing value (None, NA, NaN, a masked entry) becomes NaN, whose row `prepare` drops with a note. Text is
 refused, also where it looks like a number; so are dates and complex numbers.
 
@@ -47,6 +47,8 @@ def read(X: Any, y: Any, names: Sequence[Any] | None, groups: Any) -> Table:
         if not (y is None and names is None and groups is None):
             raise ConfigError("a Dataset brings its own targets, names and groups: give it alone")
         return read(X.inputs, X.targets, X.names, X.groups)
+    if hasattr(X, "column_names") and hasattr(X, "to_pandas"):  # Arrow's, whose `columns` have no names
+        X = X.to_pandas()
     if y is None:
         raise DataError("inputs X need targets y beside them, or a Dataset in the place of both")
     inputs, targets = _inputs(X), numbers(y, "targets y")
@@ -83,8 +85,10 @@ def numbers(values: Any, what: str) -> np.ndarray:
             return np.where(np.ma.getmaskarray(values), np.nan, numbers(values.data, what))
         array = np.asarray(values)
         if array.dtype.kind == "O":
+            if texts := [value for value in array.flat if isinstance(value, str | bytes)]:
+                raise TypeError(f"it holds the text {min(texts, key=_reads_as_number)[:20]!r}")
             return np.array([_number(value) for value in array.flat], np.float64).reshape(array.shape)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise DataError(f"{what} must be an array of numbers: {error}") from None
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what} must be an array of numbers, not of {array.dtype}")
@@ -95,9 +99,16 @@ def numbers(values: Any, what: str) -> np.ndarray:
 def _number(value: Any) -> float:
     if _is_missing(value):
         return np.nan
-    if isinstance(value, str | bytes):
-        raise TypeError(f"it holds the text {value[:20]!r}")
     return float(value)
+
+
+def _reads_as_number(text: str | bytes) -> bool:
+    """Whether a text looks like a number, so that another one is what is wrong with its column."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_missing(value: Any) -> bool:
@@ -194,7 +205,10 @@ def _groups(groups: Any, count: int) -> np.ndarray:
     if groups is None:
         return np.arange(count)
     masked = np.ma.getmaskarray(groups) if isinstance(groups, np.ma.MaskedArray) else None
-    labels = groups.detach().cpu().numpy() if isinstance(groups, Tensor) else np.asarray(groups)
+    try:
+        labels = np.asarray(groups.detach().cpu().tolist() if isinstance(groups, Tensor) else groups)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"groups must be a list of labels: {error}") from None
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.shape != (count,):

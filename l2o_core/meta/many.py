@@ -68,7 +68,8 @@ def train_teachers(
         for job, name in shipped.items()
     }
     errors: list[L2OError] = []
-    with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+    count = max(1, min(workers, len(jobs)))  # a process that is given nothing to do would outlive this one
+    with parallel_config("loky", n_jobs=count, inner_max_num_threads=1):
         try:
             with deaf_children():
                 ended = Parallel(return_as="generator_unordered")(jobs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict
+from itertools import chain
 
 import torch
 
@@ -30,12 +31,21 @@ class Progress:
                 raise checkpoint.damaged(f"{type(error).__name__}: {error}") from error
 
     def _resume(self, content: dict) -> None:
-        """Take over what `save` wrote; any of several errors where it lacks a part."""
-        history, tried = History(**content["history"]), copy.deepcopy(self.optimizer)
+        """Take over what `save` wrote; any of several errors, and nothing changed, where it does not fit."""
+        history = History(**content["history"])
+        tried, adam = copy.deepcopy((self.optimizer, self.meta_optimizer))
         if not history.losses or not history.stages or not history.best:
             raise ValueError("no epoch has ended")
+        pairs = chain(*history.validation, *history.stages)
+        numbers = [history.seconds, *history.losses, *history.diverged, *history.imitated, *pairs]
+        if not all(isinstance(number, int | float) for number in numbers):
+            raise ValueError("its history holds what is no number")
         for weights in (content["best"], content["optimizer"]):
             tried.load_state_dict(weights)
+        adam.load_state_dict(copy.deepcopy(content["meta_optimizer"]))
+        for weight in tried.parameters():
+            weight.grad = torch.zeros_like(weight)
+        adam.step()  # moments of other shapes show in a step alone
         self.restore((content["optimizer"], content["meta_optimizer"]))
         self.history, self.best = history, content["best"]
 

@@ -169,6 +169,8 @@ def _train(
             f"{checkpoint} has {len(history.losses)} epochs of this training already, more than "
             f"{config.epochs}; choose another checkpoint file"
         )
+    if file and rank == 0 and len(history.losses) < config.epochs:
+        file.check()
     bar = tqdm(unit="step", disable=not progress or rank > 0, desc=f"{name} on {task.name}")
     writer = _writer(log) if rank == 0 else None
 

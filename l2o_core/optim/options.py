@@ -60,6 +60,26 @@ def completed(rule: str | Expression | System, *layers: Mapping[str, Any]) -> di
     return values | {"rule": str(rule), "betas": (values["beta1"], values["beta2"])}
 
 
+def named_later(group: dict[str, Any], given: Mapping[str, Any]) -> str:
+    """The equation of the zoo's rule that a group names since it was made; numbers that it lacks are set.
+
+    Raises ConfigError where the group has other numbers than the rule has in the zoo, or in `given`: whose
+    they are, the old rule's or the user's, nobody knows.
+    """
+    name = group["rule"]
+    whole = completed(name, given)
+    wanted = {key: whole[key] for key in (*zoo.get(name).defaults, *features.POWERS) if key in whole}
+    wanted.pop("lr", None)
+    if other := {key: value for key, value in wanted.items() if group.setdefault(key, value) != value}:
+        there = ", ".join(f"{key}={group[key]}" for key in other)
+        here = ", ".join(f"{key}={value}" for key, value in other.items())
+        raise ConfigError(
+            f"a group was given the rule {name!r}, whose values are {here}, and has {there}: give it these "
+            f"too, or the equation in place of the name, zoo.get({name!r}).text"
+        )
+    return str(whole["rule"])
+
+
 def _given(layer: Mapping[str, Any]) -> dict[str, Any]:
     """What a layer gives, with `betas` as beta1 and beta2; a hyper-parameter that is None is not given."""
     given = {name: value for name, value in layer.items() if value is not None or name in OPTIONS}

@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import CheckpointError, ConfigError, ExpressionError
-from ._compile.buckets import step_of
+from ._compile.buckets import known, step_of
+from ._compile.memory import check_memory, local
 from ._compile.plan import Plan, make_plan, names_of
 from .options import DEFAULTS, OPTIONS, check, equation
 
@@ -46,7 +47,7 @@ def checked(
             state[owners[key]] = _entry(owners[key], entry, plans[key])
     except (ConfigError, ExpressionError) as error:
         raise CheckpointError(f"this state cannot be resumed: {error}") from error
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"this is no state of an optimizer of these parameters: {type(error).__name__}: {error}"
         ) from error
@@ -94,6 +95,9 @@ def _entry(p: Tensor, entry: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
                 f"{tensors[name].dtype}, where numbers shared out as the parameter's are needed; for sharded "
                 "parameters, torch.distributed.checkpoint.state_dict.set_optimizer_state_dict makes them so"
             )
+    known(p, local(p), tensors, plan.stored)
+    for name, value in tensors.items():
+        check_memory(local(value), f"{name} in the state")
     copied = {name: copy.deepcopy(value) for name, value in entry.items() if name not in tensors}
     copied |= {name: value.detach().to(p.device, copy=True) for name, value in tensors.items()}
     return copied | ({"step": step_of(entry)} if entry else {})

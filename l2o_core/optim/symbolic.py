@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..expressions import Expression, System
-from . import options
+from . import options, zoo
 from ._compile.plan import make_plan
 from ._compile.running_sums import ReplacedLags
 from ._compile.stepping import Stepping
@@ -46,7 +46,8 @@ class SymbolicOptimizer(torch.optim.Optimizer):
     weight_decay does the decay by itself.
 
     Options that are None have the zoo's value for the rule, else the default. Parameter groups can have
-    hyper-parameters and coefficients of their own, and all can be changed at any time. Changing one does not
+    hyper-parameters and coefficients of their own, and all can be changed at any time; so can a group's rule,
+    one of the zoo together with the hyper-parameters that the zoo gives it. Changing a number does not
     rewrite stored history: tanh(g[3] / c) keeps the c of the step at which that gradient arrived, and
     pre-computed sums may be a few steps older.
 
@@ -294,7 +295,11 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         self._numbers = sum(p.numel() for group in self.param_groups for p in group["params"])
 
     def _agree(self) -> None:
-        """Let beta1, beta2 and `betas`, which PyTorch's schedulers write, agree: what was changed counts."""
+        """Let beta1, beta2 and `betas`, which PyTorch's schedulers write, agree: what was changed counts.
+
+        The zoo's name of a rule that a group was given later becomes the rule's equation.
+        """
+        known = {*zoo.names()}
         for index, group in enumerate(self.param_groups):
             both, each = group["betas"], (group["beta1"], group["beta2"])
             if both != each:
@@ -303,3 +308,5 @@ class SymbolicOptimizer(torch.optim.Optimizer):
                 else:
                     group["beta1"], group["beta2"] = group["betas"] = options.pair_of(both)
                 self._betas[index] = group["betas"]
+            if group["rule"] in known:
+                group["rule"] = options.named_later(group, self._given)

@@ -97,6 +97,11 @@ def test_every_record_says_where_it_came_from(tmp_path):
     assert record.commit is None or set(record.commit) == {"sha", "dirty"}
 
 
+def test_a_system_may_not_tell_how_much_memory_it_has(monkeypatch):
+    monkeypatch.delattr(provenance.os, "sysconf")
+    assert provenance.hardware()["memory_gib"] is None
+
+
 def test_the_commit_is_that_of_the_start_even_if_the_code_is_changed_meanwhile(tmp_path, monkeypatch):
     monkeypatch.setattr(records.provenance, "commit", lambda: {"sha": "later", "dirty": True})
     save({}, tmp_path)

@@ -192,6 +192,11 @@ def test_distill_reads_a_csv(tmp_path, capsys, table):
             "which column is the target? Say --target; columns: a, b",
         ),
         (lambda t: t.assign(a="text"), [], "column 'a' must be an array of numbers"),
+        (lambda t: t.assign(a=["?", *t["a"][1:]]), [], "it holds the text '?'"),
+        (lambda t: t.assign(a=[*t["a"][1:], "1,5"]), [], "it holds the text '1,5'"),
+        (lambda t: pd.concat([t, t["target"]], axis=1), [], "has 2 columns 'target'; rename all but one"),
+        (lambda t: pd.concat([t, t["who"]], axis=1), ["--groups", "who"], "has 2 columns 'who'"),
+        (lambda t: t, ["--groups", "target"], "'target' cannot be both the target and the trajectory"),
         (lambda t: t[:0], [], "0 usable rows"),
     ],
 )
@@ -211,6 +216,9 @@ def test_a_table_that_cannot_be_used_is_one_clear_line(tmp_path, capsys, table, 
         ("bad.csv", b"\xff\xfe\x00\x01,\n", "is not a .csv file that pandas reads"),
         ("wide.csv", b"a,target\n1,2,3,4\n1,2\n1,2,3,4,5,6\n", "is not a .csv file that pandas reads"),
         ("rows.parquet", b"PAR1 and no more", "rows.parquet"),
+        ("rows.tsv", b"a\ttarget\n1\t2\n", "a table ends in .csv or .parquet, that of arrays in .npz"),
+        ("rows.csv.gz", b"\x1f\x8b", "a table ends in .csv or .parquet, that of arrays in .npz"),
+        ("rows.npz", b"a,target\n1,2\n", "is not a .npz file of plain arrays (it holds objects, or is of"),
     ],
 )
 def test_a_file_that_is_no_table_is_one_clear_line(tmp_path, capsys, name, content, message):

@@ -15,7 +15,7 @@ from l2o_core import distiller, expressions
 from l2o_core.distiller import refine, search
 from l2o_core.distiller.engines import Linear, Operon
 from l2o_core.distiller.problem import prepare
-from l2o_core.errors import ConfigError, DataError, EngineError
+from l2o_core.errors import ConfigError, DataError, EngineError, StorageError
 from l2o_core.processors import processors
 from l2o_core.storage import Cache
 
@@ -309,6 +309,14 @@ def test_a_cached_front_is_used_again_for_the_same_data_and_settings_only(X, tmp
     assert len([*tmp_path.glob("fronts/*.json")]) == 4
     distiller.distill(X, X[:, 0], NAMES, engine=Stopped(), cache=Cache(tmp_path / "stopped"))
     assert not (tmp_path / "stopped").exists()
+
+
+def test_a_front_that_cannot_be_stored_is_said_before_the_search(X, tmp_path):
+    (tmp_path / "file").write_text("")
+    engine = Counted()
+    with pytest.raises(StorageError, match=r"cannot write .*fronts"):
+        distiller.distill(X, X[:, 0], NAMES, engine=engine, cache=Cache(tmp_path / "file"))
+    assert engine.searches == 0
 
 
 class Failing(Stopped):

@@ -150,6 +150,7 @@ def test_rows_with_a_missing_value_are_dropped_and_it_is_said_where(kind):
         ([[1, 2], [3]], "inputs X must be an array of numbers"),
         ([[10**400, 1]] * 120, "inputs X must be an array of numbers"),
         ({"a": 1}, "inputs X must be an array of numbers"),
+        (torch.zeros(120, 3, device="meta"), "inputs X must be an array of numbers"),
         (pd.Series(TARGETS), r"inputs must be \[n, d\].*reshape\(-1, 1\)"),
         (table("a", "b", "c")[:0], "targets"),
         (np.empty((120, 0)), "every input column is constant"),
@@ -176,9 +177,27 @@ def test_a_column_that_is_dropped_is_remembered_as_what_it_equals():
     }
 
 
+def test_a_table_of_arrow_keeps_the_names_of_its_columns():
+    arrow = pytest.importorskip("pyarrow")
+    X = arrow.table({"a b": ROWS[:, 0], "b": ROWS[:, 1], "c": [None, *ROWS[1:, 2]]})
+    front = distiller.distill(X, TARGETS, engine="linear")
+    assert str(front.best.equation) == "a_b - 2 * b + 0.5 * c"
+    assert "1 in c" in " ".join(front.notes)
+
+
+@pytest.mark.parametrize(
+    "groups", [[[1, 2], [3]] * 60, torch.zeros(120, device="meta")], ids=["ragged", "meta"]
+)
+def test_groups_that_are_no_labels_are_refused(groups):
+    with pytest.raises(DataError, match="groups must be"):
+        prepare(ROWS, TARGETS, groups=groups)
+
+
 def test_groups_may_be_a_column_of_labels():
     labels = pd.Series(np.repeat(["a", "b", "c", "d", "e"], 24))
-    for groups in (labels, labels.to_frame(), labels.astype("category"), labels.tolist()):
+    numbers = torch.arange(5).repeat_interleave(24)
+    tables = labels, labels.to_frame(), labels.astype("category")
+    for groups in (*tables, labels.tolist(), numbers, numbers.bfloat16()):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             parts = prepare(ROWS, TARGETS, groups=groups).parts

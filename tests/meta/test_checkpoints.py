@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from l2o_core import meta, models, tasks
-from l2o_core.errors import CheckpointError, ConfigError
-from l2o_core.meta import TrainingConfig
+from l2o_core.errors import CheckpointError, ConfigError, StorageError
+from l2o_core.meta import TrainingConfig, training
 from l2o_core.storage import TENSORS, Cache
 
 OPTIONS = {"epochs": 1, "steps": 10, "unroll": 5, "validation_instances": 2, "progress": False}
@@ -55,6 +55,40 @@ def test_a_checkpoint_without_its_parts_is_refused(left, tmp_path, change):
     TENSORS.save(saved | {"content": content}, path)
     with pytest.raises(CheckpointError, match=r"run\.pt is no checkpoint"):
         meta.meta_train(new(), tasks.load("digits"), checkpoint=path, **OPTIONS)
+
+
+ODD_MOMENTS = {
+    "no groups": lambda adam: adam["param_groups"].clear(),
+    "other shapes": lambda adam: adam["state"][0].update(exp_avg=torch.zeros(7, 7, 7)),
+    "a rate of text": lambda adam: adam["param_groups"][0].update(lr="x"),
+    "a part is missing": lambda adam: adam["state"][0].pop("exp_avg_sq"),
+}
+
+
+@pytest.mark.parametrize("change", [{"seconds": None}, {"losses": ["x"]}, {"stages": [(0, "x")]}], ids=str)
+def test_a_history_of_no_numbers_is_refused(left, tmp_path, change):
+    saved, path = TENSORS.load(left), tmp_path / "run.pt"
+    saved["content"]["history"] |= change
+    TENSORS.save(saved, path)
+    with pytest.raises(CheckpointError, match=r"run\.pt is no checkpoint"):
+        meta.meta_train(new(), tasks.load("digits"), checkpoint=path, **OPTIONS)
+
+
+@pytest.mark.parametrize("damage", ODD_MOMENTS.values(), ids=ODD_MOMENTS)
+def test_where_a_checkpoint_is_refused_the_optimizer_stays_as_it_was(left, tmp_path, damage):
+    saved, path, optimizer = TENSORS.load(left), tmp_path / "run.pt", new()
+    damage(saved["content"]["meta_optimizer"])
+    TENSORS.save(saved, path)
+    with pytest.raises(CheckpointError, match=r"run\.pt is no checkpoint"):
+        meta.meta_train(optimizer, tasks.load("digits"), checkpoint=path, **OPTIONS)
+    assert all(map(torch.equal, optimizer.parameters(), new().parameters()))
+
+
+def test_a_checkpoint_that_cannot_be_written_is_said_before_the_training(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(training, "_epoch", lambda *_: pytest.fail("an epoch was trained"))
+    with pytest.raises(StorageError, match=r"cannot write .*run\.pt"):
+        meta.meta_train(new(), tasks.load("p1"), checkpoint=tmp_path / "file" / "run.pt", **OPTIONS)
 
 
 def test_a_cached_evaluation_of_another_kind_is_refused(tmp_path):

@@ -1,8 +1,10 @@
 """Every teacher of the recipes can be built, trained, stopped and found again."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
+import joblib
 import pytest
 import torch
 
@@ -106,6 +108,19 @@ def test_a_training_that_fails_does_not_cost_the_others(tmp_path):
     with pytest.raises(DivergenceError, match="5 epochs in a row"):
         meta.train_teachers([bad, good], (0,), tmp_path, workers=1, progress=False)
     assert good.path(tmp_path, 0).is_file()
+
+
+def test_no_more_processes_are_started_than_there_are_trainings(tmp_path, monkeypatch):
+    counts = []
+    monkeypatch.setattr(
+        joblib, "parallel_config", lambda *_, n_jobs, **__: nullcontext(counts.append(n_jobs))
+    )
+    small = {name: value for name, value in SMALL.items() if name != "progress"}
+    recipe = recipes.load("rp_small/p1")
+    recipe = replace(recipe, training=replace(recipe.training, epochs=1, **small))
+    for seeds in ([0], [0, 1], []):
+        meta.train_teachers([recipe], seeds, tmp_path, workers=3, progress=False)
+    assert counts == [1, 2, 1]
 
 
 def test_an_unknown_teacher_is_named():

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CyclicLR, OneCycleLR
 
 from l2o_core.errors import CheckpointError, ConfigError
-from l2o_core.optim import SymbolicOptimizer
+from l2o_core.optim import SymbolicOptimizer, zoo
 
 
 def made(n: int = 4, rule: str = "adam", **options) -> tuple[nn.Parameter, SymbolicOptimizer]:
@@ -74,6 +74,28 @@ def test_a_rule_of_the_zoo_in_a_group_has_its_defaults():
     optimizer.step()
 
 
+def test_a_rule_of_the_zoo_that_a_group_is_given_later_comes_with_its_numbers():
+    p, optimizer = made(rule="sgd")
+    group, before = optimizer.param_groups[0], p.detach().clone()
+    group["rule"] = "rmsprop"
+    with pytest.raises(ConfigError, match=r"values are beta2=0\.99, .*and has beta2=0\.999, .*give it these"):
+        optimizer.step()
+    assert torch.equal(p, before)
+    group.update(zoo.get("rmsprop").defaults)
+    optimizer.step()
+    assert group["rule"] == str(zoo.get("rmsprop").equation)
+    group["rule"] = "-n_hat"
+    with pytest.raises(ConfigError, match="k1 must be a number"):
+        optimizer.step()
+
+
+def test_a_rule_that_is_given_later_keeps_what_the_constructor_was_told():
+    p, optimizer = made(rule="sgd", beta2=0.9, eps=1e-6, bias_correction=False)
+    optimizer.param_groups[0]["rule"] = "rmsprop"
+    optimizer.step()
+    assert (optimizer.param_groups[0]["beta2"], optimizer.state[p]["step"]) == (0.9, 4)
+
+
 @pytest.mark.parametrize("value", ["x", None, True, float("nan"), [1.0], 1j, torch.ones(2)])
 def test_a_coefficient_is_a_number(value):
     p, optimizer = made(rule="-c * g", c=0.5)
@@ -84,6 +106,12 @@ def test_a_coefficient_is_a_number(value):
     assert torch.equal(p, before)
 
 
+def freed(n: int) -> torch.Tensor:
+    x = torch.ones(n)
+    x.untyped_storage().resize_(0)
+    return x
+
+
 DAMAGES = {
     "step is text": lambda s: s["state"][0].update(step="x"),
     "no step": lambda s: s["state"][0].pop("step"),
@@ -91,6 +119,11 @@ DAMAGES = {
     "no m": lambda s: s["state"][0].pop("m"),
     "m is a number": lambda s: s["state"][0].update(m=3.0),
     "m is whole": lambda s: s["state"][0].update(m=torch.ones(4, dtype=torch.int64)),
+    "m is sparse": lambda s: s["state"][0].update(m=torch.ones(4).to_sparse()),
+    "m is nowhere": lambda s: s["state"][0].update(m=torch.ones(4, device="meta")),
+    "m was freed": lambda s: s["state"][0]["m"].untyped_storage().resize_(0),
+    "what nobody reads was freed": lambda s: s["state"][0].update(x=freed(4)),
+    "what nobody reads is nowhere": lambda s: s["state"][0].update(x=torch.ones(4, device="meta")),
     "another shape": lambda s: s["state"][0].update(m=torch.ones(5), v=torch.ones(5)),
     "no groups": lambda s: s.update(param_groups=[3]),
     "no lr": lambda s: s["param_groups"][0].pop("lr"),

@@ -98,6 +98,32 @@ class TestTheStateIsTheTruth:
         optimizer.step()
         assert torch.equal(p, before)
 
+    @pytest.mark.parametrize("n", [3, 70])
+    @pytest.mark.parametrize("how", ["t_", "data"])
+    def test_a_state_transposed_in_place_takes_effect(self, compiled, n, how):
+        p = parameter(n, n)
+        optimizer = SymbolicOptimizer([p], "momentum", lr=1.0, compile=compiled)
+        stepped([p], optimizer)
+        state, before = optimizer.state[p]["b"], p.detach().clone()
+        if how == "t_":
+            state.t_()
+        else:
+            state.data = state.data.t()
+        expected = 0.9 * state.clone()
+        p.grad = torch.zeros(n, n)
+        optimizer.step()
+        torch.testing.assert_close(optimizer.state[p]["b"], expected, rtol=1e-6, atol=0)
+        torch.testing.assert_close(p.detach(), before - expected, rtol=1e-6, atol=1e-6)
+
+    @pytest.mark.parametrize("n", [3, 70])
+    def test_a_state_cut_in_place_is_refused(self, compiled, n):
+        p = parameter(n, n)
+        optimizer = SymbolicOptimizer([p], "momentum", compile=compiled)
+        stepped([p], optimizer)
+        optimizer.state[p]["b"].data = optimizer.state[p]["b"].data[:-1]
+        with pytest.raises(ConfigError, match=r"clear optimizer\.state"):
+            optimizer.step()
+
     @pytest.mark.parametrize("rows", [50, 150])
     def test_a_resized_parameter(self, compiled, rows):
         whole = torch.zeros(200, 100)
@@ -164,6 +190,21 @@ class TestMemory:
         tensor.untyped_storage().resize_(0)
         with pytest.raises(ConfigError, match="was freed or resized: 0 of"):
             optimizer.step()
+
+    @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+    @size
+    @pytest.mark.parametrize("kind", ["meta", "sparse", "mkldnn", "nested", "complex", "numpy"])
+    def test_a_state_of_numbers_that_cannot_be_read_is_refused(self, compiled, n, kind):
+        p = parameter(n)
+        optimizer = SymbolicOptimizer([p], "momentum", compile=compiled)
+        stepped([p], optimizer)
+        before, b = p.detach().clone(), optimizer.state[p]["b"].clone()
+        forms = {"meta": b.to("meta"), "sparse": b.to_sparse(), "mkldnn": b.to_mkldnn(), "numpy": b.numpy()}
+        forms |= {"nested": torch.nested.nested_tensor([b]), "complex": b.to(torch.complex64)}
+        optimizer.state[p]["b"] = forms[kind]
+        with pytest.raises(ConfigError, match=r"holds b of .*clear optimizer\.state"):
+            optimizer.step()
+        assert torch.equal(p, before)
 
     @size
     def test_parameters_that_share_memory_step_one_after_the_other(self, compiled, n):
@@ -235,6 +276,24 @@ class TestMemory:
         with pytest.raises(ConfigError):
             optimizer.step()
         assert torch.equal(p, before)
+
+    @size
+    @pytest.mark.parametrize("kind", ["negative", "inference"])
+    def test_parameters_that_pytorch_lets_nobody_write_to_move_nothing(self, compiled, n, kind):
+        with torch.inference_mode(kind == "inference"):
+            p = nn.Parameter(torch.zeros(n) if kind == "inference" else (1j * torch.zeros(n)).conj().imag)
+        q = parameter(3)
+        before, q.grad, p.grad = q.detach().clone(), torch.ones(3), torch.ones(n)
+        with pytest.raises(ConfigError, match=r"optimize a clone\(\)"):
+            SymbolicOptimizer([q, p], "sgd", compile=compiled).step()
+        assert torch.equal(q, before)
+
+    def test_parameters_of_inference_step_there(self, compiled):
+        with torch.inference_mode():
+            p = nn.Parameter(torch.zeros(5000))
+            p.grad = torch.ones(5000)
+            SymbolicOptimizer([p], "sgd", lr=1.0, compile=compiled).step()
+        assert p.eq(-1).all()
 
     @size
     def test_autograd_knows_of_the_change(self, compiled, n):

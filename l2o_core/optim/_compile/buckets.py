@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from operator import is_
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...errors import ConfigError
 from .kernels import Types
-from .memory import check_gradient, check_memory, flat, is_flat, local, shares_memory
+from .memory import check_gradient, check_memory, flat, is_flat, is_readable, local, shares_memory
 from .plan import Bound
 
 LARGE = {"cpu": 1 << 12, "cuda": 1 << 21}
@@ -42,18 +42,18 @@ class Bucket:
         self.gradient = None if self.is_large else first.new_empty(numbers, dtype=types.gradient)
         self.gradients = self._parts(self.gradient) if self.gradient is not None else []
         initial, plan = bound.initial_state, bound.plan
-        known = [_known(p, q, state.get(p, {}), initial) for p, q in zip(params, self.locals, strict=True)]
+        held = [known(p, q, state.get(p, {}), initial) for p, q in zip(params, self.locals, strict=True)]
         self.entries = [state[p] for p in params]
         self.stored: dict[str, Tensor] = {}
         for name, start in initial.items():
             whole = self.stored[name] = torch.full_like(self.flat, start, dtype=types.of(plan, name))
-            for p, entry, old, part in zip(params, self.entries, known, self._parts(whole), strict=True):
+            for p, entry, old, part in zip(params, self.entries, held, self._parts(whole), strict=True):
                 entry[name] = _like(p, part.copy_(old[name]) if name in old else part)
         for entry in self.entries:
             entry["step"] = self.step
         self._handles = {name: [entry[name] for entry in self.entries] for name in self.stored}
         self._views = {name: [*map(local, handles)] for name, handles in self._handles.items()}
-        self._addresses = {name: [*map(Tensor.data_ptr, views)] for name, views in self._views.items()}
+        self._forms = {name: _forms(views) for name, views in self._views.items()}
         self._places = self._now()
 
     def is_current(self, state: State, slots: Sequence[str]) -> bool:
@@ -67,7 +67,7 @@ class Bucket:
             and self._now() == self._places
             and all(
                 all(map(is_, [entry.get(slot) for entry in self.entries], self._handles[slot]))
-                and [*map(Tensor.data_ptr, self._views[slot])] == self._addresses[slot]
+                and _forms(self._views[slot]) == self._forms[slot]
                 for slot in slots
             )
         )
@@ -116,6 +116,11 @@ class Bucket:
         ]
 
 
+def _forms(tensors: Sequence[Tensor]) -> list[list[Any]]:
+    """Where tensors lie in memory, and how: all that can be changed of them in place, but their type."""
+    return [[*map(read, tensors)] for read in (Tensor.data_ptr, Tensor.size, Tensor.stride)]
+
+
 def is_large(q: Tensor) -> bool:
     """Whether a parameter has a bucket of its own: it is large, and without gaps in memory."""
     return is_flat(q) and q.numel() >= LARGE.get(q.device.type, LARGE["cuda"])
@@ -131,21 +136,36 @@ def step_of(entry: Mapping[str, Any]) -> int:
     return int(step)
 
 
-def _known(p: Tensor, q: Tensor, entry: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Tensor]:
+def known(p: Tensor, q: Tensor, entry: Mapping[str, Any], names: Iterable[str]) -> dict[str, Tensor]:
     """What the state holds for a parameter, by name; ConfigError where that does not fit it."""
     found = {}
     for name in names:
         if name in entry:
-            value = local(entry[name]) if isinstance(entry[name], Tensor) else None
-            if value is None or value.shape != q.shape or not value.is_floating_point() or value.is_sparse:
-                held = tuple(entry[name].shape) if value is not None else type(entry[name]).__name__
+            value = local(entry[name]) if isinstance(entry[name], Tensor) else entry[name]
+            if not _fits(value, q):
                 raise ConfigError(
-                    f"the state of a parameter of shape {tuple(p.shape)} holds {name} of {held}: resize it "
-                    "as the parameter, or clear optimizer.state[parameter] to start afresh"
+                    f"the state of a parameter of shape {tuple(p.shape)} holds {name} of {_form(value)}: "
+                    "resize it as the parameter, or clear optimizer.state[parameter] to start afresh"
                 )
             check_memory(value, f"{name} in the state")
             found[name] = value
     return found
+
+
+def _fits(value: Any, q: Tensor) -> bool:
+    """Whether a part of the state has numbers that can be read, in the shape of the parameter."""
+    if not isinstance(value, Tensor) or not is_readable(value) or (value.is_meta and not q.is_meta):
+        return False
+    return value.shape == q.shape
+
+
+def _form(value: Any) -> str:
+    """What there is to say of a part of the state that does not fit."""
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    if is_readable(value) and not value.is_meta:
+        return f"{tuple(value.shape)}"
+    return f"{value.dtype}, {value.layout}, on {value.device}"
 
 
 def _like(p: Tensor, part: Tensor) -> Tensor:

@@ -27,9 +27,14 @@ def local(x: Tensor) -> Tensor:
     return x
 
 
+def is_readable(x: Tensor) -> bool:
+    """Whether the numbers of a tensor are of a kind that steps read: dense, real and of a common type."""
+    return x.dtype in TYPES and x.layout is torch.strided and not x.is_nested
+
+
 def check_parameter(p: Tensor) -> None:
     """Raise ConfigError for numbers that no rule can work on."""
-    if p.dtype not in TYPES or p.layout is not torch.strided:
+    if not is_readable(p):
         kind = str(p.dtype if p.layout is torch.strided else p.layout).removeprefix("torch.")
         raise ConfigError(
             f"update rules work on dense, real parameters (float16 to float64); {_named(p)} is {kind}"
@@ -37,6 +42,12 @@ def check_parameter(p: Tensor) -> None:
     check_memory(p, "a parameter")
     if _extent(p) < p.numel():
         raise ConfigError(f"numbers of {_named(p)} share memory with each other: optimize a clone() of it")
+    if p.is_neg():
+        raise ConfigError(
+            f"numbers of {_named(p)} lie in memory with the other sign: optimize a clone() of it"
+        )
+    if p.is_inference() and not torch.is_inference_mode_enabled():
+        raise ConfigError(f"{_named(p)} was made in inference mode: optimize a clone() of it, or step there")
 
 
 def check_gradient(p: Tensor, q: Tensor) -> None:
@@ -44,13 +55,13 @@ def check_gradient(p: Tensor, q: Tensor) -> None:
     grad = p.grad
     assert grad is not None
     g = local(grad)
-    if g.shape == q.shape and g.dtype in TYPES and g.layout is torch.strided and g.device == q.device:
+    if g.shape == q.shape and is_readable(g) and g.device == q.device:
         if type(grad) is not Tensor and getattr(grad, "placements", None) != getattr(p, "placements", None):
             raise ConfigError(f"the gradient of {_named(p)} is sharded in another way than the parameter")
         if not g.data_ptr():
             check_memory(g, "a gradient")
         return
-    if g.layout is not torch.strided or g.dtype not in TYPES:
+    if not is_readable(g):
         kind = str(g.dtype if g.layout is torch.strided else g.layout).removeprefix("torch.")
         raise ConfigError(f"update rules work on dense, real gradients; that of {_named(p)} is {kind}")
     raise ConfigError(

@@ -262,7 +262,7 @@ def _features(names: Sequence[str], group: Mapping[str, Any]) -> Features:
     options: dict[str, Any] = {name: number(name, group[name]) for name in FEATURE_NUMBERS}
     options |= {name: group[name] for name in ("bias_correction", "total_steps")}
     if "n_hat" in names:
-        options["powers"] = tuple(number(name, group[name]) for name in features.POWERS)
+        options["powers"] = tuple(number(name, group.get(name)) for name in features.POWERS)
     return Features(tuple(names), **options)
 
 

@@ -85,11 +85,16 @@ def harden(
     file = None if checkpoint is None else Checkpoint(checkpoint, options | {"data": digest(images.labels)})
     begun, seconds = 0, 0.0
     if file is not None and (saved := file.load()) is not None:
-        model.load_state_dict(saved["model"])
-        sgd.load_state_dict(saved["sgd"])
-        schedule.load_state_dict(saved["schedule"])
-        generator.set_state(saved["generator"])
-        begun, seconds = saved["epoch"], saved["seconds"]
+        try:
+            model.load_state_dict(saved["model"])
+            sgd.load_state_dict(saved["sgd"])
+            schedule.load_state_dict(saved["schedule"])
+            generator.set_state(saved["generator"])
+            begun, seconds = saved["epoch"], saved["seconds"]
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise file.damaged(f"{type(error).__name__}: {error}") from error
+    if file is not None and begun < epochs:
+        file.check()
     for epoch in range(begun, epochs):
         started = time.process_time()
         loss = _epoch(model, images, sgd, schedule, generator, batch, epsilon, augment)

@@ -95,6 +95,12 @@ SHAPES: dict[str, Callable[..., nn.Sequential]] = {"narrow": narrow, "wide": wid
 """The networks by name."""
 
 
+def check_shape(shape: str) -> None:
+    """Raise ConfigError unless this is the name of a shape."""
+    if shape not in SHAPES:
+        raise ConfigError(f"unknown shape {shape!r}; {did_you_mean(str(shape), SHAPES)}")
+
+
 def network(shape: str, classes: int, channels: int, width: int | None = None) -> nn.Sequential:
     """A network by the name of its shape.
 
@@ -107,8 +113,7 @@ def network(shape: str, classes: int, channels: int, width: int | None = None) -
     Raises:
         ConfigError: For an unknown shape.
     """
-    if shape not in SHAPES:
-        raise ConfigError(f"unknown shape {shape!r}; {did_you_mean(str(shape), SHAPES)}")
+    check_shape(shape)
     options = {} if width is None else {"width": width}
     return SHAPES[shape](classes=classes, channels=channels, **options)
 

@@ -126,6 +126,8 @@ def tune(
     store = Checkpoint(checkpoint, identity) if checkpoint else None
     run = _Run(named, rule, steps, warmup, clip)
     run.restore(store)
+    if store and len(run.losses) < steps and not run.diverged:
+        store.check()
     stops = sorted({round(part * steps / evaluations) for part in range(evaluations + 1)})
 
     def measured() -> float:

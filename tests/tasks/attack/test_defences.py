@@ -3,6 +3,7 @@ import torch
 
 from l2o_core.cli import main
 from l2o_core.errors import CheckpointError, ConfigError
+from l2o_core.storage import TENSORS
 from l2o_core.tasks.attack import SHAPES, Defence, accuracies, defences, harden, load, pretrained, robustbench
 
 TOY = {"dataset": "digits", "epochs": 2, "width": 2, "augment": False, "batch": 128}
@@ -37,6 +38,23 @@ def test_a_killed_hardening_continues_to_the_same_weights(tmp_path):
     for name, tensor in whole.module.state_dict().items():
         assert torch.equal(tensor, again.module.state_dict()[name])
         assert torch.equal(tensor, more.module.state_dict()[name])
+
+
+@pytest.mark.parametrize("part", ["model", "sgd", "schedule", "generator", "epoch"])
+def test_a_checkpoint_without_its_parts_is_refused(tmp_path, part):
+    path, options = tmp_path / "run.pt", TOY | {"epochs": 1, "batch": 1000}
+    harden("narrow", **options, checkpoint=path)
+    saved = TENSORS.load(path)
+    del saved["content"][part]
+    TENSORS.save(saved, path)
+    with pytest.raises(CheckpointError, match=rf"run\.pt is no checkpoint .*{part}"):
+        harden("narrow", **options, checkpoint=path)
+
+
+def test_an_unknown_shape_is_said_before_any_is_trained(tmp_path, capsys):
+    assert main(["train-defence", "narrow", "tall", "--dataset", "digits", "--folder", str(tmp_path)]) == 2
+    assert "unknown shape 'tall'" in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_saved_defence_is_itself_in_half_precision(tmp_path, defence, target):
