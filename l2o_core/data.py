@@ -103,10 +103,24 @@ def load(name: str, split: str = "train", download: bool = False, part: str | No
 
 
 def roots() -> list[Path]:
-    """The folders in which data is looked for, in order; the last is the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "l2o"
-    own = os.environ.get("L2O_DATA_ROOT")
-    return [Path(own).expanduser(), cache] if own else [cache]
+    """The folders in which data is looked for, in order; the last is the user's cache.
+
+    Raises:
+        DataError: Where neither a folder for data nor a home is known.
+    """
+    own, kept = os.environ.get("L2O_DATA_ROOT"), os.environ.get("XDG_CACHE_HOME")
+    try:
+        mine = [Path(own).expanduser()] if own else []
+    except RuntimeError:
+        raise DataError(
+            f"L2O_DATA_ROOT is {own}, and there is no home folder; set it to a whole path"
+        ) from None
+    try:
+        return [*mine, Path(kept or Path.home() / ".cache") / "l2o"]
+    except RuntimeError:
+        if mine:
+            return mine
+        raise DataError("there is no home folder to look for data in; set L2O_DATA_ROOT") from None
 
 
 def _find(name: str, split: str, download: bool) -> _Arrays:
@@ -141,8 +155,8 @@ def reading(file: Path) -> Iterator[bytes]:
 def _download(title: str, root: Path) -> None:
     from .torchvision_ops import torchvision
 
-    root.mkdir(parents=True, exist_ok=True)
     try:
+        root.mkdir(parents=True, exist_ok=True)
         getattr(torchvision("datasets"), title)(root, download=True)
     except (OSError, RuntimeError) as error:
         raise DataError(f"could not download {title} to {root}: {error}") from error

@@ -142,3 +142,20 @@ def test_unknown_names_list_the_known_ones():
         data.load("imagenet")
     with pytest.raises(ConfigError, match="train, test"):
         data.load("digits", "dev")
+
+
+def test_without_a_home_data_is_looked_for_where_it_is_said_to_be(monkeypatch, tmp_path):
+    def no_home(*_):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(data.Path, "home", no_home)
+    monkeypatch.setattr(data.Path, "expanduser", lambda self: no_home() if "~" in str(self) else self)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("L2O_DATA_ROOT", str(tmp_path))
+    assert data.roots() == [tmp_path]
+    monkeypatch.setenv("L2O_DATA_ROOT", "~/data")
+    with pytest.raises(DataError, match="set it to a whole path"):
+        data.load("mnist")
+    monkeypatch.delenv("L2O_DATA_ROOT")
+    with pytest.raises(DataError, match="set L2O_DATA_ROOT"):
+        data.load("mnist")

@@ -17,7 +17,7 @@ from .. import arguments
 from ..errors import DataError
 from ..features import NAMES, Features
 from ..meta.rollout import Rollout, fresh
-from ..models.base import LearnedOptimizer
+from ..models.base import LearnedOptimizer, placed
 from ..tasks import Task
 from .dataset import Dataset, choose_coordinates, sample_windows
 
@@ -173,8 +173,8 @@ def record(
         (torch.Size([10, 20]), True)
     """
     arguments.whole("steps", steps, 1), arguments.whole("instances", instances, 1)
-    optimizer, generator = optimizer.on(task.device), task.generator(arguments.seed("seed", seed))
-    moving = optimizer if driver is None else driver.on(task.device)
+    optimizer, generator = placed(optimizer, task.device), task.generator(arguments.seed("seed", seed))
+    moving = optimizer if driver is None else placed(driver, task.device)
     params = fresh(task, generator, instances)
     recorded, layers = choose_coordinates(task, instances, per_layer, generator)
     rollout = Rollout.start_at(params, moving, task, task.batches(generator, instances))

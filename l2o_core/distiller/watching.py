@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import arguments
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..features import Features
 from .trajectories import Trajectories
 
@@ -213,4 +213,9 @@ def watch(
     """
     per_layer = arguments.whole("per_layer", per_layer, 1)
     max_steps = arguments.whole("max_steps", max_steps, 1)
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise ConfigError(
+            f"a PyTorch optimizer is wanted, not a {type(optimizer).__name__}; of a learned optimizer, "
+            "distiller.record keeps what it does"
+        )
     return Recording(optimizer, per_layer, arguments.seed("seed", seed), max_steps)

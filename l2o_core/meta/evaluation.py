@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..arguments import whole
 from ..errors import CheckpointError
-from ..models.base import LearnedOptimizer
+from ..models.base import LearnedOptimizer, placed
 from ..storage import NO_CACHE, Cache
 from ..tasks.base import Task
 from .adjoint import unroll
@@ -48,7 +48,7 @@ def evaluate(
         (torch.Size([8, 51]), True)
     """
     steps, instances = whole("steps", steps, 1), whole("instances", instances, 1)
-    seed, optimizer = whole("seed", seed), optimizer.on(task.device)
+    seed, optimizer = whole("seed", seed), placed(optimizer, task.device)
     rollout = Rollout.start(optimizer, task, seed, instances)
     key = {
         "optimizer": optimizer.identity,

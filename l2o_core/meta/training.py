@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import CheckpointError, ConfigError, DivergenceError, optional_import
-from ..models.base import LearnedOptimizer
+from ..models.base import LearnedOptimizer, placed
 from ..storage import Checkpoint, digest
 from ..tasks.base import Task
 from .config import TrainingConfig
@@ -132,9 +132,9 @@ def train(
     progress: bool = True,
 ) -> History:
     """`meta_train` with its options in one object."""
+    there = placed(optimizer, task.device)
     if not any(True for _ in optimizer.parameters()):
         raise ConfigError("this optimizer has nothing to train: no constants, no weights")
-    there = optimizer.on(task.device)
     history = _train(there, task, config, checkpoint, log, progress)
     if there is not optimizer:
         optimizer.load_state_dict(there.state_dict())

@@ -136,6 +136,16 @@ class LearnedOptimizer(nn.Module, ABC):
         """The rule: features `[N, F]` and memory in, update `[N]` and next memory out."""
 
 
+def placed(optimizer: LearnedOptimizer, device: torch.device) -> LearnedOptimizer:
+    """The optimizer on a device; ConfigError for what is none, such as the name or the text of a rule."""
+    if not isinstance(optimizer, LearnedOptimizer):
+        raise ConfigError(
+            f"a learned optimizer is wanted, not a {type(optimizer).__name__}; models.load(NAME) reads one, "
+            "models.Equation(TEXT) makes one of a rule"
+        )
+    return optimizer.on(device)
+
+
 def blocks(length: int, size: int) -> Iterator[slice]:
     """Slices of at most `size` that cover `length` coordinates."""
     return (slice(start, min(start + size, length)) for start in range(0, length, size))

@@ -231,3 +231,8 @@ def test_an_optimizer_without_a_learning_rate_is_watched_too(group):
 def test_numbers_out_of_range_are_refused(options):
     with pytest.raises(ConfigError):
         watch(torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1), **options)
+
+
+def test_only_pytorchs_optimizers_can_be_watched():
+    with pytest.raises(ConfigError, match="a PyTorch optimizer is wanted, not a str"):
+        watch("adam")

@@ -82,3 +82,17 @@ def test_how_a_task_lays_out_its_tensors_does_not_matter():
     torch.testing.assert_close(torch.tensor(ours.targets), torch.tensor(theirs.targets))
     ways = [distiller.record(rule, each, **options) for each in (P1, task)]
     torch.testing.assert_close(ways[0].updates, ways[1].updates)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "-0.1 * g", None, torch.optim.SGD([torch.zeros(1)])])
+def test_what_is_no_learned_optimizer_is_refused_in_words(optimizer):
+    task = tasks.load("p1")
+    runs = [
+        lambda: meta.evaluate(optimizer, task, steps=2, instances=2),
+        lambda: meta.meta_train(optimizer, task, epochs=1, steps=2, unroll=1),
+        lambda: distiller.collect(optimizer, task, lags=1, samples=2, steps=2, instances=2),
+        lambda: distiller.record(optimizer, task, steps=2, instances=2),
+    ]
+    for run in runs:
+        with pytest.raises(ConfigError, match=r"a learned optimizer is wanted, not a .*models\.load"):
+            run()
