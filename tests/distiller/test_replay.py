@@ -27,7 +27,7 @@ def recorded(optimizer, lags=LAGS, samples=200, **options):
 
 
 def from_the_first_step(optimizer, lag):
-    """Sensitivity to a lag, by differentiating the optimizer along whole runs of its own gradients."""
+    """Sensitivity to a lag, by differentiating the optimizer along runs that reach back so far."""
     data = recorded(optimizer, lags=STEPS, samples=8 * 2 * STEPS)
     windows = torch.tensor(data.inputs).float().requires_grad_()
     squares = []
@@ -36,7 +36,8 @@ def from_the_first_step(optimizer, lag):
         for back in reversed(range(step)):
             inputs = windows[row : row + 1, back::STEPS]
             update, now = optimizer.update(inputs, now)
-        squares.append(torch.autograd.grad(update.sum(), windows)[0][row, lag].item() ** 2)
+        slope = torch.autograd.grad(update.sum(), windows)[0][row, lag].item()
+        squares += [slope**2] if step > lag else []
     return np.sqrt(np.mean(squares)), data
 
 
