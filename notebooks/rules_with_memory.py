@@ -373,7 +373,7 @@ certified = {
 bounded = sum(np.isfinite(found.largest.bound) for found in certified.values())
 runaways = [name for name, found in certified.items() if found.largest.runs_away]
 unstable = (
-    f"; among gradients of magnitude 1, that of {listed(runaways)} grows from step to step"
+    f"; under gradients of one magnitude, steps can grow without end for {listed(runaways)}"
     if runaways
     else ""
 )

@@ -25,7 +25,8 @@ SCALES = (1e-4, 1.0, 1e4, 1e8, 1e12)
 RATIOS = tuple(np.geomspace(0.5, 2, 41).tolist())
 """Of successive magnitudes; 1 is among them."""
 SIGNS = {"constant": (1,), "alternating": (1, -1), "in pairs": (1, 1, -1, -1)}
-RUNAWAY = 1e12
+EARLY, RUNAWAY = 4, 1e6
+"""By how much updates under gradients of one magnitude exceed the first ones where a memory is unstable."""
 PATIENCE, ROUNDS, NARROWING = 50, 3000, 200
 HASTE, SLACK = 64.0, 1e-6
 """By what the growth of an interval is overdone after `PATIENCE` rounds, and always, to come to an end."""
@@ -39,7 +40,7 @@ class LargestStep:
         found: The largest among many sequences of gradients; infinity where it grows without bound.
         gradients: The sequence `[T]` that brings it about.
         late: Whether a long time without a gradient comes before it.
-        runs_away: Whether gradients of at most 1 make it grow from step to step, as an unstable memory does.
+        runs_away: Whether it grows without end under gradients of one magnitude, as an unstable memory does.
         bound: What no finite gradients exceed, by interval arithmetic; infinity where none was proven.
     """
 
@@ -89,17 +90,22 @@ def largest_step(rule: Rule, **hyperparameters: float | bool) -> LargestStep:
 def largest_step_of(whole: Recurrence) -> LargestStep:
     """See `largest_step`."""
     gradients = _sequences()
+    even = gradients[0].abs() == gradients[-1].abs()
     best, best_late, at, rises, runs_away = -1.0, False, 0, False, False
     for late in (False, True):
-        found = _largest_updates(whole, gradients, *(_after_silence(whole) if late else _at_the_start(whole)))
-        by_scale = found.view(len(SCALES), -1).amax(1)
-        rises |= _rises(by_scale)
-        runs_away |= bool(by_scale[SCALES.index(1.0)] > RUNAWAY)
+        first, following = _updates(
+            whole, gradients, *(_after_silence(whole) if late else _at_the_start(whole))
+        )
+        found = torch.maximum(first, following)
+        rises |= _rises(found.view(len(SCALES), -1).amax(1))
+        runs_away |= bool((following > RUNAWAY * first)[even].any())
         largest = int(found.argmax())
         if found[largest] > best:
             best, best_late, at = float(found[largest]), late, largest
-    best = math.inf if rises or runs_away else best
-    return LargestStep(best, gradients[:, at].numpy(), best_late, runs_away, bound(whole))
+    proven = bound(whole)
+    runs_away &= proven == math.inf
+    best = math.inf if (rises or runs_away) and proven == math.inf else best
+    return LargestStep(best, gradients[:, at].numpy(), best_late, runs_away, proven)
 
 
 def _rises(by_scale: Tensor) -> bool:
@@ -139,14 +145,17 @@ def _after_silence(whole: Recurrence) -> tuple[float, Tensor]:
     return (LATE if unchanged == AT_REST else t), past
 
 
-def _largest_updates(whole: Recurrence, gradients: Tensor, start: float, past: Tensor) -> Tensor:
-    """The largest |update| `[P]` of each sequence `[T, P]`; infinity where one is not finite."""
+def _updates(whole: Recurrence, gradients: Tensor, start: float, past: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest |update| `[P]` of each sequence `[T, P]`, among the first ones and among those that follow.
+
+    Infinity where one is not finite.
+    """
     past = past.expand(-1, gradients.shape[1])
-    largest = gradients.new_zeros(gradients.shape[1])
+    updates = []
     for t, g in enumerate(gradients):
         values, past = whole.step(past, g, start + t)
-        largest = torch.maximum(largest, values["u"].abs().nan_to_num(math.inf, posinf=math.inf))
-    return largest
+        updates.append(values["u"].abs().nan_to_num(math.inf, posinf=math.inf))
+    return torch.stack(updates[:EARLY]).amax(0), torch.stack(updates[EARLY:]).amax(0)
 
 
 def bound(whole: Recurrence) -> float:

@@ -75,11 +75,22 @@ def test_what_is_proven_may_lie_above_what_is_found():
 def test_a_memory_that_climbs_has_no_bound():
     assert largest_step("p = 1.01 * p[1] + sign(g); -p").bound == math.inf
     assert largest_step("p = p[1] + sign(g); -p").bound == math.inf
-    runaway = largest_step("p = 2 * p[1] + tanh(g); -p")
+    assert not largest_step("-g^3").runs_away
+
+
+@pytest.mark.parametrize(
+    "rule", ["p = 2 * p[1] + tanh(g); -p", "p = p[1] + (p[1] + tanh(g)) * relu(tanh(g) - 0.9) * 90; -p"]
+)
+def test_an_unstable_memory_is_named(rule):
+    runaway = largest_step(rule)
     assert runaway.runs_away
     assert runaway.found == runaway.bound == math.inf
     assert "from step to step" in str(runaway)
-    assert not largest_step("-g^3").runs_away
+
+
+def test_what_rises_towards_a_bound_does_not_grow_without_end():
+    found = largest_step("-tanh(sqrt(sqrt(abs(g))) / 1e3)")
+    assert 0.5 < found.found < found.bound == 1
 
 
 @pytest.mark.parametrize("rule", ["p = 0.9 * p[1] + sign(g); q = 0.99 * q[1] - tanh(p); q - p[3]", "lion"])
