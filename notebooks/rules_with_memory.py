@@ -306,12 +306,10 @@ display(
 # %% tags=["draw"]
 def remembered(label: str, kind: str) -> str:
     """Mean lag of the impulse responses, of the seeds whose rules a linear one stands for."""
-    found = map(expressions.parse_rule, of(label, kind, "text"))
-    lags = [
-        one.tpf
-        for one in map(certificates.certificate, found)
-        if one.linear is not None
-    ]
+    lags = []
+    for rule in map(expressions.parse_rule, of(label, kind, "text")):
+        with suppress(certificates.LinearisationError):
+            lags.append(certificates.linearise(rule).temporal_perception_field())
     finite = [lag for lag in lags if np.isfinite(lag)]
     endless = f" (without end: {len(lags) - len(finite)})"
     return mean_std(finite) + (endless if len(finite) < len(lags) else "")

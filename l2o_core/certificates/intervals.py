@@ -82,13 +82,13 @@ def _sign(x: float) -> float:
 
 def _power(x: Interval, y: Interval) -> Interval:
     """sign(x) |x|^y: on each side of zero its extremes lie at corners."""
-    parts = [(0.0, 0.0)] if x[0] <= 0 <= x[1] else []
+    values = [0.0] if x[0] <= 0 <= x[1] else []
     for side in (1.0, -1.0):
         low, high = (x[0], x[1]) if side > 0 else (-x[1], -x[0])
         if high > 0:
-            corners = [_positive_power(base, end) for base, end in product((max(low, 0.0), high), y)]
-            parts += [(side * corner, side * corner) for corner in corners]
-    return hull(*parts)
+            corners = product((max(low, 0.0), high), y)
+            values += [side * _positive_power(base, exponent) for base, exponent in corners]
+    return _of_ends(values)
 
 
 def _positive_power(base: float, exponent: float) -> float:

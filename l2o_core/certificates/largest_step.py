@@ -84,11 +84,7 @@ def largest_step(rule: Rule, **hyperparameters: float | bool) -> LargestStep:
         >>> print(largest_step("-g"))
         grows with the gradient
     """
-    return largest_step_of(recurrence(rule, hyperparameters))
-
-
-def largest_step_of(whole: Recurrence) -> LargestStep:
-    """See `largest_step`."""
+    whole = recurrence(rule, hyperparameters)
     gradients = _sequences()
     even = gradients[0].abs() == gradients[-1].abs()
     best, best_late, at, rises, runs_away = -1.0, False, 0, False, False
@@ -103,9 +99,10 @@ def largest_step_of(whole: Recurrence) -> LargestStep:
         if found[largest] > best:
             best, best_late, at = float(found[largest]), late, largest
     proven = bound(whole)
-    runs_away &= proven == math.inf
-    best = math.inf if (rises or runs_away) and proven == math.inf else best
-    return LargestStep(best, gradients[:, at].numpy(), best_late, runs_away, proven)
+    if math.isfinite(proven):
+        rises = runs_away = False
+    found_at = gradients[:, at].numpy()
+    return LargestStep(math.inf if rises or runs_away else best, found_at, best_late, runs_away, proven)
 
 
 def _rises(by_scale: Tensor) -> bool:

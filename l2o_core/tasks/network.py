@@ -69,7 +69,7 @@ class Network(Classifier):
             download=download,
         )
         self.module.to(self.device)
-        self.draws = self._try(self.classes)
+        self.draws = self._try()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -103,12 +103,12 @@ class Network(Classifier):
                 scores.append(functional_call(self.module, own, (batch,)))
         return torch.stack(scores)
 
-    def _try(self, classes: int) -> bool:
+    def _try(self) -> bool:
         """Run the module on two images: whether it draws random numbers, as dropout does."""
         images = self.images[:2].float().div(255).add(self.low)
         with self._own_numbers():
             before = self._drawn()
-            check_scores(self.name, self.module, (images,), len(images), classes)
+            check_scores(self.name, self.module, (images,), len(images), self.classes)
             return not torch.equal(before, self._drawn())
 
     def _own_numbers(self) -> AbstractContextManager[None]:

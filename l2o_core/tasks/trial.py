@@ -20,6 +20,11 @@ def check_scores(name: str, module: nn.Module, inputs: tuple[Any, ...], count: i
             f"the module of {name} fails on its data ({type(error).__name__}: {str(error)[:200]}); "
             f"build one that takes them and gives scores [{count}, {classes}]"
         ) from error
+    check_shape(name, scores, count, classes)
+
+
+def check_shape(name: str, scores: Any, count: int, classes: int) -> None:
+    """ConfigError unless what a module gave are class scores `[count, classes]`."""
     shape = list(scores.shape) if isinstance(scores, torch.Tensor) else f"a {type(scores).__name__}"
     if shape != [count, classes]:
         raise ConfigError(

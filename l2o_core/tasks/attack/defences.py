@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ... import data
 from ...errors import CheckpointError, ConfigError, DataError, did_you_mean
 from ...storage import digest, is_draft, replacing
+from ..trial import check_shape
 from .networks import SHAPES, network
 
 PRETRAINED = Path(__file__).resolve().parent / "pretrained"  # apart from the learned optimizers
@@ -75,11 +76,7 @@ class Defence:
                 f"give images of {self.dataset}"
             )
         scores: Tensor = self.module(images.contiguous(memory_format=torch.channels_last))
-        if scores.shape != (len(images), self.classes):
-            raise ConfigError(
-                f"the module of {self.name} gives {list(scores.shape)} where scores "
-                f"[{len(images)}, {self.classes}] are needed; give one for each class of {self.dataset}"
-            )
+        check_shape(self.name, scores, len(images), self.classes)
         return scores
 
     @torch.no_grad()
