@@ -39,8 +39,11 @@ trials = 4  # rates that each optimizer is tried at
 tuning_rows = 320  # training rows of a trial
 meta_epochs = 12  # of SOL's meta-training, each on a fresh head
 meta_steps = 40  # of one epoch
+meta_trials = 20  # of the discovered rule's coefficients, on heads too
 
 # %%
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import torch
@@ -85,16 +88,19 @@ here = {name: found for name, found in parts.items() if found["report"]}
 # - **Eq. 6**, SymL2O's equation. Its coefficients are not printed in the paper; ours are fitted to RPSmallExtra, its teacher,
 #   by regression ({doc}`scaling`) and stay as they are. Its twenty lags of three features would take 244 bytes a parameter.
 #   Here the past is stored in half precision, and running sums replace lags where they are within 30 %.
-# - **memory** and **discovered**: a rule with a memory of its own and one that was found without a teacher, both from the
-#   record of {doc}`rules_with_memory`, with the coefficients that they have there.
-# - **SOL**, which is meta-trained as in its authors' code: on a linear head over the frozen encoder's vectors,
+# - **discovered**: a rule with a memory of its own that was found without a teacher, from the record of
+#   {doc}`rules_with_memory`, with the coefficients that it has there.
+# - **discovered, tuned**: the same rule, its coefficients meta-tuned without gradients.
+# - **SOL**, which is meta-trained as in its authors' code.
+#
+# These last two learn on a linear head over the frozen encoder's vectors of the training rows,
 #
 # ```{math}
 # :label: eq-glue-head
 # \min_{W, b}\ \frac 1 n \sum_{i=1}^n \operatorname{CE}\bigl(W\, h_{\text{[CLS]}}(x_i) + b,\ y_i\bigr),
 # ```
 #
-# one network for each task and seed. Its equation is read out and pruned as on the page on {doc}`sol`.
+# anew for each task and seed. SOL's equation is read out and pruned as on the page on {doc}`sol`.
 #
 # A learning rate of one rule says nothing about that of another. Therefore a **rate** here is a step size: the learning
 # rate with which AdamW's updates have that root mean square. With the updates $u_t$ of a rule and $a_t$ of AdamW at learning
@@ -113,16 +119,8 @@ recorded = records.load("rules_with_memory", "standard").values
 teacher = pipeline.teacher("rp_small_extra", home, 0)
 eq6 = distiller.fit_eq6(pipeline.trajectories(teacher, home, 0))
 COMPACT = {"lag_tolerance": 0.3, "history_dtype": torch.bfloat16}
-TEXTS = {
-    "memory": recorded["fits"]["RP"]["second"][0]["text"],
-    "discovered": recorded["discovery"][0]["text"],
-}
-FIXED = {
-    "Eq. 6": models.Equation.distilled(eq6.equation, teacher, eq6.coefficients)
-} | {
-    name: models.Equation(expressions.parse_rule(text))
-    for name, text in TEXTS.items()
-}
+DISCOVERED = recorded["discovery"][0]["text"]
+EQ6 = models.Equation.distilled(eq6.equation, teacher, eq6.coefficients)
 
 
 # %%
@@ -145,21 +143,26 @@ def learned(head, seed: int) -> str:
     ]
 
 
-def contestants(head, sol: str) -> dict[str, glue.Contestant]:
+def tuned(head, seed: int) -> str:
+    """The discovered rule, its coefficients tuned on a head."""
+    options = {"trials": meta_trials, "steps": meta_steps, "seed": seed}
+
+    def tune() -> dict:
+        best, _ = meta.tune_without_gradients(DISCOVERED, head, **options)
+        return {"text": str(best.equation)}
+
+    key = {"head": head.identity, "rule": DISCOVERED} | options
+    return pipeline.cache.call("tuned_on_head", key, tune)["text"]
+
+
+def contestants(head, texts: dict[str, str]) -> dict[str, glue.Contestant]:
     """Every optimizer, its steps measured on a head's gradients."""
     gradients = glue.probe(head)
-    rule = expressions.parse(sol)
     found = {"AdamW": glue.Contestant("AdamW", glue.adamw, "adamw")}
-    for name, equation in FIXED.items():
-        options = COMPACT if name == "Eq. 6" else {}
-        found[name] = glue.contestant(
-            name, lambda _, it=equation: it, gradients, **options
-        )
-    found["SOL"] = glue.contestant(
-        "SOL",
-        lambda steps: sol_equations.optimizer(rule, steps),
-        gradients,
-    )
+    found["Eq. 6"] = glue.contestant("Eq. 6", lambda _: EQ6, gradients, **COMPACT)
+    for name, text in texts.items():  # rules that bring averages of their own
+        made = partial(sol_equations.optimizer, expressions.parse_rule(text))
+        found[name] = glue.contestant(name, made, gradients)
     return found
 
 
@@ -184,8 +187,15 @@ def raced(name: str, found: dict) -> dict:
     few, rates = glue.cut(train, tuning_rows), glue.rates(trials)
     heads = {"train": encoder.head(train, "train"), "whole": encoder.head(whole)}
     heads |= {"choose": encoder.head(choose), "report": encoder.head(report)}
-    rules = [learned(heads["train"], seed) for seed in seeds]
-    fields = [contestants(heads["train"], rule) for rule in rules]
+    rules = [
+        {
+            "discovered": DISCOVERED,
+            "discovered, tuned": tuned(heads["train"], seed),
+            "SOL": learned(heads["train"], seed),
+        }
+        for seed in seeds
+    ]
+    fields = [contestants(heads["train"], texts) for texts in rules]
     once, alone = {"epochs": epochs}, {"epochs": frozen_epochs}
     runs, chosen, of_head, head_rates = {}, {}, {}, {}
     for who, first in fields[0].items():
@@ -230,7 +240,7 @@ def raced(name: str, found: dict) -> dict:
         "data": report.name,
         "rows": [len(whole), len(report)],
         "majority": glue.majority(report, whole),
-        "SOL": rules,
+        "rules": rules,
         "runs": runs,
         "rates": chosen,
         "frozen": of_head,
@@ -238,8 +248,8 @@ def raced(name: str, found: dict) -> dict:
     }
 
 
-own = {"model": encoder.title, "trials": trials, "epochs": epochs, "texts": TEXTS}
-own |= {"tiny": model == glue.TINY, "names": names}
+own = {"model": encoder.title, "trials": trials, "epochs": epochs}
+own |= {"tiny": model == glue.TINY, "names": names, "discovered": DISCOVERED}
 own["tasks"] = {name: raced(name, found) for name, found in here.items()}
 
 # %%
@@ -444,21 +454,26 @@ plots.table(
 # ## The rules
 
 # %% tags=["draw"]
+learnt = ("discovered, tuned", "SOL")
 plots.table(
     pd.DataFrame(
         [
-            {"rule": name, "task": "all", "equation": f"`{rule}`"}
-            for name, rule in run["texts"].items()
+            {
+                "rule": "discovered",
+                "task": "all",
+                "equation": f"`{run['discovered']}`",
+            }
         ]
         + [
             {
-                "rule": "SOL",
+                "rule": rule,
                 "task": TITLES[name],
-                "equation": f"`{found['SOL'][0]}`",
+                "equation": f"`{found['rules'][0][rule]}`",
             }
+            for rule in learnt
             for name, found in run["tasks"].items()
         ]
     ),
     name="tab-glue-rules",
-    caption=f"The rules with a memory, and what SOL learned on the frozen encoder (first seed). ({source}.)",
+    caption=f"The discovered rule, and what {listed(learnt)} learned on the frozen encoder (first seed). ({source}.)",
 )

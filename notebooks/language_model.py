@@ -18,7 +18,7 @@
 #
 # **Cost:** in `quick`, a minute on one CPU core, with a tiny transformer trained from scratch on sentences of two manuals in
 # place of LLaMA-7B and Alpaca. In `standard`, by an estimate, two hours of two cores and 3 GB of memory, with SmolLM2-135M, a
-# small pretrained model: a step takes about 3 s of a core, and there are 2,300. In `paper`, LLaMA-7B and, by an estimate,
+# small pretrained model: a step takes about 3 s of a core, and there are 1,400. In `paper`, LLaMA-7B and, by an estimate,
 # ten hours of a GPU of 80 GB; nobody has run it yet.
 
 # %% tags=["parameters"]
@@ -116,13 +116,13 @@ choose, report = parts["choose"].cut(choosing), parts["report"].cut(reporting)
 # %% [markdown]
 # ## The optimizers
 #
-# Five optimizers train the same weights:
+# Four optimizers train the same weights:
 #
 # - **AdamW**, as PyTorch has it.
 # - **Eq. 6**, SymL2O's equation, its coefficients fitted to its teacher by regression ({doc}`scaling`) and left as they are;
 #   the past is stored in half precision, and running sums replace lags where they are within 30 %.
-# - **memory** and **discovered**: a rule with a memory of its own and one that was found without a teacher, from the
-#   record of {doc}`rules_with_memory`.
+# - **discovered**: a rule with a memory of its own that was found without a teacher, from the record of
+#   {doc}`rules_with_memory`.
 # - **SOL**: the equation with the lowest loss of the record of {doc}`sol`, which was learned on MNISTNET. The paper transfers one from
 #   ResNet-18, which it does not print. Its decays end with the run.
 #
@@ -136,7 +136,6 @@ recorded = records.load("rules_with_memory", "standard").values
 readings = records.load("sol", "standard").values["equations"]
 best = min((one["chosen"] for one in readings), key=lambda one: one["loss"])
 TEXTS = {
-    "memory": recorded["fits"]["RP"]["second"][0]["text"],
     "discovered": recorded["discovery"][0]["text"],
     "SOL": best["equation"],
 }
