@@ -109,6 +109,20 @@ class Features:
         if len(self.powers) != len(POWERS):
             raise ConfigError(f"powers are {', '.join(POWERS)}: six numbers, not {self.powers}")
 
+    @classmethod
+    def of(cls, names: Sequence[str], hyperparameters: Mapping[str, Any]) -> Features:
+        """Features with options and the powers of `n_hat` by name, as `Features.hyperparameters` gives them.
+
+        Raises:
+            ConfigError: As `Features` does, and for a hyper-parameter of another name.
+        """
+        for name in hyperparameters:
+            if name not in (*OPTIONS, *POWERS):
+                raise ConfigError(f"no hyper-parameter {name!r}; {did_you_mean(name, (*OPTIONS, *POWERS))}")
+        options = {name: value for name, value in hyperparameters.items() if name in OPTIONS}
+        usual = dict(zip(POWERS, cls.powers, strict=True))
+        return cls(tuple(names), **options, powers=[hyperparameters.get(n, usual[n]) for n in POWERS])
+
     @property
     def state_names(self) -> tuple[str, ...]:
         """Names of the tensors in the state, in order."""

@@ -50,6 +50,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 from l2o_book import (
+    baselines,
     evidence,
     glue,
     instructions,
@@ -233,7 +234,7 @@ starts = [
 edges = [
     label
     for label in LABELS
-    if language.at_the_edge(run["optimizers"][label]["rate"], run["rates"])
+    if baselines.at_the_edge(run["optimizers"][label]["rate"], run["rates"])
 ]
 said = [
     one for one in tables["Figure 6"].values() if one.verdict != verdicts.NOT_RUN

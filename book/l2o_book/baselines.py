@@ -145,6 +145,11 @@ def even_rates(low: float, high: float, count: int) -> list[float]:
     return [_rounded(rate) for rate in np.geomspace(low, high, count)]
 
 
+def at_the_edge(chosen: float, rates: Sequence[float]) -> bool:
+    """Whether a chosen rate is the lowest or the highest that was tried."""
+    return len(rates) > 1 and chosen in (min(rates), max(rates))
+
+
 def even_points(ranges: Sequence[tuple[float, float]], points: int, seed: int) -> np.ndarray:
     """The first `points` of a scrambled Sobol sequence [points, d] within ranges, the same in every run."""
     from scipy.stats import qmc

@@ -30,8 +30,10 @@ Params = list[nn.Parameter]
 Make = Callable[[Params, float, int], torch.optim.Optimizer]
 """Makes an optimizer of parameters, a learning rate, and the number of steps of the run."""
 TINY = "tiny"
-RATES = (1e-5, 10**-2.5)
-"""The lowest and the highest rate in trials."""
+RATES = (2e-5, 2e-3)
+"""The lowest and the highest rate in trials of a whole encoder."""
+HEAD_RATES = (1e-4, 1e-1)
+"""The same, of a head alone."""
 PROBED = 1e-3
 """AdamW's learning rate while step sizes are measured."""
 
@@ -173,8 +175,12 @@ def frozen(
             break
         optimizer.step()
         schedule.step()
-    scores = held_out.scores(parameter.detach())[0]
-    return {"scores": scores, "end": float(np.mean(losses[-10:])), "diverged": not math.isfinite(losses[-1])}
+    found = parameter.detach()
+    return {
+        "scores": held_out.scores(found)[0],
+        "held_out_loss": held_out.loss(found, (held_out.vectors[None], held_out.labels[None])).item(),
+        "diverged": not math.isfinite(losses[-1]),
+    }
 
 
 def majority(data: TextData, train: TextData) -> dict[str, float]:
@@ -214,21 +220,22 @@ def cut(data: TextData, most: int) -> TextData:
     return replace(data, name=name, texts=texts, labels=tuple(data.labels[i] for i in kept))
 
 
-def rates(trials: int) -> list[float]:
+def rates(trials: int, ends: tuple[float, float] = RATES) -> list[float]:
     """The rates that every contestant is tried at, even on a log scale."""
-    return baselines.even_rates(*RATES, trials)
+    return baselines.even_rates(*ends, trials)
 
 
-def best_rate(measured: Mapping[float, Mapping[str, Any]], metric: str) -> float:
-    """The rate of the highest score; of equal ones, that of the lower training loss at the end."""
+def best_rate(measured: Mapping[float, Mapping[str, Any]]) -> float:
+    """The rate of the lowest held-out loss; runs that diverged come last.
 
-    def worth(rate: float) -> tuple[float, float]:
+    Not of the best score: after a short trial, several runs may still give every row the same label.
+    """
+
+    def loss(rate: float) -> float:
         run = measured[rate]
-        if run["diverged"]:
-            return (-math.inf, -math.inf)
-        return run["scores"][metric], -(run["curve"][-1] if "curve" in run else run["end"])
+        return math.inf if run["diverged"] else run["held_out_loss"]
 
-    return max(measured, key=worth)
+    return min(measured, key=loss)
 
 
 def scores(runs: Sequence[Mapping[str, Any]], metric: str) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -146,11 +146,6 @@ def described(run: language.Tuned, bins: int = 25) -> dict[str, Any]:
 def best_rate(measured: Mapping[float, Mapping[str, Any]]) -> float:
     """The rate of the lowest held-out loss at the end; runs that diverged come last."""
     return min(measured, key=lambda rate: _or_worst(measured[rate]["end"]))
-
-
-def at_the_edge(chosen: float, rates: Sequence[float]) -> bool:
-    """Whether a chosen rate is the lowest or the highest that was tried."""
-    return len(rates) > 1 and chosen in (min(rates), max(rates))
 
 
 def _or_worst(loss: float) -> float:

@@ -86,6 +86,7 @@ def fine_tune(
     return FineTuned(
         title=f"tiny network trained from scratch, {train.name}",
         scores=official_scores(train.task, logits.argmax(-1).tolist(), held_out.labels),
+        held_out_loss=nn.functional.cross_entropy(logits, torch.tensor(held_out.labels)).item(),
         losses=tuple(losses),
         seconds=clock.seconds,
         optimizer_seconds=clock.steps,

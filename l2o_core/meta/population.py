@@ -30,11 +30,7 @@ def evaluate_rules(
     steps: int,
     instances: int = 1,
     seed: int = 0,
-    beta1: float = 0.95,
-    beta2: float = 0.95,
-    eps: float = 1e-12,
-    bias_correction: bool = True,
-    total_steps: int | None = None,
+    **hyperparameters: float | None,
 ) -> Tensor:
     """Optimize the same instances of a task with each of many rules: `evaluate`, many times as fast.
 
@@ -46,18 +42,16 @@ def evaluate_rules(
         steps: Optimizee steps.
         instances: The number I of instances, the same for every rule.
         seed: Of starting points and batches.
-        beta1: Decay rate of the first moment, for rules that read it.
-        beta2: Decay rate of the second moment.
-        eps: Added to sqrt(v), in units of the gradient.
-        bias_correction: Whether moments are divided by `1 - beta^t`.
-        total_steps: Steps over which the features `ld` and `cd` decay.
+        hyperparameters: Those of the features that rules read, by name, as `Features.hyperparameters` has
+            them: beta1, beta2, eps, bias_correction, total_steps, and the six numbers of n_hat.
 
     Returns:
         Losses `[K, I, steps + 1]` of K rules, on the CPU; from where a run diverges, they are not finite.
 
     Raises:
         ConfigError: For a rule with a name that has no value, a negative number of steps, no instance, a seed
-            that is no whole number, and a task with batches of its own kind that has no `share`.
+            that is no whole number, an unknown hyper-parameter, and a task with batches of its own kind that
+            has no `share`.
 
     Example:
         >>> from l2o_core import tasks
@@ -66,13 +60,11 @@ def evaluate_rules(
         torch.Size([2, 3, 6])
     """
     steps, instances = whole("steps", steps, 0), whole("instances", instances, 1)
-    options: dict[str, Any] = {"beta1": beta1, "beta2": beta2, "eps": eps}
-    options |= {"bias_correction": bias_correction, "total_steps": total_steps}
     parsed = [expressions.parse_rule(rule) if isinstance(rule, str) else rule for rule in rules]
     together = max(1, COORDINATES // (instances * task.n)) if task.device.type == "cpu" else len(parsed)
     found = []
     for first in range(0, len(parsed), together):
-        population = Population(parsed[first : first + together], task, instances, seed, options)
+        population = Population(parsed[first : first + together], task, instances, seed, hyperparameters)
         population.run(steps)
         found.append(population.losses)
     return torch.cat(found) if found else torch.empty(0, instances, steps + 1)
@@ -86,7 +78,7 @@ class Population:
         task: The optimizee.
         instances: The number I of instances.
         seed: Of starting points and batches.
-        options: Those of `Features`, by name; None: its defaults.
+        hyperparameters: Those of the features, by name.
     """
 
     def __init__(
@@ -95,7 +87,7 @@ class Population:
         task: Task,
         instances: int,
         seed: int,
-        options: Mapping[str, Any] | None = None,
+        hyperparameters: Mapping[str, Any] | None = None,
     ):
         by_form: dict[Rule, list[int]] = {}
         for row, rule in enumerate(rules):
@@ -110,7 +102,8 @@ class Population:
         for form, rows in by_form.items():
             constants = torch.tensor([rules[row].constants for row in rows]).to(params)
             part = like[first : first + len(rows)]
-            self._groups.append(_Group(form, constants, part, Features(_read(form), **options or {})))
+            features = Features.of(_read(form), hyperparameters or {})
+            self._groups.append(_Group(form, constants, part, features))
             first += len(rows)
         self._rows = torch.tensor(order, dtype=torch.long)  # positions in the list of rules, by form
         self._losses: list[Tensor] = []

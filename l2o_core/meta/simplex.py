@@ -61,7 +61,8 @@ def tune_without_gradients(
 
     For up to about ten constants, and where meta-gradients mislead, as along long or chaotic runs; `tune`
     follows the meta-gradient, which serves rules with many. A constant varies by factors and keeps its sign;
-    of those in [0.5, 1), taken as decay rates, 1 - c varies by factors. Zeros stay zero.
+    of those in [0.5, 1), taken as decay rates, 1 - c varies by factors. Zeros stay zero, and what features
+    are computed with stays as it is.
 
     Args:
         rule: The equation, as text, as an expression or system, or as a model with coefficients by name.
@@ -80,7 +81,7 @@ def tune_without_gradients(
 
     Raises:
         ConfigError: For fewer than one trial, step or instance, a negative seed, a coefficient that the model
-            does not have, and a rule of `n_hat`.
+            does not have.
 
     Example:
         >>> from l2o_core import tasks
@@ -249,8 +250,6 @@ class _Free:
     """The numbers of a model as a point: logarithms of what may vary by factors."""
 
     def __init__(self, model: Equation, only: Sequence[str] | None):
-        if "n_hat" in model.features.names:
-            raise ConfigError("a rule of n_hat is tuned with its gradient: use meta.tune")
         given = list(model.options.get("coefficients", {}))
         if unknown := [name for name in only or () if name not in given]:
             raise ConfigError(

@@ -73,12 +73,13 @@ def test_the_tiny_network_is_trained_by_any_optimizer(few):
     assert tiny.fine_tuned(few, few, rule, math.inf, epochs=2, seed=0)["diverged"]
 
 
-def test_the_best_rate_is_that_of_the_highest_score_then_of_the_lowest_loss():
+def test_the_best_rate_is_that_of_the_lowest_held_out_loss():
     def run(score: float, loss: float, diverged: bool = False) -> dict:
-        return {"scores": {"f1": score}, "end": loss, "diverged": diverged}
+        return {"scores": {"f1": score}, "held_out_loss": loss, "diverged": diverged}
 
-    runs = {1e-5: run(70.0, 0.5), 1e-4: run(80.0, 0.6), 1e-3: run(80.0, 0.4), 1e-2: run(99.0, 0.1, True)}
-    assert glue.best_rate(runs, "f1") == 1e-3
+    runs = {1e-5: run(90.0, 0.5), 1e-4: run(80.0, 0.4), 1e-3: run(80.0, 0.6), 1e-2: run(99.0, 0.1, True)}
+    assert glue.best_rate(runs) == 1e-4
+    assert glue.best_rate({1e-3: run(0.0, math.nan, True)}) == 1e-3
     assert math.isnan(glue.scores(list(runs.values()), "f1")[-1])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from l2o_book import evidence, glue, instructions, language, records, verdicts
+from l2o_book import baselines, evidence, glue, instructions, language, records, verdicts
 
 from l2o_core import models
 
@@ -56,9 +56,9 @@ def test_a_run_that_diverges_has_no_end(few):
 
 
 def test_the_edge_of_the_rates_is_said():
-    assert language.at_the_edge(1.0, [0.1, 1.0])
-    assert not language.at_the_edge(0.3, [0.1, 0.3, 1.0])
-    assert not language.at_the_edge(1.0, [1.0])
+    assert baselines.at_the_edge(1.0, [0.1, 1.0])
+    assert not baselines.at_the_edge(0.3, [0.1, 0.3, 1.0])
+    assert not baselines.at_the_edge(1.0, [1.0])
 
 
 def test_rates_are_step_sizes_along_the_gradients_of_a_tuning(few):

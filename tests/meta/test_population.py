@@ -7,6 +7,7 @@ import torch
 from l2o_core import tasks
 from l2o_core.errors import ConfigError
 from l2o_core.expressions import parse_rule
+from l2o_core.features import Features
 from l2o_core.meta import evaluate, evaluate_rules, population
 from l2o_core.meta.population import Population
 from l2o_core.models import Equation
@@ -61,6 +62,23 @@ def test_no_rules_and_a_name_without_a_value():
     assert evaluate_rules([], P1, steps=4).shape == (0, 1, 5)
     with pytest.raises(ConfigError, match="gamma is no feature"):
         evaluate_rules(["-gamma * g"], P1, steps=4)
+
+
+def test_hyperparameters_of_the_features_by_name():
+    options = {"beta1": 0.5, "eps": 0.1, "k1": 0.9, "alpha2": 0.0}
+    found = evaluate_rules(["-0.01 * n_hat - 0.01 * m_hat"], P1, steps=5, seed=5, **options)[0]
+    powers = (0.9, 0.5, 0.5, 0.5, 0.2, 0.0)
+    read = Features(("n_hat", "m_hat"), beta1=0.5, eps=0.1, powers=powers)
+    generator = P1.generator(5)
+    params, batches = P1.init(generator, 1), P1.batches(generator, 1)
+    state = read.init(params)
+    for step in range(5):
+        loss, gradient = P1.loss_and_gradient(params, next(batches))
+        torch.testing.assert_close(found[:, step], loss)
+        values, state = read.step(gradient, state)
+        params = params - 0.01 * values.sum(-1)
+    with pytest.raises(ConfigError, match="no hyper-parameter 'beta3'; did you mean 'beta"):
+        evaluate_rules(["-g"], P1, steps=1, beta3=0.9)
 
 
 @pytest.mark.parametrize("seed", [np.int64(3), np.uint8(250)])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from l2o_core import meta, tasks
+from l2o_core import meta, models, tasks
 from l2o_core.errors import ConfigError
 from l2o_core.meta.reference import DIVERGED, Reference, mean_and_end
 from l2o_core.meta.simplex import from_logarithm, minimise, to_logarithm
@@ -90,7 +90,6 @@ def test_only_some_coefficients():
     ("rule", "options", "message"),
     [
         ("-0.1 * g", {"trials": 0}, "trials must be a whole number, 1 or more"),
-        ("-0.1 * n_hat", {}, "use meta.tune"),
         ("-0.1 * g", {"only": ["lr"]}, "no coefficient 'lr'"),
     ],
 )
@@ -126,6 +125,20 @@ def test_the_given_constants_are_a_point_to_the_last_digit(constant):
     assert torch.equal(tuned.constants, rule.constants)
     beyond = from_logarithm(to_logarithm(constant) + 0.1, like=constant)
     assert beyond != constant  # there is a way from there
+
+
+def test_a_rule_of_n_hat_is_tuned_as_its_teacher_computes_it():
+    teacher = models.RPSmallExtra()
+    with torch.no_grad():
+        teacher.features.k.copy_(torch.tensor([0.8, 0.3]))
+        teacher.features.alpha.copy_(torch.tensor([0.4, 0.1]))
+    rule = Equation.distilled("-0.001 * n_hat - 0.0001 * g_hat", teacher)
+    tuned, history = meta.tune_without_gradients(rule, P1, trials=25, **FEW)
+    assert tuned.features.hyperparameters() == rule.features.hyperparameters()
+    given, found = (meta.evaluate(each, P1, **FEW) for each in (rule, tuned))
+    worth = Reference.of(given).compare(found[None]).exp().item()
+    assert history.best[1] == pytest.approx(worth, rel=1e-3)
+    assert history.best[1] < 1
 
 
 def test_the_tuned_rule_has_the_options_of_the_given_one():

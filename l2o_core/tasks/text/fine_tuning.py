@@ -31,6 +31,7 @@ class FineTuned:
     Args:
         title: The encoder and the data, for titles and records.
         scores: The official metrics after the last epoch, in percent, over all rows of the held-out data.
+        held_out_loss: The mean cross-entropy of these rows, in nats.
         losses: The training loss of each step, on its batch, before the step.
         seconds: Of training, over all the processes that had a share in it.
         optimizer_seconds: The part of them that the steps of the optimizer took.
@@ -41,6 +42,7 @@ class FineTuned:
 
     title: str
     scores: dict[str, float]
+    held_out_loss: float
     losses: tuple[float, ...]
     seconds: float
     optimizer_seconds: float
@@ -155,12 +157,13 @@ def fine_tune(
         trainer.train(resume_from_checkpoint=str(latest) if latest else None)
         rows: Any = encoder.encode(held_out, length)
         found = trainer.predict(rows)  # in an order of its own: rows of about the same length together
-    logits, labels = torch.as_tensor(found.predictions), torch.as_tensor(found.label_ids).tolist()
+    logits, labels = torch.as_tensor(found.predictions).float(), torch.as_tensor(found.label_ids)
     losses = tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry)
     finite = all(map(math.isfinite, losses)) and bool(logits.isfinite().all())
     return FineTuned(
         title=f"{encoder.title}, {train.name}",
-        scores=official_scores(train.task, logits.argmax(-1).tolist(), labels),
+        scores=official_scores(train.task, logits.argmax(-1).tolist(), labels.tolist()),
+        held_out_loss=nn.functional.cross_entropy(logits, labels).item(),
         losses=losses,
         seconds=clock.seconds,
         optimizer_seconds=clock.steps,

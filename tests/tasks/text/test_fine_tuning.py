@@ -61,6 +61,8 @@ def test_one_batch_an_epoch_is_a_plain_loop(tuned, tiny_bert, glue_root):
         assert found.losses == pytest.approx(losses, rel=1e-3)
         logits = model.eval()(**encoder.tokenizer.pad(encoder.encode(dev), return_tensors="pt")).logits
         assert found.scores == text.official_scores("sst2", logits.argmax(-1).tolist(), dev.labels)
+        loss = nn.functional.cross_entropy(logits, torch.tensor(dev.labels)).item()
+        assert found.held_out_loss == pytest.approx(loss, rel=1e-3)
     finally:
         (tiny_bert / "config.json").write_text(json.dumps(config))
 
