@@ -288,7 +288,7 @@ def rules_with_memory(record: Record) -> Tables:
 
 
 def scaling(record: Record) -> Tables:
-    """SymL2O Tables 4, 5 and 8, the fit of Eq. 6, and its memory."""
+    """SymL2O Tables 4, 5 and 8, the fit of Eq. 6 and its memory; and ways of tuning a rule with a memory."""
     run, epochs = record.values, record.values["epochs"]
 
     def above(one: Mapping, other: Mapping, accuracy: Callable = training.final) -> Comparison:
@@ -333,6 +333,11 @@ def scaling(record: Record) -> Tables:
             table8[f"100 nodes are better than {size}"] = above(*sides)
     tables = dict(zip(GRID, map(verdicts.together, (table4, table5, table8)), strict=True))
     tables["Eq. 6"], tables["memory rules"] = verdicts.together(fit), verdicts.together(beyond)
+    ways = {way: of_seed(runs, training.final) for way, runs in run.get("ways", {}).items()}
+    pairs = [(way, first) for first in ("untuned", "TBPTT") for way in ways if way not in ("untuned", first)]
+    tables["ways"] = verdicts.together(
+        {f"{way} above {first}": verdicts.higher(ways[way], ways[first], paired=True) for way, first in pairs}
+    )
     tuned = [run["equations"].get(f"RPSmallExtra, {problem}") for problem in ("p1", "p2")]
     if all(tuned):
         accuracies = [training.final(runs["after"], epochs) for runs in tuned if runs]

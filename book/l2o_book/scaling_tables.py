@@ -13,7 +13,7 @@ import pandas as pd
 from . import grid, training
 from .problems import original
 from .records import plural
-from .tables import NOT_RECORDED, Published, mean_std
+from .tables import NOT_RECORDED, Published, mean_std, median_time
 
 
 def published(name: str, mine: str) -> str | None:
@@ -78,6 +78,19 @@ def tuning(equations: Mapping[str, Any], epochs: int) -> pd.DataFrame:
             "after": accuracy(runs, "after"),
         }
         for name, runs in equations.items()
+    )
+
+
+def ways(found: Mapping[str, Any], epochs: int) -> pd.DataFrame:
+    """Ways of tuning one rule: accuracy, the setting that was chosen, and how long the tuning took."""
+    return pd.DataFrame(
+        {
+            "tuned by": way,
+            "test accuracy, %": mean_std(training.final(runs, epochs)),
+            "setting": runs["setting"].removeprefix(f"{way} "),
+            "tuning": median_time(runs["tuning"]) if any(runs["tuning"]) else "–",
+        }
+        for way, runs in found.items()
     )
 
 

@@ -112,6 +112,25 @@ def test_equal_equations_are_not_compared(nodes, verdict):
     assert found.verdict == verdict
 
 
+def test_ways_of_tuning_are_compared_with_none_and_with_back_propagation():
+    told = record({})
+    curves = {"untuned": 0.2, "TBPTT": 0.4, "PES": 0.5, "without gradients": 0.3}
+    settings = {"untuned": "untuned lr=1.0", "PES": "PES lr=0.5 cosine"}
+    told.values["ways"] = {
+        way: runs(0.5, [level], [level + 0.1])
+        | {"setting": settings.get(way, f"{way} lr=1.0"), "tuning": [0.0 if way == "untuned" else 60.0] * 2}
+        for way, level in curves.items()
+    }
+    found = evidence.scaling(told)["ways"]
+    assert found["PES above untuned"].difference == pytest.approx(30)
+    assert found["without gradients above TBPTT"].difference == pytest.approx(-10)
+    assert len(found) == 5
+    frame = scaling_tables.ways(told.values["ways"], 1).set_index("tuned by")
+    assert frame.loc["untuned", "tuning"] == "–"
+    assert frame.loc["PES", "setting"] == "lr=0.5 cosine"
+    assert evidence.scaling(record({}))["ways"] == {}
+
+
 def test_no_size_and_a_single_one_decide_nothing():
     assert evidence.scaling(record({}))["Table 8"] == {}
     assert evidence.scaling(record({"100": [41, 33]}))["Table 8"] == {}
