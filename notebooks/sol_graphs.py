@@ -385,7 +385,7 @@ plots.table(
         for row in everything
     ),
     name="tab-graphs-best",
-    caption=f"The same at the epoch that is best on the validation nodes. ({source}.)",
+    caption=f"The same at the epoch that is best on the validation nodes. Highest: {first('best')}. ({source}.)",
 )
 
 # %% tags=["draw"]
@@ -455,7 +455,7 @@ plots.figure(
 # ## The equations, and what was tuned
 
 # %% tags=["draw"]
-row = ROWS[0]
+row, kept = ROWS[0], [one["sol"]["nodes"][1] for one in run["rows"].values()]
 rule = expressions.parse(run["rows"][row]["sol"]["equation"])
 plots.equation(rf"\Delta\theta_t = {rule.latex(2)}", name="eq-graphs-sol")
 display(
@@ -487,7 +487,7 @@ plots.table(
         for row, one in run["rows"].items()
     ),
     name="tab-graphs-equations",
-    caption=f"SOL for each network and graph ({source}).",
+    caption=f"SOL for each network and graph. Of its equations, {min(kept)} to {max(kept)} nodes are kept. ({source}.)",
 )
 
 # %% tags=["draw"]
