@@ -53,10 +53,10 @@ from l2o_book import (
     evidence,
     glue,
     plots,
-    records,
     sol_equations,
     verdicts,
 )
+from l2o_book.contestants import discovered_rule
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.records import plural
@@ -124,11 +124,10 @@ here = {name: found for name, found in parts.items() if found["report"]}
 # clipping, batches of 32, dropout, seeds and data.
 
 # %%
-recorded = records.load("rules_with_memory", "standard").values
 teacher = pipeline.teacher("rp_small_extra", home, 0)
 eq6 = distiller.fit_eq6(pipeline.trajectories(teacher, home, 0))
 COMPACT = {"lag_tolerance": 0.3, "history_dtype": torch.bfloat16}
-DISCOVERED = recorded["discovery"][0]["text"]
+DISCOVERED, _ = discovered_rule()
 EQ6 = models.Equation.distilled(eq6.equation, teacher, eq6.coefficients)
 
 

@@ -60,6 +60,7 @@ from l2o_book import (
     sol_equations,
     verdicts,
 )
+from l2o_book.contestants import discovered_rule
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.records import plural
@@ -133,11 +134,10 @@ choose, report = parts["choose"].cut(choosing), parts["report"].cut(reporting)
 # clipping to norm 1, and the same rows at each step.
 
 # %%
-recorded = records.load("rules_with_memory", "standard").values
 readings = records.load("sol", "standard").values["equations"]
 best = min((one["chosen"] for one in readings), key=lambda one: one["loss"])
 TEXTS = {
-    "discovered": recorded["discovery"][0]["text"],
+    "discovered": discovered_rule()[0],
     "SOL": best["equation"],
 }
 teacher = pipeline.teacher("rp_small_extra", home, 0)

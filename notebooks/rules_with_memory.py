@@ -37,6 +37,7 @@ inits = 3  # unseen initialisations for each training seed
 race_steps = 100
 discovery_time = 12.0  # seconds of the search without a teacher
 trials = 30  # for Adam's three constants
+jointly = False  # search, and tune Adam, on P2 and P3 at once as well
 
 # %%
 from contextlib import suppress
@@ -180,43 +181,51 @@ for label in labels:
 # the rules of the {doc}`zoo <../book/using_a_rule>`, changes them by random mutations, stops most children after a few
 # steps, and in the end tunes the constants of the best. It knows nothing of a teacher. Rules are searched on images for
 # training, and chosen on images for choices. Adam is tuned beside it, in its learning rate and both betas, on the same
-# images.
+# images. Both are done on P2 alone, to see what carries over to P3, and in `standard` also on P2 and P3 at once.
+
 
 # %%
-own["discovery"], discovered, tuned = [], [], []
+def searched(networks: list[tuple[int, ...]]) -> dict[str, list]:
+    """For each seed, the rule discovered on some networks, and Adam tuned on them; both also in words."""
+    found = {"rules": [], "Adam": [], "words": []}
+    for seed in seeds:
+        tried, choice = (
+            [perceptron(part, hidden) for hidden in networks]
+            for part in ("train", "choose")
+        )
+        options = {"steps": race_steps, "seed": seed}
+        front = pipeline.discover(
+            tried, choice, max_complexity=30, time_limit=discovery_time, **options
+        )
+        rule = front.best.equation
+        adam, constants = pipeline.tuned_adam(tried, trials=trials, **options)
+        found["rules"].append(models.Equation(rule))
+        found["Adam"].append(adam)
+        words = {"text": str(rule), "nodes": rule.complexity, "numbers": kept(rule)}
+        words |= {"tried": front.settings["candidates"], "Adam": constants}
+        found["words"].append(words)
+    return found
+
+
 own["discovery_time"], own["trials"] = discovery_time, trials
-for seed in seeds:
-    front = pipeline.discover(
-        perceptron("train"),
-        perceptron("choose"),
-        max_complexity=30,
-        time_limit=discovery_time,
-        steps=race_steps,
-        seed=seed,
-    )
-    rule = front.best.equation
-    discovered.append(models.Equation(rule))
-    options = {"trials": trials, "steps": race_steps, "seed": seed}
-    adam, constants = pipeline.tuned_adam(perceptron("train"), **options)
-    tuned.append(adam)
-    own["discovery"].append(
-        {
-            "text": str(rule),
-            "nodes": rule.complexity,
-            "numbers": kept(rule),
-            "tried": front.settings["candidates"],
-            "Adam": constants,
-        }
-    )
+alone = searched([P2])
+both = searched([P2, P3]) if jointly else None
+own["discovery"] = alone["words"]
+own["discovery on both"] = both["words"] if both else []
 
 # %% [markdown]
 # ## The race
 #
 # Teachers, their equations, the discovered rules and Adam optimize P2, and then P3, a deeper network that none of them has
-# seen. Nothing is tuned for it. Images, initialisations and batches are new to all; each training seed has its own.
+# seen but those that were searched or tuned on both. Images, initialisations and batches are new to all; each training seed has its own.
 
 # %%
-field = {"discovered": discovered, "Adam, tuned": tuned}
+field = {"discovered": alone["rules"], "Adam, tuned": alone["Adam"]}
+if both:
+    field |= {
+        "discovered on both": both["rules"],
+        "Adam, tuned on both": both["Adam"],
+    }
 KINDS = {"lags": "lags", "second": "memory"}
 for label in labels:
     field[label] = teachers[label]
@@ -482,29 +491,44 @@ teacher less that of its rule: {differences("teachers")}.
 # and gradient agree in sign is known as *cautious*; {doc}`the zoo <../book/using_a_rule>` has one.
 
 # %% tags=["draw"]
+found_rules = run["discovery"] + run.get("discovery on both", [])
+nodes, numbers = (
+    [one[what] for one in found_rules] for what in ("nodes", "numbers")
+)
 plots.table(
     pd.DataFrame(
         {
             "seed": seed,
+            "searched on": words,
             "rule": f"`{found['text']}`",
             "nodes": found["nodes"],
             "numbers a parameter": found["numbers"],
             "rules tried": found["tried"],
         }
-        for seed, found in zip(record.seeds, run["discovery"], strict=True)
+        for words, searches in {
+            on: run["discovery"],
+            "P2 and P3": run.get("discovery on both", []),
+        }.items()
+        for seed, found in zip(record.seeds, searches, strict=False)
     ),
     name="tab-memory-discovered",
-    caption=f"Rules found in {run['discovery_time']:.0f} s each on {on}. ({source}.)",
+    caption=f"Rules found in {run['discovery_time']:.0f} s each. They have {min(nodes)} to {max(nodes)} nodes, and keep at "
+    f"most {plural(max(numbers), 'number')} for a parameter. ({source}.)",
 )
 
 # %% tags=["draw"]
+at_once = (
+    f"Searched on P2 and P3 at once, less Adam tuned on both: {differences('discovered on both')}."
+    if tables["discovered on both"]
+    else ""
+)
 display(
     Markdown(f"""
 Is it better to learn a network first, as SymL2O says? Then a distilled rule should end lower than a discovered one. End
 loss of the distilled rule less that of the discovered one: {differences("direct search")}. The distilled rule also needs
 its teacher to be trained, which is not counted in the time of its search ({{doc}}`numerical_l2o`).
 
-Loss of the discovered rule less that of the best teacher, and of tuned Adam: {differences("discovered")}. The best
-teacher is picked by these losses, so its p-value counts as that of every teacher.
+Loss of the discovered rule less that of the best teacher, and of tuned Adam: {differences("discovered")}. {at_once}
+The best teacher is picked by these losses, so its p-value counts as that of every teacher.
 """)
 )

@@ -47,6 +47,8 @@ ATTACK_MARGIN = 0.5
 THRICE = 2.95
 """What counts as three times the memory: the smallest ratio of SOL's Table 4 is 2.97."""
 GRID = ("Table 4", "Table 5", "Table 8")
+BOTH = " on both"
+"""Ends the names of what was searched or tuned on P2 and P3 at once."""
 
 
 def sanity_checks(record: Record) -> Tables:
@@ -259,20 +261,24 @@ def rules_with_memory(record: Record) -> Tables:
             }
         )
 
-    def discovered(what: str) -> dict[str, Comparison]:
-        """Whether rules found without a teacher have a lower loss than the best teacher, and than Adam."""
+    def discovered(what: str, ending: str = "") -> dict[str, Comparison]:
+        """Whether rules found without a teacher have a lower loss than the best teacher, and than Adam.
+
+        The Adam is that of the same ending: tuned on what the rules were searched on.
+        """
         found = {}
         for problem in run["races"]:
-            ours = losses(problem, "discovered", what)
+            ours = losses(problem, f"discovered{ending}", what)
             teachers = {label: losses(problem, label, what) for label in run["fits"]}
-            best, adam = verdicts.best_of(teachers), losses(problem, "Adam, tuned", what)
+            best, adam = verdicts.best_of(teachers), losses(problem, f"Adam, tuned{ending}", what)
             against = f"{what} loss on {problem}, against"
             found[f"{against} {best}"] = verdicts.lowest(ours, teachers, paired=True)
-            found[f"{against} Adam, tuned"] = verdicts.lower(ours, adam, paired=True)
+            found[f"{against} Adam, tuned{ending}"] = verdicts.lower(ours, adam, paired=True)
         return found
 
     racing = next(iter(run["races"].values()))
-    rivals = [name for name in racing if name != "Adam, tuned"]
+    rivals = [name for name in racing if not name.startswith("Adam, tuned") and not name.endswith(BOTH)]
+    on_both = discovered("mean", BOTH) | discovered("end", BOTH) if f"discovered{BOTH}" in racing else {}
     return {
         "more than lags": verdicts.together(
             {
@@ -284,6 +290,7 @@ def rules_with_memory(record: Record) -> Tables:
         "direct search": compared(run["fits"], "{}: memory", "discovered"),
         "rules below Adam": compared(rivals, "{}", "Adam, tuned"),
         "discovered": verdicts.together(discovered("mean") | discovered("end")),
+        "discovered on both": verdicts.together(on_both),
     }
 
 

@@ -115,21 +115,26 @@ class Pipeline:
         )
         return self.distill_recurrent(distiller.record(teacher, task, seed=seed, steps=100, **size), seed)
 
-    def discover(self, task: tasks.Task, choice: tasks.Task, **options: Any) -> ParetoFront:
-        """The front of rules searched without a teacher on `task`, and chosen on `choice`."""
-        key = options | {"task": task.identity, "choice": choice.identity}
+    def discover(
+        self, several: Sequence[tasks.Task], choice: Sequence[tasks.Task], **options: Any
+    ) -> ParetoFront:
+        """The front of rules searched without a teacher on some tasks, and chosen on others."""
+        key = options | {"tasks": [task.identity for task in several]}
+        key |= {"choice": [task.identity for task in choice]}
         return self.cache.call(
-            "discovered", key, lambda: discovery.discover(task, choice=choice, **options), FRONT
+            "discovered", key, lambda: discovery.discover(several, choice=choice, **options), FRONT
         )
 
-    def tuned_adam(self, task: tasks.Task, **options: Any) -> tuple[models.Equation, dict[str, float]]:
-        """Adam with the rate and betas that serve a task best, and these three constants."""
+    def tuned_adam(
+        self, several: Sequence[tasks.Task], **options: Any
+    ) -> tuple[models.Equation, dict[str, float]]:
+        """Adam with the rate and betas that serve tasks best, and these three constants."""
 
         def tuned() -> dict[str, Any]:
-            rule, constants = discovery.tuned_adam(task, **options)
+            rule, constants = discovery.tuned_adam(several, **options)
             return {"text": str(rule), "constants": constants}
 
-        found = self.cache.call("adam", options | {"task": task.identity}, tuned)
+        found = self.cache.call("adam", options | {"tasks": [task.identity for task in several]}, tuned)
         return models.Equation(found["text"]), found["constants"]
 
     def evaluate(

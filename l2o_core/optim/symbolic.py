@@ -299,7 +299,7 @@ class SymbolicOptimizer(torch.optim.Optimizer):
 
         The zoo's name of a rule that a group was given later becomes the rule's equation.
         """
-        known = {*zoo.names()}
+        known = zoo.names()
         for index, group in enumerate(self.param_groups):
             both, each = group["betas"], (group["beta1"], group["beta2"])
             if both != each:
