@@ -17,7 +17,7 @@
 #
 # **Cost:** in `quick`, a minute on one CPU core, with a tiny network trained from scratch on sentences of two manuals in place
 # of BERT and GLUE. In `standard`, by an estimate, two and a half hours of two cores, with MiniLM-L6, a small pretrained encoder,
-# on the tasks of GLUE whose files are here. In `paper`, BERT base and a GPU; nobody has run it yet.
+# on CoLA, SST-2, MRPC and WNLI. In `paper`, BERT base and a GPU; nobody has run it yet.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper

@@ -18,8 +18,8 @@
 # both papers. The answers are under [What we found](#what-we-found).
 #
 # **Cost:** in `quick`, a minute on one CPU core, with one teacher, pretrained, and scikit-learn's digits in place of
-# MNIST. In `standard`, with three teachers of three seeds each, two hours on one core. In `paper`, by an estimate, four
-# hours on one core.
+# MNIST. In `standard`, with three teachers of five seeds each, by an estimate, four and a half hours on one core. In
+# `paper`, by an estimate, twelve hours on one core.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper

@@ -186,6 +186,19 @@ def test_the_discovered_rule_meets_the_best_teacher_by_each_criterion():
     assert len(found) == 8
 
 
+def test_what_was_searched_on_both_meets_the_adam_that_was_tuned_on_both():
+    losses = {"RP": 0.7, "DM": 0.9, "discovered": 0.6, "Adam, tuned": 0.8}
+    losses |= {"discovered on both": 0.5, "Adam, tuned on both": 0.55}
+    losses |= {f"{label}: {kind}": 1.0 for label in ("RP", "DM") for kind in ("memory", "lags")}
+    runs = {name: [(x, x), (x + 0.01, x + 0.01), (x - 0.01, x - 0.01)] for name, x in losses.items()}
+    found = evidence.rules_with_memory(race(**runs))
+    both = found["discovered on both"]
+    assert both["mean loss on P3, against Adam, tuned on both"].difference == pytest.approx(-0.05)
+    assert both["end loss on P2, against RP"].difference == pytest.approx(-0.2)
+    assert found["discovered"]["end loss on P2, against Adam, tuned"].difference == pytest.approx(-0.2)
+    assert not [name for name in found["rules below Adam"] if "both" in name]
+
+
 def test_the_published_numbers_are_reproduced_by_themselves():
     """What counts as three times is not more than SOL's own Table 4 has, and R2 are compared as printed."""
     mb = Published("SOL Table 4").rows.values()
