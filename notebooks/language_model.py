@@ -17,8 +17,8 @@
 # trials as the rules. The answers are under [What we found](#what-we-found).
 #
 # **Cost:** in `quick`, a minute on one CPU core, with a tiny transformer trained from scratch on sentences of two manuals in
-# place of LLaMA-7B and Alpaca. In `standard`, by an estimate, two hours of two cores and 3 GB of memory, with SmolLM2-135M, a
-# small pretrained model: a step takes about 3 s of a core, and there are 1,400. In `paper`, LLaMA-7B and, by an estimate,
+# place of LLaMA-7B and Alpaca. In `standard`, an hour on one core and 3 GB of memory, with SmolLM2-135M, a small
+# pretrained model: a step takes about 2.5 s, and there are 1,120. In `paper`, LLaMA-7B and, by an estimate,
 # ten hours of a GPU of 80 GB; nobody has run it yet.
 
 # %% tags=["parameters"]

@@ -17,8 +17,8 @@
 # of trials, and compare them on ten seeds. [What we found](#what-we-found) follows the computation.
 #
 # **Cost:** in `quick`, about a minute on one CPU core, on a synthetic graph in place of the papers' and with one
-# seed. In `standard`, by an estimate, two hours on one core: an epoch of training takes 10 ms (JK-Net, Cora) to 170 ms
-# (GAT, DBLP), and there are 600 runs of 150 or 500 epochs. In `paper`, by an estimate, two hours of a GPU.
+# seed. In `standard`, an hour on one core, on Cora and CiteSeer: there are 400 trainings of 500 epochs. In `paper`, by an
+# estimate, two hours of a GPU.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
