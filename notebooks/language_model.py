@@ -250,6 +250,8 @@ lower = verdicts.named(verdicts.REPRODUCED, rivals)
 higher = verdicts.named(verdicts.NOT_REPRODUCED, rivals)
 learn = verdicts.named(verdicts.REPRODUCED, tables["held-out loss falls"])
 slow = max(LABELS, key=lambda label: median(label, "optimizer step seconds"))
+sizes = "; ".join(f"{name}: {one}" for name, one in tables["Figure 6"].items())
+sizes = f". Differences to AdamW in nats a token: {sizes}" if said else ""
 display(
     Markdown(f"""
 - **What ran.** {run["model"]}, on {record.dataset.split("; ")[0]}, {run["steps"]} steps.
@@ -258,7 +260,7 @@ display(
 - **Rules against AdamW, all tuned with {plural(len(run["rates"]), "trial")}.** Certainly lower held-out loss than AdamW:
   {listed(lower)}; certainly higher: {listed(higher)} ({plural(len(rivals), "comparison")} over {plural(count, "seed")}; one
   seed decides nothing).
-- **SOL's Figure 6.** {verdicts.counted(said) if said else "Not run here"}.
+- **SOL's Figure 6.** {verdicts.counted(said) if said else "Not run here"}{sizes}.
 - **What a step costs.** {median("AdamW", "step seconds"):.2g} s, of which AdamW takes
   {1e3 * median("AdamW", "optimizer step seconds"):.1f} ms; {slow}, the slowest, takes
   {1e3 * median(slow, "optimizer step seconds"):.1f} ms.

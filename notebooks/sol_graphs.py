@@ -155,6 +155,10 @@ here = {row: pair for row, pair in pairs.items() if graph(pair[1])}
 
 
 # %%
+# the range of the factors of a rule's steps that are tried
+RANGES = {"SOL": (0.1, 10), "discovered": (0.1, 30)}
+
+
 def meta_trained(network: str, name: str):
     """SOL, meta-trained on one network and graph, and the history of its training."""
     file = page.cache and page.cache / "sol_graphs" / f"{network}-{name}.pt"
@@ -200,7 +204,7 @@ def read_out(sol: models.SOL, pair: tuple[str, str]) -> tuple[Contestant, dict]:
     ]
     found = accuracies(pair, cuts)
     short = sol_equations.shortest(rules, found, within=1)
-    tried = baselines.even_rates(0.1, 10, trials - len(cuts))
+    tried = baselines.even_rates(*RANGES["SOL"], trials - len(cuts))
     others = [Contestant(cuts[short].equation, rate) for rate in tried]
     found = [found[short], *accuracies(pair, others)]
     rate = best_rate(found, [1.0, *tried])
@@ -231,7 +235,7 @@ discovered, searched = discovered_rule()
 
 def field(pair: tuple[str, str], sol: Contestant) -> dict[str, Contestant]:
     """All contestants by label, each with the best constants of its trials."""
-    tried = baselines.even_rates(0.1, 30, trials)
+    tried = baselines.even_rates(*RANGES["discovered"], trials)
     memory = models.Equation(discovered)
     found = accuracies(pair, [Contestant(memory, rate) for rate in tried])
     rate = best_rate(found, tried)
@@ -491,6 +495,12 @@ plots.table(
 )
 
 # %% tags=["draw"]
+edges = [
+    f"{label} for {pairs_of([row])}"
+    for row, one in run["rows"].items()
+    for label, ends in RANGES.items()
+    if baselines.at_the_edge(one["contestants"][label]["constants"]["lr"], ends)
+]
 plots.table(
     pd.DataFrame(
         {"optimizer": label}
@@ -503,7 +513,8 @@ plots.table(
     name="tab-graphs-constants",
     caption=f"The constants that optimizers run with, the best of {run['trials']} trials for each, by the accuracy on the "
     f"validation nodes; those of Adam in the first line are published. Rates of SOL and of the discovered rule are factors "
-    f"of their own steps. ({source}.)",
+    f"of their own steps; at an end of the range tried, so that a wider one might serve better: {listed(edges)}. A trial "
+    f"trains one network, so that what is chosen need not be what is best. ({source}.)",
 )
 plots.table(
     pd.DataFrame(
