@@ -105,7 +105,7 @@ def recurrence(rule: Rule, hyperparameters: Mapping[str, Any], *, complete: bool
         raise ConfigError(
             f"{name} is no feature, so that it has no past; features: {', '.join(features.NAMES)}"
         )
-    features.Features(tuple(read - {PARAMETER}), **_options(group))  # which refuses what makes no sense
+    features.Features.of(tuple(read - {PARAMETER}), _hyperparameters(group))  # refuses what makes no sense
     written = (*_written(read, group, own), *equation.equations)
     values = {name: value for name in _named(written) if (value := group.get(name)) is not None}
     values = {name: options.number(name, value) for name, value in values.items()}
@@ -120,9 +120,8 @@ def recurrence(rule: Rule, hyperparameters: Mapping[str, Any], *, complete: bool
     return Recurrence(filled, unknown)
 
 
-def _options(group: Mapping[str, Any]) -> dict[str, Any]:
-    chosen = {name: group[name] for name in features.OPTIONS}
-    return chosen | {"powers": tuple(group.get(name, 0.5) for name in features.POWERS)}
+def _hyperparameters(group: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: group[name] for name in (*features.OPTIONS, *features.POWERS) if name in group}
 
 
 def _named(equations: Equations) -> tuple[str, ...]:
