@@ -185,9 +185,54 @@ def untuned(problem: str, seed: int) -> models.Equation:
     return models.Equation.distilled(front.best.equation, teacher)
 
 
+# %% [markdown]
+# A rule with a memory has few constants. They can also be tuned without back-propagation: by **PES**
+# {cite}`vicol2021unbiased`, which estimates the meta-gradient from pairs of perturbed rules, without the bias of truncated
+# unrolls; or **without gradients**, by simplexes, each of whose trials is a run of `tune_steps` steps. These two are compared
+# with back-propagation (TBPTT), and with the rule as it was distilled. Each has as many learning rates and
+# schedules to choose from, on the same network.
+
+
+# %%
+def without_gradients(model: models.Equation, seed: int) -> tuple:
+    """The equation, tuned by trials of whole runs, and the seconds that took."""
+    options = {
+        "trials": way_trials,
+        "steps": tune_steps,
+        "instances": 1,
+        "seed": seed,
+    }
+
+    def tune() -> dict:
+        best, history = meta.tune_without_gradients(model, task, **options)
+        constants = best.equation.constants
+        return {"constants": list(constants), "seconds": history.seconds}
+
+    key = options | {"equation": model.identity, "task": task.identity}
+    found = pipeline.cache.call("tuned without gradients", key, tune)
+    better = models.Equation.distilled(
+        model.rule.with_constants(found["constants"]), model
+    )
+    return better, found["seconds"]
+
+
+WAYS = {
+    "untuned": lambda model, seed: (model, 0.0),
+    "TBPTT": tuned,
+    "PES": partial(tuned, estimator="pes"),
+    "without gradients": without_gradients,
+}
+
+
+@cache
+def tuned_by(way: str, problem: str, seed: int) -> tuple:
+    """A teacher's rule with a memory, tuned in one of the ways, and the seconds that took."""
+    return WAYS[way](untuned(problem, seed), seed)
+
+
 def with_memory(problem: str, seed: int) -> models.Equation:
     """A teacher's rule with a memory, meta-tuned on the network."""
-    return tuned(untuned(problem, seed), seed)[0]
+    return tuned_by("TBPTT", problem, seed)[0]
 
 
 # %%
@@ -278,44 +323,15 @@ for size in complexities:
         fits.append(sized[seed, nodes[-1]])
     own["sizes"][str(size)] = summary(fits) | {"nodes": nodes}
 
-# %% [markdown]
-# A rule with a memory has few constants. They can also be tuned without back-propagation: by **PES**
-# {cite}`vicol2021unbiased`, which estimates the meta-gradient from pairs of perturbed rules, without the bias of truncated
-# unrolls; or **without gradients**, by simplexes, each of whose trials is a run of `tune_steps` steps. These two are compared
-# with back-propagation (TBPTT), and with the rule as it was distilled. Each has as many learning rates and
-# schedules to choose from, on the same network.
-
 
 # %%
-def without_gradients(model: models.Equation, seed: int) -> tuple:
-    """The equation, tuned by trials of whole runs, and the seconds that took."""
-    options = {
-        "trials": way_trials,
-        "steps": tune_steps,
-        "instances": 1,
-        "seed": seed,
-    }
-
-    def tune() -> dict:
-        best, history = meta.tune_without_gradients(model, task, **options)
-        constants = best.equation.constants
-        return {"constants": list(constants), "seconds": history.seconds}
-
-    key = options | {"equation": model.identity, "task": task.identity}
-    found = pipeline.cache.call("tuned without gradients", key, tune)
-    better = models.Equation.distilled(
-        model.rule.with_constants(found["constants"]), model
-    )
-    return better, found["seconds"]
-
-
-def raced(way: str, found: list[tuple], problem: str) -> dict:
+def raced(way: str, found: list[tuple]) -> dict:
     """Networks trained by rules of each seed, at the setting that serves the first one best."""
     equations = [model for model, _ in found]
     make = [
         partial(optim.SymbolicOptimizer.of, m, compile=compiled) for m in equations
     ]
-    tried = grid.scheduled(way, make[0], factors, problem)
+    tried = grid.scheduled(way, make[0], factors)
     trials = {
         rule.name: summary([trained(rule.make, CHOICE, rule.schedule)])
         for rule in tried
@@ -329,18 +345,10 @@ def raced(way: str, found: list[tuple], problem: str) -> dict:
     return summary(runs) | {"setting": best.name, "tuning": [s for _, s in found]}
 
 
-WAYS = {
-    "untuned": lambda model, seed: (model, 0.0),
-    "TBPTT": tuned,
-    "PES": partial(tuned, estimator="pes"),
-    "without gradients": without_gradients,
-}
 remembered = rules[grid.with_memory(own["finals"])].problem
 own["ways"] = {
-    way: raced(
-        way, [tune(untuned(remembered, seed), seed) for seed in seeds], remembered
-    )
-    for way, tune in WAYS.items()
+    way: raced(way, [tuned_by(way, remembered, seed) for seed in seeds])
+    for way in WAYS
 }
 own["way_trials"], own["tune_steps"] = way_trials, tune_steps
 
