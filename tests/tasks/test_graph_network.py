@@ -78,7 +78,8 @@ def test_scores_and_gradients_are_those_of_dense_matrices(name):
 
 
 def test_attention_is_that_of_torch_geometric():
-    layers = pytest.importorskip("torch_geometric.nn")
+    from torch_geometric import nn as layers  # some seconds, which other tests need not wait for
+
     network, graph = module("gat"), small_graph()
     for layer, signal in ((network.first, torch.randn(12, 5)), (network.second, torch.randn(12, 12))):
         heads, outputs = layer.source.shape
@@ -92,7 +93,8 @@ def test_attention_is_that_of_torch_geometric():
 
 
 def test_convolution_is_that_of_torch_geometric():
-    layers = pytest.importorskip("torch_geometric.nn")
+    from torch_geometric import nn as layers  # some seconds, which other tests need not wait for
+
     layer, graph, signal = module("jknet").layers[0], small_graph(), torch.randn(12, 5)
     theirs = layers.GCNConv(5, 4)
     with torch.no_grad():
