@@ -63,7 +63,7 @@ from l2o_book.records import plural
 from l2o_book.tables import Published, listed, mean_std
 from matplotlib import pyplot as plt
 
-from l2o_core import distiller, expressions, meta, models
+from l2o_core import expressions, meta, models
 from l2o_core.tasks.text import GLUE
 
 page = Page("glue", globals())
@@ -125,10 +125,9 @@ here = {name: found for name, found in parts.items() if found["report"]}
 
 # %%
 teacher = pipeline.teacher("rp_small_extra", home, 0)
-eq6 = distiller.fit_eq6(pipeline.trajectories(teacher, home, 0))
 COMPACT = {"lag_tolerance": 0.3, "history_dtype": torch.bfloat16}
 DISCOVERED, _ = discovered_rule()
-EQ6 = models.Equation.distilled(eq6.equation, teacher, eq6.coefficients)
+EQ6 = pipeline.eq6(teacher, home, 0)
 
 
 # %%
@@ -163,15 +162,15 @@ def tuned(head, seed: int) -> str:
     return pipeline.cache.call("tuned_on_head", key, tune)["text"]
 
 
-def contestants(head, texts: dict[str, str]) -> dict[str, glue.Contestant]:
+def contestants(head, texts: dict[str, str]) -> dict[str, glue.Rated]:
     """Every optimizer, its steps measured on a head's gradients."""
     gradients = glue.probe(head)
-    found = {"AdamW": glue.Contestant("AdamW", glue.adamw, "adamw")}
-    found["Eq. 6"] = glue.contestant("Eq. 6", lambda _: EQ6, gradients, **COMPACT)
+    found = {"AdamW": glue.Rated(glue.adamw, "adamw")}
+    found["Eq. 6"] = glue.rated(lambda _: EQ6, gradients, **COMPACT)
     rules = {"discovered": DISCOVERED} | texts
     for name, text in rules.items():  # which bring averages of their own
         made = partial(sol_equations.optimizer, expressions.parse_rule(text))
-        found[name] = glue.contestant(name, made, gradients)
+        found[name] = glue.rated(made, gradients)
     return found
 
 

@@ -67,7 +67,7 @@ from l2o_book.records import plural
 from l2o_book.tables import Published, listed, mean_std
 from matplotlib import pyplot as plt
 
-from l2o_core import distiller, expressions, models
+from l2o_core import expressions, models
 from l2o_core.tasks.language import LoRA
 
 page = Page("language_model", globals())
@@ -141,8 +141,7 @@ TEXTS = {
     "SOL": best["equation"],
 }
 teacher = pipeline.teacher("rp_small_extra", home, 0)
-eq6 = distiller.fit_eq6(pipeline.trajectories(teacher, home, 0))
-EQ6 = models.Equation.distilled(eq6.equation, teacher, eq6.coefficients)
+EQ6 = pipeline.eq6(teacher, home, 0)
 COMPACT = {"lag_tolerance": 0.3, "history_dtype": torch.bfloat16}
 PLAIN = {"compile": False} if tiny else {}  # compiling takes longer than tiny runs
 
@@ -157,11 +156,11 @@ def of_run(name: str, length: int) -> models.Equation:
 
 
 gradients = setting.probe(train)
-contestants = {"AdamW": glue.Contestant("AdamW", glue.adamw, "adamw")}
+contestants = {"AdamW": glue.Rated(glue.adamw, "adamw")}
 for name in ("Eq. 6", *TEXTS):
     options = PLAIN | (COMPACT if name == "Eq. 6" else {})
-    contestants[name] = glue.contestant(
-        name, lambda length, it=name: of_run(it, length), gradients, **options
+    contestants[name] = glue.rated(
+        lambda length, it=name: of_run(it, length), gradients, **options
     )
 
 # %% [markdown]
@@ -172,7 +171,7 @@ for name in ("Eq. 6", *TEXTS):
 
 
 # %%
-def raced(who: glue.Contestant) -> dict:
+def raced(who: glue.Rated) -> dict:
     """The trials of an optimizer, its rate, and its runs."""
     once = {"steps": tuning_steps, "evaluations": 1, "seed": 900}
     tried = {

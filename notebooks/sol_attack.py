@@ -55,7 +55,7 @@ from l2o_book import (
     sol_equations,
     verdicts,
 )
-from l2o_book.attack_runs import PUBLISHED, Contestant
+from l2o_book.attack_runs import PUBLISHED, Attacker
 from l2o_book.baselines import HandMade
 from l2o_book.contestants import discovered_rule
 from l2o_book.page import Page
@@ -174,15 +174,15 @@ def meta_trained(loss: str, seed: int):
     return sol, meta.meta_train(sol, problem(loss), **options)
 
 
-def costs(loss: str, contestants: list[Contestant]) -> list[float]:
+def costs(loss: str, attackers: list[Attacker]) -> list[float]:
     """The share of images that hold against each, where choices are made."""
     of = here[source], "choose", tuning_images, radius, loss
     target, _ = attack_runs.targets(*of)
-    return [attack_runs.held(one, target, steps, stored) for one in contestants]
+    return [attack_runs.held(one, target, steps, stored) for one in attackers]
 
 
 # %%
-def read_out(sol: models.SOL, loss: str, seed: int) -> tuple[Contestant, dict]:
+def read_out(sol: models.SOL, loss: str, seed: int) -> tuple[Attacker, dict]:
     """The equation of a trained SOL, pruned and at its best rate, and how it was found."""
     options = {"steps": steps, "instances": instances, "seed": seed}
     options["samples"] = 5 * steps * instances
@@ -223,7 +223,7 @@ HAND_MADE = {
 discovered, searched = discovered_rule()
 
 
-def field(loss: str) -> dict[str, list[Contestant]]:
+def field(loss: str) -> dict[str, list[Attacker]]:
     """All attacks but SOL by label, each with the best constants of its trials."""
 
     def of_rules(rules) -> list[float]:

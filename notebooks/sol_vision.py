@@ -75,7 +75,7 @@ from l2o_book.tables import Published, listed, mean_std
 from l2o_book.vision_runs import ImageTraining
 from matplotlib import pyplot as plt
 
-from l2o_core import distiller, meta, models, tasks
+from l2o_core import meta, models, tasks
 from l2o_core.errors import L2OError
 from l2o_core.tasks import vision
 
@@ -259,12 +259,9 @@ def symbolic_l2o(name: str) -> tuple[Contestant, float]:
     card = meta.recipes.source("rp_small_extra/p2", 0, page.cache)
     teaching = models.describe(card)["training"]["history"]["seconds"]
     started = time.perf_counter()
-    found = distiller.fit_eq6(pipeline.trajectories(teacher, home, 0))
+    equation = pipeline.eq6(teacher, home, 0)
     options = {"epochs": 4, "steps": tune_steps, "unroll": unroll, "seed": seeds[0]}
     options |= {"fraction": fraction, "validate_every": 2, "progress": False}
-    equation = models.Equation.distilled(
-        found.equation, teacher, found.coefficients
-    )
     fitting = time.perf_counter() - started
     file = page.cache and page.cache / "sol_vision" / f"eq6-{name}.pt"
     better, history = meta.tune(

@@ -1,6 +1,6 @@
 """Attacks on defences by rules and by APGD: one run, the choice among several, and the entry of a record.
 
-A contestant is judged by how many images it leaves rightly classified. All of them have the same images,
+An attacker is judged by how many images it leaves rightly classified. All of them have the same images,
 starts, steps and loss, and one gradient of the defence a step.
 """
 
@@ -43,8 +43,8 @@ BATCH = 250
 
 
 @dataclass(frozen=True, eq=False)
-class Contestant:
-    """An attack: `run(target, steps, start)`, all that it depends on, and its constants, for a table."""
+class Attacker:
+    """An attacker: `run(target, steps, start)`, all that it depends on, and its constants, for a table."""
 
     run: Callable[[Target, int, Tensor | None], Attacked]
     key: Any
@@ -71,26 +71,26 @@ class Scaled:
         return self.equation.place(state, params)
 
 
-def rule(equation: Equation, rate: float = 1.0, constants: dict[str, float] | None = None) -> Contestant:
+def rule(equation: Equation, rate: float = 1.0, constants: dict[str, float] | None = None) -> Attacker:
     """An equation inside the projection."""
 
     def run(target: Target, steps: int, start: Tensor | None) -> Attacked:
         return attack.follow(Scaled(equation, rate), target, steps=steps, start=start)
 
-    return Contestant(run, {"equation": equation.identity, "rate": rate}, constants or {})
+    return Attacker(run, {"equation": equation.identity, "rate": rate}, constants or {})
 
 
-def apgd(momentum: float = 0.25, rho: float = 0.75) -> Contestant:
+def apgd(momentum: float = 0.25, rho: float = 0.75) -> Attacker:
     """APGD; the defaults are its authors'."""
     constants = {"momentum": momentum, "rho": rho}
 
     def run(target: Target, steps: int, start: Tensor | None) -> Attacked:
         return attack.apgd(target, steps=steps, start=start, **constants)
 
-    return Contestant(run, {"apgd": constants}, constants)
+    return Attacker(run, {"apgd": constants}, constants)
 
 
-def apgds(trials: int) -> list[Contestant]:
+def apgds(trials: int) -> list[Attacker]:
     """APGD as published, and with other constants, even over momentum 0 to 0.6 and rho 0.4 to 0.95."""
     points = baselines.even_points([(0.0, 0.6), (0.4, 0.95)], trials - 1, seed=2)
     return [apgd(), *(apgd(*(round(x, 3) for x in point)) for point in points.tolist())]
@@ -132,13 +132,13 @@ def targets(
 
 
 def fooled(
-    contestant: Contestant, target: Target, steps: int, restarts: int = 1, cache: Cache = NO_CACHE
+    attacker: Attacker, target: Target, steps: int, restarts: int = 1, cache: Cache = NO_CACHE
 ) -> Tensor:
     """In how many steps each image is first misclassified `[B]`, -1 for never; read where it is cached."""
-    key = _key(contestant, target, steps) | {"restarts": restarts}
+    key = _key(attacker, target, steps) | {"restarts": restarts}
 
     def run() -> dict[str, Tensor]:
-        once = partial(_once, contestant, steps)
+        once = partial(_once, attacker, steps)
         parts = [
             attack.restarted(once, part, restarts, seed) for seed, part in enumerate(target.split(BATCH))
         ]
@@ -148,30 +148,30 @@ def fooled(
     return found
 
 
-def held(contestant: Contestant, target: Target, steps: int, cache: Cache = NO_CACHE) -> float:
+def held(attacker: Attacker, target: Target, steps: int, cache: Cache = NO_CACHE) -> float:
     """What is minimised where a choice is made: the share of images that hold against one run.
 
     Of equal ones the better has brought these images closer to an error, by the lowest of their losses.
     """
 
     def run() -> dict[str, float]:
-        parts = [contestant.run(part, steps, None) for part in target.split(BATCH)]
+        parts = [attacker.run(part, steps, None) for part in target.split(BATCH)]
         held = torch.cat([~part.success for part in parts])
         lowest = torch.cat([part.losses.amin(0) for part in parts])
         return {"cost": (held * (1 + 1e-4 * lowest.double().clamp(-3, 3))).mean().item()}
 
-    found: float = cache.call("attack choices", _key(contestant, target, steps), run)["cost"]
+    found: float = cache.call("attack choices", _key(attacker, target, steps), run)["cost"]
     return found
 
 
 def entries(
-    field: Mapping[str, Sequence[Contestant]],
+    field: Mapping[str, Sequence[Attacker]],
     target: Target,
     steps: int,
     restarts: int,
     cache: Cache = NO_CACHE,
 ) -> dict[str, dict[str, Any]]:
-    """The entry of each contestant by label, one attack for each training seed, all on the same images."""
+    """The entry of each attacker by label, one attack for each training seed, all on the same images."""
     return {
         label: entry(
             [fooled(one, target, steps, restarts, cache) for one in of],
@@ -183,7 +183,7 @@ def entries(
 
 
 def entry(runs: Sequence[Tensor], steps: int, constants: dict[str, float] | None = None) -> dict[str, Any]:
-    """The attacks of one contestant on the same images, one for each training seed.
+    """The attacks of one attacker on the same images, one for each training seed.
 
     "success" has a digit for each image, 1 where it was misclassified; "curves" the share of images in
     percent that were by a step.
@@ -207,14 +207,14 @@ def errors(entry: dict[str, Any], clean: float) -> list[float]:
     return [100 - clean + clean / 100 * float(rate) for rate in success(entry).mean(1)]
 
 
-def _key(contestant: Contestant, target: Target, steps: int) -> dict[str, Any]:
+def _key(attacker: Attacker, target: Target, steps: int) -> dict[str, Any]:
     images = digest([target.images, target.labels])
-    key = {"defence": target.defence.identity, "images": images, "attack": contestant.key}
+    key = {"defence": target.defence.identity, "images": images, "attack": attacker.key}
     return key | {"epsilon": target.epsilon, "loss": target.loss, "steps": steps}
 
 
-def _once(contestant: Contestant, steps: int, target: Target, start: Tensor | None) -> Attacked:
-    return contestant.run(target, steps, start)
+def _once(attacker: Attacker, steps: int, target: Target, start: Tensor | None) -> Attacked:
+    return attacker.run(target, steps, start)
 
 
 def _percent(which: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""Fine-tuning on GLUE with any optimizer: contestants, rates that mean the same for all, runs and floors.
+"""Fine-tuning on GLUE with any optimizer: rates that mean the same for all, runs and floors.
 
 A *rate* is a step size: with it, an optimizer's updates have the root mean square that AdamW's have with that
 learning rate, on the same gradients. Rules that were distilled elsewhere come with steps of any size, so that
@@ -39,13 +39,9 @@ PROBED = 1e-3
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """An optimizer at any rate.
+class Rated:
+    """An optimizer at any rate: `key` is all that its steps depend on, `unit` its learning rate at rate 1."""
 
-    `name` tells it from others, `key` all that its steps depend on, `unit` is its learning rate at rate 1.
-    """
-
-    name: str
     make: Make
     key: Any
     unit: float = 1.0
@@ -60,8 +56,8 @@ def adamw(params: Params, lr: float, steps: int) -> torch.optim.Optimizer:
     return torch.optim.AdamW(params, lr=lr, fused=True)
 
 
-def contestant(name: str, model: Callable[[int], Equation], gradients: Tensor, **options: Any) -> Contestant:
-    """An equation as a contestant, its steps measured on `gradients [T, n]`.
+def rated(model: Callable[[int], Equation], gradients: Tensor, **options: Any) -> Rated:
+    """An equation at any rate, its steps measured on `gradients [T, n]`.
 
     `model` gives the equation for a run of so many steps; `options` are those of `SymbolicOptimizer.of`.
     """
@@ -72,7 +68,7 @@ def contestant(name: str, model: Callable[[int], Equation], gradients: Tensor, *
     own = step_size(make, gradients)
     unit = step_size(adamw, gradients) / own if 0 < own < math.inf else 0.0  # a rule that does not move stays
     key = {"equation": model(100).identity, "options": {k: str(v) for k, v in options.items()}}
-    return Contestant(name, make, key, unit)
+    return Rated(make, key, unit)
 
 
 def step_size(make: Make, gradients: Tensor) -> float:
@@ -127,7 +123,7 @@ class Model:
         return LinearHead(self.vectors(data), data, name=name, dataset=dataset, part=part)
 
     def fine_tuned(
-        self, train: TextData, held_out: TextData, who: Contestant, rate: float, *, epochs: int, seed: int
+        self, train: TextData, held_out: TextData, who: Rated, rate: float, *, epochs: int, seed: int
     ) -> dict[str, Any]:
         """Train all of it, and the result as plain values, from the cache where it is there."""
         steps = epochs * math.ceil(len(train) / 32)
@@ -160,7 +156,7 @@ def described(run: FineTuned, bins: int = 25) -> dict[str, Any]:
 
 
 def frozen(
-    train: LinearHead, held_out: LinearHead, who: Contestant, rate: float, *, epochs: int, seed: int
+    train: LinearHead, held_out: LinearHead, who: Rated, rate: float, *, epochs: int, seed: int
 ) -> dict[str, Any]:
     """Train a head on the frozen encoder, with the schedule of a fine-tuning, and its scores."""
     steps = epochs * math.ceil(len(train.labels) / train.batch)

@@ -16,7 +16,7 @@ from l2o_core.storage import NO_CACHE, Cache
 from l2o_core.tasks import language
 from l2o_core.tasks.language import Instructions, LanguageModel, LoRA
 
-from .glue import PROBED, Contestant, Params, adamw
+from .glue import PROBED, Params, Rated, adamw
 
 TINY = "tiny"
 PROBED_COORDINATES = 100_000
@@ -51,7 +51,7 @@ class Setting:
         self,
         train: Instructions,
         held_out: Instructions,
-        who: Contestant,
+        who: Rated,
         rate: float,
         *,
         steps: int,

@@ -14,7 +14,7 @@ from l2o_core import discovery, distiller, meta, models, tasks
 from l2o_core.distiller import Dataset, ParetoFront, Trajectories
 from l2o_core.distiller.search import FRONT
 from l2o_core.features import Features
-from l2o_core.models import LearnedOptimizer
+from l2o_core.models import Equation, LearnedOptimizer
 from l2o_core.storage import Cache, Format
 
 from . import provenance, sources
@@ -88,6 +88,11 @@ class Pipeline:
         key = options | {"task": task.identity, "rule": rule.identity}
         return self.cache.call("rows", key, lambda: distiller.collect(rule, task, **options), ROWS)
 
+    def eq6(self, teacher: LearnedOptimizer, problem: str, seed: int) -> Equation:
+        """SymL2O's Eq. 6, its coefficients fitted to what a teacher does in `trajectories`."""
+        found = distiller.fit_eq6(self.trajectories(teacher, problem, seed))
+        return Equation.distilled(found.equation, teacher, found.coefficients)
+
     def distill(self, data: Dataset, seed: int, **options: Any) -> ParetoFront:
         """The front of a data set, whose rows are split alike in every search.
 
@@ -125,9 +130,7 @@ class Pipeline:
             "discovered", key, lambda: discovery.discover(several, choice=choice, **options), FRONT
         )
 
-    def tuned_adam(
-        self, several: Sequence[tasks.Task], **options: Any
-    ) -> tuple[models.Equation, dict[str, float]]:
+    def tuned_adam(self, several: Sequence[tasks.Task], **options: Any) -> tuple[Equation, dict[str, float]]:
         """Adam with the rate and betas that serve tasks best, and these three constants."""
 
         def tuned() -> dict[str, Any]:
@@ -135,7 +138,7 @@ class Pipeline:
             return {"text": str(rule), "constants": constants}
 
         found = self.cache.call("adam", options | {"tasks": [task.identity for task in several]}, tuned)
-        return models.Equation(found["text"]), found["constants"]
+        return Equation(found["text"]), found["constants"]
 
     def evaluate(
         self, rules: Sequence[LearnedOptimizer], task: tasks.Task, steps: int, instances: int, seed: int

@@ -1,4 +1,4 @@
-"""Contestants, their rates, the stand-in for GLUE, and the papers' tables as comparisons."""
+"""Optimizers at any rate, the stand-in for GLUE, and the papers' tables as comparisons."""
 
 import dataclasses
 import math
@@ -46,25 +46,22 @@ def test_a_cut_is_named_and_the_same_each_time(few):
 
 def test_a_rate_is_that_of_adamw_whatever_the_scale_of_a_rule(head):
     gradients = glue.probe(head, steps=10)
-    one, other = (
-        glue.contestant("one", lambda _, by=by: models.Equation(f"-{by} * m_hat"), gradients)
-        for by in (1, 40)
-    )
+    one, other = (glue.rated(lambda _, by=by: models.Equation(f"-{by} * m_hat"), gradients) for by in (1, 40))
     assert one.unit == pytest.approx(40 * other.unit, rel=1e-4)
     assert one.unit == pytest.approx(1, rel=0.01)  # m_hat is Adam's direction
-    still = glue.contestant("still", lambda _: models.Equation("0 * g"), gradients)
+    still = glue.rated(lambda _: models.Equation("0 * g"), gradients)
     assert still.unit == 0
 
 
 def test_a_head_learns_and_two_runs_are_equal(head, few):
-    adam = glue.Contestant("AdamW", glue.adamw, "adamw")
+    adam = glue.Rated(glue.adamw, "adamw")
     first, again = (glue.frozen(head, head, adam, 1e-2, epochs=4, seed=1) for _ in range(2))
     assert first == again
     assert first["scores"]["accuracy"] > glue.majority(few, few)["accuracy"]
 
 
 def test_the_tiny_network_is_trained_by_any_optimizer(few):
-    rule = glue.Contestant("sign", lambda params, lr, steps: torch.optim.SGD(params, lr), "sgd")
+    rule = glue.Rated(lambda params, lr, steps: torch.optim.SGD(params, lr), "sgd")
     tiny = glue.Model(glue.TINY)
     run = tiny.fine_tuned(few, few, rule, 0.1, epochs=2, seed=0)
     assert run["steps"] == len(run["curve"]) == 4
