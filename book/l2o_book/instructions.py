@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
-
-import torch
 
 from l2o_core.tasks import language
 from l2o_core.tasks.language import Instruction, Instructions
 
-from . import sentences
+from . import manuals
 
 MANUALS = "manuals"
 
@@ -26,30 +23,18 @@ def load(name: str, part: str) -> Instructions:
 
 @cache
 def _manuals() -> Instructions:
-    import numpy as np
-
-    modules: list[Any] = [
-        np,
-        np.linalg,
-        np.fft,
-        torch,
-        torch.linalg,
-        torch.nn.functional,
-        torch.nn,
-        torch.Tensor,
-    ]
     found: dict[str, Instruction] = {}
-    for module in modules:
-        title = module.__name__
-        for name in sorted(vars(module)):
-            if name[0] != "_" and (answer := _first_sentence(getattr(module, name, None))):
-                found.setdefault(answer, Instruction(f"What does {title}.{name} do?", answer))
+    for manual in manuals.read().values():
+        for place, docstrings in manual.items():
+            for name, docstring in docstrings.items():
+                if name[0] != "_" and (answer := _first_sentence(docstring)):
+                    found.setdefault(answer, Instruction(f"What does {place}.{name} do?", answer))
     return Instructions("first sentences of two manuals (stand-in for Alpaca)", tuple(found.values()))
 
 
-def _first_sentence(documented: object) -> str:
-    """The first sentence of four to twenty words in a manual, or nothing."""
-    for paragraph in sentences.manual(documented).split("\n\n"):
+def _first_sentence(docstring: str) -> str:
+    """The first sentence of four to twenty words, or nothing."""
+    for paragraph in docstring.split("\n\n"):
         sentence = re.match(r"[A-Z][^`:>=_{}\\]+?\.(?=\s|$)", re.sub(r"\s+", " ", paragraph).strip())
         if sentence and 4 <= len(sentence[0].split()) <= 20:
             return sentence[0]

@@ -21,6 +21,8 @@ from l2o_core.tasks.schedule import linear
 from l2o_core.tasks.text import FineTuned, TextData, official_scores, state_bytes
 from l2o_core.tasks.text.costs import Clock
 
+from . import manuals
+
 NAME = "sentences"
 BUCKETS, WIDTH = 1024, 16
 _TENTHS = {"train": range(6), "choose": range(6, 8), "report": range(8, 10)}
@@ -142,35 +144,26 @@ def _hashed(data: TextData) -> list[Tensor]:
 @cache
 def _all() -> tuple[tuple[str, int], ...]:
     """Every sentence of 6 to 30 words with its label, 0 for NumPy and 1 for PyTorch; none is in both."""
-    import numpy as np
-
-    modules = [
-        [np, np.linalg, np.fft, np.random, np.ndarray],
-        [torch, torch.linalg, torch.nn.functional, torch.nn, torch.Tensor],
+    found = [
+        {
+            text
+            for places in manual.values()
+            for docstring in places.values()
+            for text in _sentences(docstring)
+        }
+        for manual in manuals.read().values()
     ]
-    manuals: list[set[str]] = []
-    for several in modules:
-        documented = [vars(module)[name] for module in several for name in sorted(vars(module))]
-        found = {text for each in documented for text in _sentences(each)}
-        manuals.append(found)
-    both = manuals[0] & manuals[1]
-    size = min(len(found - both) for found in manuals)
+    both = found[0] & found[1]
+    size = min(len(texts - both) for texts in found)
     return tuple(
         (text, label)
-        for label, found in enumerate(manuals)
-        for text in sorted(found - both, key=lambda text: zlib.crc32(text.encode()))[: min(size, 1500)]
+        for label, texts in enumerate(found)
+        for text in sorted(texts - both, key=lambda text: zlib.crc32(text.encode()))[: min(size, 1500)]
     )
 
 
-def manual(documented: object) -> str:
-    """What the manual says of a function or class; nothing of a plain value, which has that of its type."""
-    text = getattr(documented, "__doc__", None)
-    plain = isinstance(documented, int | float | str | tuple | list | dict)
-    return text if isinstance(text, str) and not plain else ""
-
-
-def _sentences(documented: object) -> list[str]:
-    whole_text = re.sub(r"\s+", " ", manual(documented))
+def _sentences(docstring: str) -> list[str]:
+    whole_text = re.sub(r"\s+", " ", docstring)
     # without names that tell the two at once
     plain = re.sub(r"(?i)\b(numpy|np|torch|pytorch|tensors?|ndarrays?|arrays?)\b", "it", whole_text)
     found = re.split(r"(?<=[.:])\s+", plain)
