@@ -51,17 +51,20 @@ SEAL = b"l2o tensors 1\n"
 LARGEST_TEXT = 100_000_000
 
 
-def read_text(path: str | Path, largest: int = LARGEST_TEXT, encoding: str = "utf-8") -> str:
+def read_text(
+    path: str | Path, largest: int = LARGEST_TEXT, encoding: str = "utf-8", errors: str = "strict"
+) -> str:
     """The text of a file that comes from elsewhere, and may be of any size.
 
     Args:
         path: The file.
         largest: Characters that are read at most.
         encoding: Of the text.
+        errors: What is done with bytes that are no text, as `open` has it: "replace" marks them.
 
     Raises:
         OSError: If the file cannot be read, or has more characters.
-        UnicodeDecodeError: If it is no text.
+        UnicodeDecodeError: If it is no text, and `errors` is "strict".
 
     Example:
         >>> from tempfile import NamedTemporaryFile
@@ -71,7 +74,7 @@ def read_text(path: str | Path, largest: int = LARGEST_TEXT, encoding: str = "ut
         ...     read_text(file.name)
         'g + m'
     """
-    with open(path, encoding=encoding) as file:
+    with open(path, encoding=encoding, errors=errors) as file:
         return bounded(file, largest)
 
 

@@ -243,6 +243,13 @@ def test_only_the_lines_that_cannot_be_read_are_lost(tmp_path):
     assert [note in front.notes for note in notes] == [True] * 4
 
 
+def test_a_byte_of_another_encoding_costs_one_line(tmp_path):
+    path = write(tmp_path / "hof.csv", "x0", "x0 + \N{MICRO SIGN}1", "x1 * 2.0")
+    path.write_bytes(path.read_text().encode("latin-1"))
+    with pytest.warns(UserWarning, match=r"hof\.csv, line 3, is left out"):
+        assert distiller.read_hall_of_fame(path, NAMES) == [parse("g[0]"), parse("g[1] * 2")]
+
+
 def test_an_equation_that_grows_too_large_is_left_out_alone(tmp_path):
     large = " + ".join(["x0"] * 4000)
     path = write(tmp_path / "hof.csv", large, "x0 * 2.0")

@@ -50,9 +50,9 @@ def read_hall_of_fame(
 ) -> list[Expression]:
     r"""Read the equations of a hall of fame of PySR, in the units they were found in.
 
-    A line that cannot be read is left out, with a warning: one that is cut short, and an equation that has no
-    exact counterpart here, with an unknown function or with a power `^` that is not a whole number (without a
-    value for negative bases there, with one here).
+    A line that cannot be read is left out, with a warning: one that is cut short or no text, and an equation
+    that has no exact counterpart here, with an unknown function or with a power `^` that is not a whole number
+    (without a value for negative bases there, with one here).
 
     Args:
         path: The CSV file, with a column Equation.
@@ -109,7 +109,8 @@ def read(path: str | Path, names: Sequence[str] | None, variables: Reading) -> H
 def _texts(path: Path) -> Iterator[tuple[int, str]]:
     """Line numbers and equations. DataError for a file that is no hall of fame."""
     try:
-        head, *lines = read_text(path, LARGEST, encoding="utf-8-sig").splitlines()
+        # a byte of another encoding costs its own line: the mark in its place is no part of an equation
+        head, *lines = read_text(path, LARGEST, encoding="utf-8-sig", errors="replace").splitlines()
         delimiter = "|" if "|" in head else ","  # PySR wrote bars before it had version 0.7
         column = [title.strip().lower() for title in head.split(delimiter)].index("equation")
     except (OSError, ValueError, csv.Error) as error:

@@ -259,11 +259,9 @@ def _is_feature(variable: Variable) -> bool:
 
 def _features(names: Sequence[str], group: Mapping[str, Any]) -> Features:
     """The features with the options of a group."""
-    options: dict[str, Any] = {name: number(name, group[name]) for name in FEATURE_NUMBERS}
-    options |= {name: group[name] for name in ("bias_correction", "total_steps")}
-    if "n_hat" in names:
-        options["powers"] = tuple(number(name, group.get(name)) for name in features.POWERS)
-    return Features(tuple(names), **options)
+    numbers = (*FEATURE_NUMBERS, *(features.POWERS if "n_hat" in names else ()))
+    options: dict[str, Any] = {name: number(name, group.get(name)) for name in numbers}
+    return Features.of(names, options | {name: group[name] for name in ("bias_correction", "total_steps")})
 
 
 def _planned(
