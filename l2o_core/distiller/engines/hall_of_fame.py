@@ -51,7 +51,7 @@ def read_hall_of_fame(
     r"""Read the equations of a hall of fame of PySR, in the units they were found in.
 
     A line that cannot be read is left out, with a warning: one that is cut short or no text, and an equation
-    that has no exact counterpart here, with an unknown function or with a power `^` that is not a whole number
+    that has no exact counterpart here, with an unknown function or with a power `^` that is no whole number
     (without a value for negative bases there, with one here).
 
     Args:
