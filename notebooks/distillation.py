@@ -23,7 +23,7 @@
 # that read no window but keep a few numbers from step to step.
 #
 # **Cost:** in `quick`, two minutes, with 3 seconds for each search and scikit-learn's digits in place of
-# MNIST. In `standard`, about an hour on one CPU core: 51 searches of a minute, where the paper takes hours
+# MNIST. In `standard`, an hour and a half on one CPU core: 69 searches of a minute, where the paper takes hours
 # for one. In `paper`, by an estimate, an hour of a GPU for the teachers, and 150 of search on the CPU.
 
 # %% tags=["parameters"]
@@ -89,7 +89,7 @@ pipeline = Pipeline(
     samples=samples,
     device=device,
 )
-rows, fronts, straight = {}, {}, {}
+rows, fronts, straight, networks = {}, {}, {}, {}
 for problem in problems:
     for name, teacher in TEACHERS.items():
         for seed in seeds:
@@ -97,11 +97,13 @@ for problem in problems:
             rows[case] = teacher.windows(pipeline, problem, seed)
             fronts[case] = pipeline.distill(rows[case], seed)
             straight[case] = pipeline.distill(rows[case], seed, engine="linear")
+            if teacher.learned:
+                networks[case] = pipeline.distill(rows[case], seed, engine="sol")
 
 # %% [markdown]
-# ## Three fits to compare with
+# ## Four fits to compare with
 #
-# An $R^2$ alone says little, so three others stand beside it:
+# An $R^2$ alone says little, so four others stand beside it:
 #
 # 1. **Least squares** on the same inputs. If it fits as well as the equation, symbolic regression has added
 #    nothing.
@@ -110,6 +112,9 @@ for problem in problems:
 # 3. **The restarted teacher**: the teacher itself, begun with an empty memory at the start of each window. It
 #    shows how far the teacher gets that has seen these 20 steps alone. Where it is low, the teacher remembers more
 #    than a window. It is no upper limit either: an equation can also learn what the memory usually holds.
+# 4. **SOL's network**: the second paper's gated network of operators ({doc}`sol`), here fitted to the rows of learned
+#    teachers by gradient descent, for as long as the search takes, pruned, and written out as an equation. Linear rules
+#    compete with it, as they do with what the search finds.
 
 
 # %%
@@ -143,6 +148,7 @@ def fit(problem: str, name: str) -> dict:
         "nodes": [front.best.complexity for front in found],
         "mc": [metrics.mapping_complexity(front) for front in found],
         "linear": [line.best.r2 for line in lines],
+        "network": [networks[key].best.r2 for key in keys if key in networks],
         "seconds": [front.seconds for front in found],
         "equation": [str(front.best.equation.rounded(4)) for front in found],
         "front": found[0].table[["complexity", "r2"]].to_dict("list"),
@@ -307,6 +313,19 @@ def intervals(found: dict) -> str:
     return fits.written(found["interval"]) if "interval" in found else NOT_RECORDED
 
 
+def of_networks(problem: str) -> str:
+    """The difference of each teacher in words, and whether it is certain."""
+    words = {verdicts.REPRODUCED: "lower", verdicts.NOT_REPRODUCED: "higher"}
+    compared = evidence.networks(run["fits"][problem])
+    return (
+        "; ".join(
+            f"{name} {found}, {words.get(found.verdict, found.verdict)}"
+            for name, found in compared.items()
+        )
+        or NOT_RECORDED
+    )
+
+
 for problem in run["problems"]:
     plots.table(
         pd.DataFrame(
@@ -324,14 +343,18 @@ for problem in run["problems"]:
                 "restarted teacher": mean_std(
                     [r2 for r2 in found["window"] if r2 is not None]
                 ),
+                "SOL's network": mean_std(found["network"])
+                if "network" in found
+                else NOT_RECORDED,
             }
             for name, found in run["fits"][problem].items()
         ),
         name=f"tab-distillation-{problem}-beside",
-        caption=f"$R^2$ on {title(problem)} beside the three other fits, {over_seeds}. The intervals are of one "
+        caption=f"$R^2$ on {title(problem)} beside the four other fits, {over_seeds}. The intervals are of one "
         "seed each, by the bootstrap over held-out trajectories, and too narrow where these are few; SymL2O does not say whether its $R^2$ is on fitted "
         "rows. Not "
-        f"ahead of least squares by 0.005: {no_better_than_linear(problem)}. ({source}.)",
+        f"ahead of least squares by 0.005: {no_better_than_linear(problem)}. SOL's network less the search: "
+        f"{of_networks(problem)}. ({source}.)",
     )
 
 # %% tags=["draw"]

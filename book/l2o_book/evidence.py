@@ -111,6 +111,17 @@ def fits(found: Mapping[str, Any], published: Published, problem: str) -> dict[s
     return verdicts.together(compared)
 
 
+def networks(found: Mapping[str, Any]) -> dict[str, Comparison]:
+    """That SOL's network fits rows less well than the search, for each learned teacher on one problem."""
+    return verdicts.together(
+        {
+            name: verdicts.lower(one["network"], one["r2"], paired=True)
+            for name, one in found.items()
+            if one.get("network")  # older records have none, hand-made rules neither
+        }
+    )
+
+
 def hyperbolic(without: Mapping[str, Any]) -> Comparison:
     """That fits with and without hyperbolic functions differ by at most 0.02, twice the published 0.01."""
     sides = ([found[key] for found in without.values()] for key in ("r2", "with"))

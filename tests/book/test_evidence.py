@@ -241,3 +241,18 @@ def test_the_best_hand_made_rule_is_a_choice_that_counts():
     chosen = found["SOL below the best hand-made rule on MNISTNET, 300 steps"]
     assert chosen.difference == pytest.approx(single.difference)
     assert chosen.p == pytest.approx(2 * single.p)  # two rules
+
+
+def test_networks_are_compared_with_the_search_by_seed_where_there_are_some():
+    found = {
+        "behind": {"r2": [0.9, 0.8, 0.7], "network": [0.5, 0.41, 0.3]},
+        "alike": {"r2": [0.9, 0.8, 0.7], "network": [0.91, 0.79, 0.7]},
+        "hand-made": {"r2": [0.9, 0.8, 0.7], "network": []},
+        "older": {"r2": [0.9, 0.8, 0.7]},
+    }
+    compared = evidence.networks(found)
+    assert {name: one.verdict for name, one in compared.items()} == {
+        "behind": verdicts.REPRODUCED,
+        "alike": verdicts.UNDECIDED,
+    }
+    assert compared["behind"].difference == pytest.approx(-0.3967, abs=1e-3)
