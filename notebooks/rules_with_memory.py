@@ -18,8 +18,8 @@
 # both papers. The answers are under [What we found](#what-we-found).
 #
 # **Cost:** in `quick`, a minute on one CPU core, with one teacher, pretrained, and scikit-learn's digits in place of
-# MNIST. In `standard`, with three teachers of five seeds each, by an estimate, four and a half hours on one core. In
-# `paper`, by an estimate, twelve hours on one core.
+# MNIST. In `standard`, with three teachers of five seeds each, three and a half hours on one core, of which three are
+# searches. In `paper`, by an estimate, twelve hours on one core.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
@@ -40,6 +40,7 @@ trials = 30  # for Adam's three constants
 jointly = False  # search, and tune Adam, on P2 and P3 at once as well
 
 # %%
+import re
 from contextlib import suppress
 
 import numpy as np
@@ -486,14 +487,23 @@ teacher less that of its rule: {differences("teachers")}.
 # %% [markdown]
 # ## What the direct search finds
 #
-# Each search is one seed's. Rules differ from seed to seed, since many are about equally good. A quotient by 0 is 0 in
-# this language, so that `x / relu(sign(y))` is `x` where `y` is positive and 0 elsewhere. A rule that steps only where momentum
-# and gradient agree in sign is known as *cautious*; {doc}`the zoo <../book/using_a_rule>` has one.
+# Each search is one seed's. A quotient by 0 is 0 in this language, so that `x / relu(sign(y))` is `x` where `y` is
+# positive and 0 elsewhere. A rule that steps only where momentum and gradient agree in sign is known as *cautious*;
+# {doc}`the zoo <../book/using_a_rule>` has one. In place of Adam's average of squared gradients a
+# rule may keep the largest so far, `max(q[1], c * g^2)`, which never falls, or their sum, as Adagrad does.
 
 # %% tags=["draw"]
 found_rules = run["discovery"] + run.get("discovery on both", [])
 nodes, numbers = (
     [one[what] for one in found_rules] for what in ("nodes", "numbers")
+)
+cautious, largest, summed = (
+    sum(bool(re.search(pattern, one["text"])) for one in found_rules)
+    for pattern in (
+        r"relu\(sign\(",
+        r"(\w+) = max\(\1\[1\]",
+        r"(\w+) = \1\[1\] \+",
+    )
 )
 plots.table(
     pd.DataFrame(
@@ -513,7 +523,8 @@ plots.table(
     ),
     name="tab-memory-discovered",
     caption=f"Rules found in {run['discovery_time']:.0f} s each. They have {min(nodes)} to {max(nodes)} nodes, and keep at "
-    f"most {plural(max(numbers), 'number')} for a parameter. ({source}.)",
+    f"most {plural(max(numbers), 'number')} for a parameter. Of these {plural(len(found_rules), 'rule')}, {cautious} can stand still by a "
+    f"sign, as cautious ones do, {largest} keep the largest square so far, and {summed} the sum of squares. ({source}.)",
 )
 
 # %% tags=["draw"]
