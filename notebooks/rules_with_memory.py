@@ -296,6 +296,12 @@ certain = [
     for name, found in tables["rules below Adam"].items()
     if found.verdict in (verdicts.REPRODUCED, verdicts.NOT_REPRODUCED)
 ]
+distilled = verdicts.named(verdicts.NOT_REPRODUCED, tables["direct search"])
+behind = (
+    f"Rules distilled from a teacher end higher than what this search finds: {listed(distilled)}."
+    if distilled
+    else "No distilled rule ends certainly higher than what this search finds."
+)
 against = (
     f"Against tuned Adam: {listed(certain) if certain else 'no difference is certain'}"
     if count > 1
@@ -307,7 +313,7 @@ display(
   {explained}. It keeps {span("second")} for a parameter, an equation of lags {span("lags")}.
 - **As optimizers.** The lowest mean end loss is that of: {first["P2"]} on P2, {first["P3"]} on P3. {against} ({{numref}}`tab-memory-race`).
 - **Without a teacher.** A search of {run["discovery_time"]:.0f} s ends at {loss("P2", "discovered", "end")} on P2, Adam
-  with tuned constants at {loss("P2", "Adam, tuned", "end")}.
+  with tuned constants at {loss("P2", "Adam, tuned", "end")}. {behind}
 """)
 )
 
