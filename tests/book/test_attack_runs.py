@@ -87,7 +87,7 @@ def test_what_makes_no_sense_is_refused(defence, monkeypatch):
     with pytest.raises(ConfigError, match="plain classifies digits, not cifar100"):
         attack_runs.defence("plain", "cifar100")
     monkeypatch.setitem(__import__("sys").modules, "robustbench.utils", None)
-    with pytest.raises(ConfigError, match="whose package is missing"):
+    with pytest.raises(ConfigError, match="whose package cannot be imported here"):
         attack_runs.defence("Carmon2019Unlabeled", "cifar10")
     monkeypatch.setattr(type(defence), "right", lambda self, images, labels: labels < 0)
     with pytest.raises(ConfigError, match="none of the 20 images rightly"):

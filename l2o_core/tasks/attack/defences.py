@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from ... import data
 from ...errors import CheckpointError, ConfigError, DataError, did_you_mean
 from ...storage import digest, is_draft, replacing
+from ...torchvision_ops import torchvision
 from ..trial import check_shape
 from .networks import SHAPES, network
 
@@ -156,15 +158,17 @@ def robustbench(name: str, folder: str | Path | None = None) -> Defence:
         folder: Where its weights lie or are downloaded to; None: `models`, RobustBench's own default.
 
     Raises:
-        ConfigError: Without the package `robustbench`, or for a name that it does not know.
+        ConfigError: Where the package `robustbench` cannot be imported, or for a name that it does not know.
         DataError: Where the weights are not in the folder and cannot be downloaded.
     """
+    with suppress(ConfigError):
+        torchvision("models")  # which it imports, able to load or not
     try:
         from robustbench.utils import load_model
     except ImportError as error:
         raise ConfigError(
-            f"{name} is a model of RobustBench, whose package is missing; install it from "
-            "https://github.com/RobustBench/robustbench, or take one of ours: "
+            f"{name} is a model of RobustBench, whose package cannot be imported here ({error}); "
+            "install it from https://github.com/RobustBench/robustbench, or take one of ours: "
             + ", ".join(pretrained() or SHAPES)
         ) from error
     try:

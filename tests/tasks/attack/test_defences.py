@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -79,8 +83,23 @@ def test_unknown_names_are_refused(monkeypatch):
     with pytest.raises(ConfigError, match="unknown shape 'tall'"):
         harden("tall", "digits")
     monkeypatch.setitem(__import__("sys").modules, "robustbench.utils", None)
-    with pytest.raises(ConfigError, match="model of RobustBench, whose package is missing"):
+    with pytest.raises(
+        ConfigError, match=r"model of RobustBench, whose package cannot be imported here \(.*utils"
+    ):
         robustbench("Carmon2019Unlabeled")
+
+
+def test_robustbench_finds_a_torchvision_that_can_load(tmp_path):
+    """Its package imports torchvision, whose operators may be missing, in a fresh process."""
+    (tmp_path / "robustbench").mkdir()
+    (tmp_path / "robustbench" / "__init__.py").write_text("import torchvision.models")
+    (tmp_path / "robustbench" / "utils.py").write_text("def load_model(name, **_):\n    raise KeyError(name)")
+    code = "from l2o_core.tasks.attack import robustbench; robustbench('Mine')"
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert "RobustBench has no l_inf defence 'Mine'" in ran.stderr
 
 
 def test_the_command_trains_and_describes(tmp_path, monkeypatch, capsys):
