@@ -247,8 +247,8 @@ def field(pair: tuple[str, str], sol: Contestant) -> dict[str, Contestant]:
     return {
         "Adam, as published": PUBLISHED,
         **{
-            label: Contestant(rule, constants=chosen)
-            for label, (rule, chosen) in best.items()
+            label: Contestant(one.equation, constants=one.constants)
+            for label, one in best.items()
         },
         "SOL": sol,
         "discovered": Contestant(memory, rate, {"lr": rate}),

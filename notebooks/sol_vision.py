@@ -207,8 +207,8 @@ def tuned(name: str, labels) -> dict[str, Contestant]:
     rules = {label: HAND_MADE[label] for label in labels}
     best = baselines.tuned(rules, losses, trials, total_steps=problem(name).steps)
     return {
-        label: Contestant(rule, constants=chosen)
-        for label, (rule, chosen) in best.items()
+        label: Contestant(one.equation, constants=one.constants)
+        for label, one in best.items()
     }
 
 

@@ -63,10 +63,11 @@ class HandMade:
 
 
 class Tuned(NamedTuple):
-    """A rule with the best constants that were tried, and these."""
+    """A rule with the best constants that were tried, these, and all that were tried, each with its loss."""
 
     equation: Equation
     constants: dict[str, float]
+    tried: list[tuple[dict[str, float], float]]
 
 
 def rule(name: str, lr: float, times: str = "1", **hyperparameters: float | bool | None) -> Equation:
@@ -110,8 +111,10 @@ def tuned(
         measured = _finite(losses([hand_made.at(one, **hyperparameters) for one in tried]))
         nearby = second(hand_made, tried[int(np.argmin(measured))]["lr"], trials - len(tried))
         measured += _finite(losses([hand_made.at(one, **hyperparameters) for one in nearby]))
-        best = (tried + nearby)[int(np.argmin(measured))]
-        found[label] = Tuned(hand_made.at(best, **hyperparameters), best)
+        tried += nearby
+        best = tried[int(np.argmin(measured))]
+        everything = list(zip(tried, measured, strict=True))
+        found[label] = Tuned(hand_made.at(best, **hyperparameters), best, everything)
     return found
 
 
@@ -143,6 +146,11 @@ def second(hand_made: HandMade, rate: float, trials: int) -> list[dict[str, floa
 def even_rates(low: float, high: float, count: int) -> list[float]:
     """Rates to try, even on a log scale, with three digits."""
     return [_rounded(rate) for rate in np.geomspace(low, high, count)]
+
+
+def factors(times: float, count: int) -> list[float]:
+    """Factors of a rule's own step to try beside 1, even on a log scale from 1 / times to times."""
+    return [rate for rate in even_rates(1 / times, times, count + 1) if rate != 1.0][:count]
 
 
 def at_the_edge(chosen: float, rates: Sequence[float]) -> bool:

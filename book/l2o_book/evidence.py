@@ -43,7 +43,7 @@ INPUTS = {"$g$": ("DM", "DM+CL+IL"), r"$\hat m$, $\hat g$": ("RP", "RP+CL+IL", "
 FALL = 0.1
 """Nats a token by which the loss of held-out answers falls where a language model is said to learn."""
 ATTACK_MARGIN = 0.5
-"""How many points below another attack still rival it; the differences of SOL's Table 5 are 0 to 1 point."""
+"""How many points of accuracy behind another attack still rival it; SOL's Table 5 differs by 0 to 1."""
 THRICE = 2.95
 """What counts as three times the memory: the smallest ratio of SOL's Table 4 is 2.97."""
 GRID = ("Table 4", "Table 5", "Table 8")
@@ -430,12 +430,13 @@ def sol_attack(record: Record) -> Tables:
     def compared(ours: str, theirs: str, loss: str, margin: float) -> dict[str, Comparison]:
         found = {}
         for row in rows:
-            of = run["rows"].get(row, {"attacks": {}})["attacks"].get(loss)
-            if of is None:
+            of = run["rows"].get(row, {"attacks": {}, "clean": 100.0})
+            attacks, attacked = of["attacks"].get(loss), of["clean"] / 100
+            if attacks is None:
                 found[row] = verdicts.higher(None, None)
             else:
-                sides = success(of[ours]), success(of[theirs])
-                found[row] = verdicts.resampled(*sides, margin=margin, largest=100.0)
+                sides = success(attacks[ours]), success(attacks[theirs])
+                found[row] = verdicts.resampled(*sides, margin=margin / attacked, largest=100.0)
         return verdicts.together(found)
 
     sides = {
@@ -444,6 +445,7 @@ def sol_attack(record: Record) -> Tables:
         "tuned PGD": ("SOL", "PGD, tuned", 0.0),
         "tuned APGD": ("SOL", "APGD, tuned", ATTACK_MARGIN),
         "discovered": ("discovered", "PGD, tuned", 0.0),
+        "discovered, SOL": ("discovered", "SOL", 0.0),
         "hand-made": ("APGD", "PGD", 0.0),
     }
     endings = {"cross_entropy": "", "dlr": ", DLR"}

@@ -144,3 +144,10 @@ def test_what_is_not_tuned_is_given():
 
 def test_constants_are_written_for_a_table():
     assert baselines.text({"lr": 0.0123, "beta1": 0.9375}) == r"rate 0.0123, $\beta_1$ 0.9375"
+
+
+def test_factors_leave_out_what_is_tried_already():
+    assert baselines.factors(10, 4) == [0.1, 0.316, 3.16, 10.0]
+    assert baselines.factors(10, 2) == [0.1, 10.0]
+    assert baselines.factors(10, 3) == [0.1, 0.464, 2.15]
+    assert baselines.factors(10, 0) == []

@@ -118,7 +118,7 @@ def attacked(**success):
     """A record of attacks on one small defence: {attack: a text of digits for each run}."""
     found = records.load("sol", "standard", ROOT / "results")
     entries = {label: {"success": runs} for label, runs in success.items()}
-    values = {"rows": {"narrow": {"attacks": {"cross_entropy": entries}}}}
+    values = {"rows": {"narrow": {"clean": 60.0, "attacks": {"cross_entropy": entries}}}}
     return dataclasses.replace(found, values=values)
 
 
@@ -132,8 +132,19 @@ def test_attacks_are_compared_on_the_same_images():
     assert found["APGD"]["narrow"].verdict == verdicts.REPRODUCED  # equal is within the margin
     assert found["tuned PGD"]["narrow"].verdict == verdicts.UNDECIDED
     assert found["discovered"]["narrow"].verdict == verdicts.NOT_REPRODUCED
+    assert found["discovered, SOL"]["narrow"].difference == pytest.approx(-10)
     assert found["Table 5"]["Wong2020 (RN-18)"].verdict == verdicts.NOT_RUN
     assert found["Table 5, DLR"]["narrow"].verdict == verdicts.NOT_RUN
+
+
+@pytest.mark.parametrize(("clean", "verdict"), [(50.0, verdicts.REPRODUCED), (100.0, verdicts.UNDECIDED)])
+def test_a_rival_may_be_half_a_point_of_all_images_behind(clean, verdict):
+    """Where half of all images were classified rightly, 0.65 % of these are a third of a point of all."""
+    apgd, sol = "1" * 2000 + "0" * 2000, "1" * 1974 + "0" * 2026
+    others = dict.fromkeys(("PGD", "PGD, tuned", "APGD, tuned", "discovered"), [apgd])
+    record = attacked(SOL=[sol], APGD=[apgd], **others)
+    record.values["rows"]["narrow"]["clean"] = clean
+    assert evidence.sol_attack(record)["APGD"]["narrow"].verdict == verdict
 
 
 def images(sol, adam, **memory):

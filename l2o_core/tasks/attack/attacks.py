@@ -31,9 +31,10 @@ class Attacked:
     Args:
         z: Perturbations `[B, n]` in units of epsilon: where an image was misclassified, the first that does
             so, else that of the lowest loss.
-        last: The last perturbations, `[B, n]`.
+        last: The last perturbations, `[B, n]`; where an attack stops, those that it stopped at.
         fooled: At which step an image was first misclassified, `[B]`; 0 is the start, -1 is never.
-        losses: Of every image before the first and after each step, `[steps + 1, B]`.
+        losses: Of every image before the first and after each step, `[steps + 1, B]`; where an attack stops,
+            the loss that it stopped at is repeated.
     """
 
     z: Tensor
@@ -54,8 +55,8 @@ class Attacked:
 class _Watch:
     """Keeps what `Attacked` holds, step by step; the same for every attack."""
 
-    def __init__(self, target: Target, start: Tensor):
-        self.target, self.z = target, target.project(start).clone()
+    def __init__(self, target: Target, start: Tensor, stop: bool):
+        self.target, self.z, self.stop = target, target.project(start).clone(), stop
         self.best = self.z.clone()
         self.losses: list[Tensor] = []
         self.lowest = self.z.new_full((len(target),), math.inf)
@@ -63,7 +64,11 @@ class _Watch:
 
     def see(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Evaluate at feasible perturbations; loss `[B]` and gradient `[B, n]`."""
-        loss, gradient, wrong = self.target.evaluate(z)
+        if self.stop and self.losses:
+            z = torch.where(self.fooled[:, None] < 0, z, self.z)
+            loss, gradient, wrong = self._going_on(z)
+        else:
+            loss, gradient, wrong = self.target.evaluate(z)
         found = (self.fooled < 0) & (wrong | (loss < self.lowest))
         self.best[found] = z[found]
         self.lowest = torch.fmin(self.lowest, loss)
@@ -72,13 +77,26 @@ class _Watch:
         self.z = z
         return loss, gradient
 
+    def _going_on(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What `Target.evaluate` gives, computed only for images that are not misclassified yet."""
+        held = self.fooled < 0
+        loss, gradient, wrong = self.losses[-1].clone(), torch.zeros_like(z), ~held
+        if held.any():
+            loss[held], gradient[held], wrong[held] = self.target.part(held).evaluate(z[held])
+        return loss, gradient, wrong
+
     def result(self) -> Attacked:
         return Attacked(self.best, self.z, self.fooled, torch.stack(self.losses))
 
 
 @torch.no_grad()
 def follow(
-    optimizer: Optimizer, target: Target, *, steps: int = 100, start: Tensor | None = None
+    optimizer: Optimizer,
+    target: Target,
+    *,
+    steps: int = 100,
+    start: Tensor | None = None,
+    stop: bool = False,
 ) -> Attacked:
     r"""Let an optimizer perturb images: :math:`z_{t+1} = P(z_t + u_t)` (SOL 5.3).
 
@@ -87,6 +105,7 @@ def follow(
         target: Images, defence and ball.
         steps: Updates.
         start: Perturbations `[B, n]` in units of epsilon; None: 0.
+        stop: Whether images are left alone from the step on that has them misclassified, which saves time.
 
     Example:
         >>> from l2o_core import models
@@ -97,7 +116,7 @@ def follow(
         tensor(True)
     """
     whole("steps", steps, 1)
-    watch, place = _begin(target, start), getattr(optimizer, "place", None)
+    watch, place = _begin(target, start, stop), getattr(optimizer, "place", None)
     state = optimizer.init_state(watch.z.view(-1))
     _, gradient = watch.see(watch.z)
     for _ in range(steps):
@@ -110,7 +129,12 @@ def follow(
 
 @torch.no_grad()
 def pgd(
-    target: Target, *, steps: int = 100, step_size: float = 0.25, start: Tensor | None = None
+    target: Target,
+    *,
+    steps: int = 100,
+    step_size: float = 0.25,
+    start: Tensor | None = None,
+    stop: bool = False,
 ) -> Attacked:
     r"""Projected gradient descent (Madry et al. 2018): :math:`z_{t+1} = P(z_t - \gamma\,\mathrm{sign}\,g_t)`.
 
@@ -119,9 +143,10 @@ def pgd(
         steps: Updates.
         step_size: gamma, in units of epsilon; 2/255 in a ball of 8/255 is 0.25.
         start: Perturbations `[B, n]` in units of epsilon; None: 0.
+        stop: Whether images are left alone from the step on that has them misclassified, which saves time.
     """
     whole("steps", steps, 1), positive("step_size", step_size, "epsilon")
-    watch = _begin(target, start)
+    watch = _begin(target, start, stop)
     _, gradient = watch.see(watch.z)
     for _ in range(steps):
         _, gradient = watch.see(target.project(watch.z - step_size * gradient.sign()))
@@ -136,6 +161,7 @@ def apgd(
     momentum: float = 0.25,
     rho: float = 0.75,
     start: Tensor | None = None,
+    stop: bool = False,
 ) -> Attacked:
     r"""Auto-PGD (Croce and Hein 2020, Algorithm 1): momentum, and steps that are halved where they fail.
 
@@ -153,9 +179,10 @@ def apgd(
         momentum: m.
         rho: The share of steps that have to lower the loss.
         start: Perturbations `[B, n]` in units of epsilon; None: 0.
+        stop: Whether images are left alone from the step on that has them misclassified, which saves time.
     """
     whole("steps", steps, 1)
-    watch = _begin(target, start)
+    watch = _begin(target, start, stop)
     best_loss, gradient = watch.see(watch.z)
     before, best, best_gradient = watch.z, watch.z.clone(), gradient.clone()
     at_checkpoint, step_size = best_loss.clone(), watch.z.new_full((len(target), 1), 2.0)
@@ -204,9 +231,9 @@ def restarted(
     return fooled
 
 
-def _begin(target: Target, start: Tensor | None) -> _Watch:
+def _begin(target: Target, start: Tensor | None, stop: bool) -> _Watch:
     n = target.images[0].numel()
-    return _Watch(target, target.images.new_zeros(len(target), n) if start is None else start)
+    return _Watch(target, target.images.new_zeros(len(target), n) if start is None else start, stop)
 
 
 def _checkpoints(steps: int) -> set[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -102,7 +102,11 @@ class Target:
         z = 2 * torch.rand(len(self), self.images[0].numel(), generator=generator) - 1
         return self.project(z.to(self.images))
 
+    def part(self, which: Tensor) -> Target:
+        """The same for some images, given by their places or by a mask `[B]`."""
+        return replace(self, images=self.images[which], labels=self.labels[which])
+
     def split(self, size: int) -> Iterator[Target]:
         """The same in parts of `size` images."""
-        for images, labels in zip(self.images.split(size), self.labels.split(size), strict=True):
-            yield Target(self.defence, images, labels, self.epsilon, self.loss)
+        for places in torch.arange(len(self)).split(size):
+            yield self.part(places)

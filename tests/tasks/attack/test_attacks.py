@@ -1,5 +1,7 @@
 """PGD, APGD and rules inside the projection; the first two against torchattacks, where it is installed."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -28,6 +30,24 @@ def test_what_an_attack_reports_is_true(target, attack, loss):
     assert found.losses.shape == (21, len(target))
     assert torch.equal(found.within(20), found.success)
     assert found.within(0).sum() == 0
+
+
+@pytest.mark.parametrize("attack", [pgd, apgd, partial(follow, models.Equation("-0.3 * m / sqrt(v)"))])
+def test_an_attack_that_stops_fools_the_same_images_in_as_many_steps(target, attack):
+    full, stopped = attack(target, steps=20), attack(target, steps=20, stop=True)
+    assert (full.fooled != stopped.fooled).sum() <= 1  # fewer images at once may round another way
+    right = target.defence.right(target.perturbed(stopped.last), target.labels)
+    assert torch.equal(~right, stopped.success)  # where it stopped
+    assert torch.equal(stopped.z[stopped.success], stopped.last[stopped.success])
+    assert bool((full.losses[:, ~full.success].isclose(stopped.losses[:, ~full.success], atol=1e-3)).all())
+
+
+def test_an_attack_that_stops_evaluates_what_is_left(target, monkeypatch):
+    seen, evaluate = [], Target.evaluate
+    monkeypatch.setattr(Target, "evaluate", lambda part, z: (seen.append(len(z)), evaluate(part, z))[1])
+    found = pgd(target, steps=4, stop=True)
+    left = [len(target), *(int((~found.within(step)).sum()) for step in range(4))]
+    assert seen == [count for count in left if count]
 
 
 def test_apgd_leaves_no_more_robust_than_pgd(target):
