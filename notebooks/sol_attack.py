@@ -188,7 +188,7 @@ def read_out(sol: models.SOL, loss: str, seed: int) -> tuple[Attacker, dict]:
     """The equation of a trained SOL, pruned and at its best rate, and how it was found."""
     options = {"steps": steps, "instances": instances, "seed": seed}
     options["samples"] = 5 * steps * instances
-    parts = sol_equations.fractions(trials // 2)
+    parts = sol_equations.fractions((trials + 1) // 2)
     reading = sol_equations.read_out(sol, problem(loss), parts, **options)
     rules = reading.pruned
     equations = [sol_equations.optimizer(one, steps) for one in rules]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
 import re
 import subprocess
@@ -15,6 +16,8 @@ import torch
 from l2o_core import meta, tasks
 from l2o_core.errors import L2OError
 from l2o_core.meta.estimators import TBPTT
+from l2o_core.models import LearnedOptimizer
+from l2o_core.tasks import Task
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # of Linux
 ASKED = "from l2o_book import meta_memory; meta_memory.answer()"
@@ -43,6 +46,7 @@ def unroll(
     steps: int,
     fraction: float,
     device: str,
+    structure: str = "adjoint",
 ) -> dict[str, float]:
     """Peak memory of two unrolls with their meta-gradients, above that of the imports and the images.
 
@@ -54,6 +58,8 @@ def unroll(
         steps: Of each unroll.
         fraction: Of the coordinates, for the meta-gradient.
         device: "cpu", where the peak is that of the process, or "cuda", where it is that of PyTorch's memory.
+        structure: "adjoint", as this library trains; or "graph", as the published code does: the whole unroll
+            in one graph, of all coordinates.
     """
     torch.manual_seed(0)
     built = {key: value for key, value in options.items() if key != "batch"}
@@ -68,10 +74,29 @@ def unroll(
     learned = meta.recipes.build(optimizer)
     _forget_the_peak(device)
     before = peak(device)
-    estimator = TBPTT(learned, task, 0, 1, fraction)
-    for _ in range(2):
-        estimator.unroll(steps)
+    if structure == "graph":
+        for _ in range(2):
+            _in_one_graph(learned, task, steps)
+    else:
+        estimator = TBPTT(learned, task, 0, 1, fraction)
+        for _ in range(2):
+            estimator.unroll(steps)
     return {"megabytes": peak(device) - before, "parameters": task.n}
+
+
+def _in_one_graph(learned: LearnedOptimizer, task: Task, steps: int) -> None:
+    """The meta-gradient of an unroll, with the gradients of the task detached (SymL2O Eq. 1)."""
+    generator = torch.Generator().manual_seed(0)
+    params = task.init(generator, 1)
+    batches = task.batches(generator, 1)
+    state, objective = learned.init_state(params.reshape(-1)), torch.zeros(())
+    for batch in itertools.islice(batches, steps):
+        leaf = params.detach().requires_grad_()
+        (g,) = torch.autograd.grad(task.loss(leaf, batch).sum(), leaf)
+        update, state = learned(g.reshape(-1), state)
+        params = params + update.view_as(params)
+        objective = objective + task.loss(params, batch).sum()
+    objective.backward()
 
 
 def answer() -> None:

@@ -1,6 +1,6 @@
 """Trainings of image networks by equations: one run, scores for choices, and the entry of a record.
 
-Accuracies are in percent. A run whose loss is not finite has none, and counts as 0 wherever choices are made.
+A run whose loss is not finite has the accuracy of guesses, and counts as 0 wherever choices are made.
 """
 
 from __future__ import annotations
@@ -45,27 +45,31 @@ class ImageTraining:
         return self.options["epochs"] * (len(self.splits[0]) // self.options["batch"])
 
     def shorter(self, images: int) -> ImageTraining:
-        """The same on the first images only, as trials are."""
+        """The same on the first images only, as trials are, and without the report but for one image."""
         seen, chosen_on, reported_on = self.splits
-        return replace(self, splits=(first(seen, images), chosen_on, reported_on))
+        return replace(self, splits=(first(seen, images), chosen_on, first(reported_on, 1)))
 
     def run(self, contestant: Contestant, seed: int) -> Fit:
         """A network, trained by a contestant; a run that is in the cache is read."""
-        make = partial(SymbolicOptimizer.of, contestant.equation, lr=contestant.rate, compile=False)
+        make = partial(SymbolicOptimizer.of, contestant.equation, lr=contestant.rate, compile="auto")
         return training.fit(self.build, make, *self.splits, seed=seed, cache=self.cache, **self.options)
 
     def scores(self, contestants: Iterable[Contestant], seed: int) -> list[float]:
         """The accuracy of each contestant on the images for choices, after the last epoch."""
         return [training.summary([self.run(one, seed)])["validation"][0] for one in contestants]
 
-    def rated(self, equation: Equation, others: int, seed: int, own: float | None = None) -> Contestant:
-        """An equation at the best of its own rate, whose score `own` may be known, and so many others."""
+    def rated(
+        self, equation: Equation, others: int, seed: int, times: float, own: float | None = None
+    ) -> tuple[float, list[tuple[float, float]]]:
+        """The best factor of an equation's step, and every one that was tried, with its score.
+
+        Tried are 1, whose score `own` may be known, and so many others, from 1 / `times` to `times`.
+        """
         if own is None:
             (own,) = self.scores([Contestant(equation)], seed)
-        rates = baselines.even_rates(0.03, 30, others)
-        scores = self.scores([Contestant(equation, rate) for rate in rates], seed)
-        rate = best_rate([own, *scores], [1.0, *rates])
-        return Contestant(equation, rate, {"lr": rate})
+        rates = [1.0, *baselines.factors(times, others)]
+        scores = [own, *self.scores([Contestant(equation, rate) for rate in rates[1:]], seed)]
+        return best_rate(scores, rates), list(zip(rates, scores, strict=True))
 
 
 def splits(dataset: str, images: int, tested: int) -> tuple[ImageData, ImageData, ImageData]:
@@ -86,19 +90,31 @@ def first(part: ImageData, count: int) -> ImageData:
     return replace(part, images=part.images[rows], labels=part.labels[rows])
 
 
-def entry(runs: Sequence[Fit], contestant: Contestant, epochs: int) -> dict[str, Any]:
-    """The runs of one contestant, a seed each: test accuracy at the end, curves, and seconds."""
+def entry(runs: Sequence[Fit], contestant: Contestant, epochs: int, classes: int = 10) -> dict[str, Any]:
+    """The runs of one contestant, a seed each: test accuracy at the end in percent, curves, and seconds.
+
+    At the end, a run that diverged has the accuracy of guesses among so many classes.
+    """
     found = training.summary(runs)
+    last = training.final(found, epochs)
     return found | {
-        "last": training.final(found, epochs),
+        "last": [100 / classes if math.isnan(accuracy) else accuracy for accuracy in last],
         "loss": [fit.losses[-1] if len(fit.losses) == epochs else math.nan for fit in runs],
         "constants": contestant.constants or None,
     }
 
 
-def reached(runs: Mapping[str, Any], accuracy: float) -> str:
-    """Epochs until a test accuracy in percent is reached first, for a table: "2.50 ± 0.71, 1 never"."""
-    firsts = [np.flatnonzero(100 * np.asarray(curve) >= accuracy) for curve in runs["test"]]
-    found = [int(first[0]) + 1 for first in firsts if len(first)]
-    never = f"{len(firsts) - len(found)} never" if len(found) < len(firsts) else ""
+def reached(runs: Mapping[str, Any], ends: Sequence[float]) -> list[int | None]:
+    """Epochs until each run first has a test accuracy in percent, one for each; None where it never has."""
+    firsts = [
+        np.flatnonzero(100 * np.asarray(curve) >= accuracy)
+        for curve, accuracy in zip(runs["test"], ends, strict=True)
+    ]
+    return [int(first[0]) + 1 if len(first) else None for first in firsts]
+
+
+def written(epochs: Sequence[int | None]) -> str:
+    """Epochs that `reached` has found, for a table: "2.50 ± 0.71, 1 never"."""
+    found = [one for one in epochs if one is not None]
+    never = f"{len(epochs) - len(found)} never" if len(found) < len(epochs) else ""
     return ", ".join(part for part in (mean_std(found) if found else "", never) if part)

@@ -18,6 +18,15 @@ def test_an_lstm_takes_more_than_sol():
     assert found["DM"]["megabytes"] - found["SOL"]["megabytes"] > 80 * 4 * 176_258 / 2**20
 
 
+def test_one_graph_of_all_coordinates_takes_more_than_the_adjoint():
+    asked = ASKED | {"steps": 6}
+    ours, published = (
+        meta_memory.measured(optimizer="SOL", network="resnet18", structure=structure, **asked)["megabytes"]
+        for structure in ("adjoint", "graph")
+    )
+    assert published > 2 * ours
+
+
 def test_a_process_without_an_answer_says_why():
     with pytest.raises(L2OError, match=r"no memory of SOL on resnet20: .*unknown network 'resnet20'"):
         meta_memory.measured(optimizer="SOL", network="resnet20", **ASKED)

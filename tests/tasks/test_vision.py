@@ -98,7 +98,7 @@ def test_a_strided_shortcut_is_the_strided_convolution(channels):
 
 def test_the_convnet_is_as_sol_describes_it():
     network = vision.convnet()
-    assert size(network) == (3 * 9 + 1) * 32 + (32 * 9 + 1) * 32 + 2 * 2 * 32 + (32 * 32**2 + 1) * 10
+    assert size(network) == (3 * 9 + 1) * 32 + (32 * 9 + 1) * 32 + 2 * 2 * 32 + (32 * 8**2 + 1) * 10
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
 
 
