@@ -325,6 +325,15 @@ def scaling(record: Record) -> Tables:
             "tuned Eq. 6 is above the grid, averaged over epochs": training.average,
         }.items()
     }
+    rivals = {
+        "SGD": grid.of_kinds(finals, "SGD", "Nesterov"),
+        "a momentum of 0.99": {n: runs for n, runs in finals.items() if n.startswith(grid.HIGH_MOMENTUM)},
+    }
+    for words, of_kind in rivals.items():
+        rival = of_seed(of_kind[grid.best(of_kind)], training.final) if of_kind else None
+        table4[f"tuned Eq. 6 ends above {words}"] = verdicts.higher(
+            of_seed(mine, training.final), rival, paired=True
+        )
     memory_rule = grid.with_memory(finals)
     beyond = {
         f"a rule with a memory ends above {words}": verdicts.higher(

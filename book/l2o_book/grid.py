@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 OURS = "Eq. 6"
 MEMORY = "Memory"
+HIGH_MOMENTUM = "SGD momentum=0.99"
 Runs = Mapping[str, Any]
 
 
@@ -106,6 +107,12 @@ def best(entries: Mapping[str, Runs]) -> str:
 def best_of_each_kind(trials: Mapping[str, Runs]) -> list[str]:
     """The best rule of every kind, in the order of the trials."""
     return [best(of_kinds(trials, each)) for each in dict.fromkeys(map(kind, trials))]
+
+
+def for_finals(trials: Mapping[str, Runs]) -> list[str]:
+    """What goes to the finals: the best of every kind, and the best SGD with a momentum of 0.99, if any."""
+    high = {name: runs for name, runs in trials.items() if name.startswith(HIGH_MOMENTUM)}
+    return [*dict.fromkeys([*best_of_each_kind(trials), *([best(high)] if high else [])])]
 
 
 def counts(trials: Mapping[str, Runs]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from . import grid, training
@@ -81,23 +82,31 @@ def tuning(equations: Mapping[str, Any], epochs: int) -> pd.DataFrame:
     )
 
 
-def ways(found: Mapping[str, Any], epochs: int) -> pd.DataFrame:
-    """Ways of tuning one rule: accuracy, the setting that was chosen, and how long the tuning took."""
+def ways(found: Mapping[str, Any], steps: Mapping[str, int], epochs: int) -> pd.DataFrame:
+    """Ways of tuning one rule: accuracy, the setting that was chosen, and what tuning and using it cost."""
     return pd.DataFrame(
         {
-            "tuned by": way,
+            "tuned by": f"{way}, TBPTT" if way == grid.OURS else way,
             "test accuracy, %": mean_std(training.final(runs, epochs)),
             "setting": runs["setting"].removeprefix(f"{way} "),
-            "tuning": median_time(runs["tuning"]) if any(runs["tuning"]) else "–",
+            "steps": steps.get(way, "–"),
+            "tuning": median_time(took) if (took := [s for s in runs["tuning"] if s]) else "–",
+            "training": median_time(runs["seconds"]),
+            "bytes a parameter": f"{np.mean(runs['bytes']):.0f}" if "bytes" in runs else NOT_RECORDED,
         }
         for way, runs in found.items()
     )
 
 
 def unchanged(equations: Mapping[str, Any]) -> list[str]:
-    """Equations that meta-tuning returned as they were, with the number of seeds: "DM, P1 (2 seeds)"."""
+    """Equations that meta-tuning returned as they were, with the number of seeds: "DM, P1 (2 seeds)".
+
+    It does so where no loss was lower than that before it, or where it diverged again and again.
+    """
     same = {
-        row(name): sum(a == b for a, b in zip(runs["before"]["test"], runs["after"]["test"], strict=True))
+        row(name): sum(losses is None or losses[1] >= losses[0] for losses in runs["loss"])
+        if "loss" in runs
+        else sum(a == b for a, b in zip(runs["before"]["test"], runs["after"]["test"], strict=True))
         for name, runs in equations.items()
     }
     return [f"{name} ({plural(number, 'seed')})" for name, number in same.items() if number]

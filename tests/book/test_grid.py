@@ -118,17 +118,37 @@ def test_ways_of_tuning_are_compared_with_none_and_with_back_propagation():
     settings = {"untuned": "untuned lr=1.0", "PES": "PES lr=0.5 cosine"}
     told.values["ways"] = {
         way: runs(0.5, [level], [level + 0.1])
-        | {"setting": settings.get(way, f"{way} lr=1.0"), "tuning": [0.0 if way == "untuned" else 60.0] * 2}
+        | {"setting": settings.get(way, f"{way} lr=1.0"), "tuning": [None if way == "untuned" else 60.0] * 2}
+        | {"seconds": [8.0, 10.0], "bytes": [16.0, 16.0]}
         for way, level in curves.items()
     }
     found = evidence.scaling(told)["ways"]
     assert found["PES above untuned"].difference == pytest.approx(30)
     assert found["without gradients above TBPTT"].difference == pytest.approx(-10)
     assert len(found) == 5
-    frame = scaling_tables.ways(told.values["ways"], 1).set_index("tuned by")
-    assert frame.loc["untuned", "tuning"] == "–"
+    frame = scaling_tables.ways(told.values["ways"], {"PES": 80}, 1).set_index("tuned by")
+    assert frame.loc["untuned", ["tuning", "steps", "bytes a parameter"]].tolist() == ["–", "–", "16"]
+    assert frame.loc["PES", "steps"] == 80
     assert frame.loc["PES", "setting"] == "lr=0.5 cosine"
     assert evidence.scaling(record({}))["ways"] == {}
+
+
+def test_a_high_momentum_goes_to_the_finals_and_is_a_rival_of_its_own():
+    trials = {
+        "SGD momentum=0.9 lr=0.1": runs(0.5, [0.5], [0.7]),
+        "SGD momentum=0.99 lr=0.1": runs(0.3, [0.3], [0.4]),
+        "SGD momentum=0.99 lr=0.01": runs(0.4, [0.4], [0.6]),
+        "Eq. 6 of P1 lr=1.0": runs(0.5, [0.6], [0.8]),
+    }
+    names = grid.for_finals(trials)
+    assert names == ["SGD momentum=0.9 lr=0.1", "Eq. 6 of P1 lr=1.0", "SGD momentum=0.99 lr=0.01"]
+    told = record({})
+    told.values["finals"] = {name: trials[name] for name in names}
+    found = evidence.scaling(told)["Table 4"]
+    assert found["tuned Eq. 6 ends above a momentum of 0.99"].difference == pytest.approx(20)
+    assert found["tuned Eq. 6 ends above SGD"].difference == pytest.approx(10)
+    without = evidence.scaling(record({}))["Table 4"]
+    assert without["tuned Eq. 6 ends above a momentum of 0.99"].verdict == verdicts.NOT_RUN
 
 
 def test_no_size_and_a_single_one_decide_nothing():
@@ -157,6 +177,8 @@ def test_tuning_that_returned_its_start_is_said():
         },
     }
     assert scaling_tables.unchanged(equations) == ["DM, P1 (1 seed)"]
+    told = {name: of | {"loss": [None, [2.0, 2.0], [2.0, 1.9]]} for name, of in equations.items()}
+    assert scaling_tables.unchanged(told) == ["DM, P1 (2 seeds)", "RPSmallExtra, P2 (2 seeds)"]
     frame = scaling_tables.tuning(equations, 1).set_index("equation of")
     assert frame.loc["DM, P1", ["before", "after", "before, other rows"]].tolist() == [
         *("15.0 ± 7.1", "20 ± 14", "not recorded")
