@@ -82,6 +82,33 @@ def step_size(make: Make, gradients: Tensor) -> float:
     return math.sqrt(total / len(gradients)) / PROBED
 
 
+def compacted(equation: Equation, gradients: Tensor, **options: Any) -> dict[str, Any]:
+    """What options of `SymbolicOptimizer.of` do to an equation along `gradients [T, n]`.
+
+    Its updates differ by "difference" of their root mean square. "lags" are those that running "sums"
+    replace, with the largest possible "error" as a fraction of the largest update that these lags can make.
+    """
+    parameters = [nn.Parameter(torch.zeros(gradients.shape[1])) for _ in range(2)]
+    optimizers = [
+        SymbolicOptimizer.of(equation, [parameter], PROBED, **how)
+        for parameter, how in zip(parameters, ({}, options), strict=True)
+    ]
+    apart = size = 0.0
+    for gradient in gradients:
+        updates = []
+        for parameter, optimizer in zip(parameters, optimizers, strict=True):
+            before, parameter.grad = parameter.detach().clone(), gradient.clone()
+            optimizer.step()
+            updates.append(parameter.detach() - before)
+        apart += (updates[1] - updates[0]).square().mean().item()
+        size += updates[0].square().mean().item()
+    replaced = [
+        {"lags": part.lags, "sums": len(part.decays), "error": part.error}
+        for part in optimizers[1].replaced_lags
+    ]
+    return {"difference": math.sqrt(apart / size) if size else 0.0, "replaced": replaced}
+
+
 def probe(task: LinearHead, steps: int = 60, seed: int = 0) -> Tensor:
     """The gradients `[T, n]` that AdamW sees while it trains a head."""
     generator = task.generator(seed)
@@ -232,6 +259,11 @@ def best_rate(measured: Mapping[float, Mapping[str, Any]]) -> float:
         return math.inf if run["diverged"] else run["held_out_loss"]
 
     return min(measured, key=loss)
+
+
+def losses(measured: Mapping[float, Mapping[str, Any]]) -> list[tuple[float, float | None]]:
+    """The rates that were tried, each with its held-out loss; None where the run diverged."""
+    return [(rate, None if run["diverged"] else run["held_out_loss"]) for rate, run in measured.items()]
 
 
 def scores(runs: Sequence[Mapping[str, Any]], metric: str) -> list[float]:

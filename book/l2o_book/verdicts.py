@@ -327,8 +327,9 @@ def _t_interval(stats: ModuleType, a: np.ndarray, b: np.ndarray, paired: bool) -
     several = len(a) > 1, len(b) > 1
     if paired and several[0]:
         differences = a - b
-        if np.ptp(differences) == 0:
-            return float(differences[0]), float(differences[0]), float(differences[0] == 0)
+        if np.ptp(differences) == 0:  # no spread to judge by: as likely as that all have one sign
+            same = float(differences[0])
+            return same, same, 1.0 if same == 0 else 2.0 ** (1 - len(differences))
         test = stats.ttest_1samp(differences, 0.0)
         interval = test.confidence_interval(LEVEL)
         return float(interval.low), float(interval.high), float(test.pvalue)

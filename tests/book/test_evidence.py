@@ -28,7 +28,7 @@ def test_a_complexity_that_is_not_reached_is_the_largest(record):
     assert evidence.of_teacher(record, "DM", "mc") == [10] * len(record.seeds)
     found = evidence.interpretability(record)["claims"]["RPSmallExtra is less complex than RPSmall"]
     assert found.difference == 10 - 201
-    assert found.verdict == verdicts.REPRODUCED
+    assert found.verdict == verdicts.UNDECIDED  # three pairs that are all the same prove nothing
 
 
 def test_older_records_have_the_relative_complexity():
@@ -192,7 +192,7 @@ def test_the_discovered_rule_meets_the_best_teacher_by_each_criterion():
             RP=[(0.80, 0.20), (0.82, 0.21), (0.81, 0.23)],  # the best at the end
             DM=[(0.70, 0.50), (0.72, 0.53), (0.71, 0.51)],  # the best on average
             **{name: [(1.0, 1.0)] * 3 for name in ("RP: memory", "DM: memory", "RP: lags", "DM: lags")},
-            **{"Adam, tuned": [(0.90, 0.60), (0.92, 0.61), (0.91, 0.62)]},
+            **{"Adam, tuned": [(0.90, 0.60), (0.92, 0.612), (0.91, 0.62)]},
         )
     )["discovered"]
     assert found["mean loss on P2, against DM"].verdict == verdicts.REPRODUCED

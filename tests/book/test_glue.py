@@ -101,13 +101,45 @@ def fine_tunings(scores: list[float]) -> list[dict]:
 def test_tables_compare_the_papers_rules_with_tuned_adamw():
     runs = {"AdamW": fine_tunings([20.0, 21.0, 22.0]), "Eq. 6": fine_tunings([math.nan, 1.0, 2.0])}
     runs["SOL"] = fine_tunings([30.0, 31.1, 32.0])
-    task = {"runs": runs, "rates": dict.fromkeys(runs, 1e-4), "majority": {"matthews": 0.0}}
+    task = {"runs": runs, "frozen": {}, "rates": dict.fromkeys(runs, 1e-4), "majority": {"matthews": 0.0}}
     base = records.load("sol", "standard", ROOT / "results")
     record = dataclasses.replace(base, values={"tiny": False, "tasks": {"cola": task}})
     found = evidence.glue(record)
     assert found["Table 9"]["CoLA Matthews correlation"].verdict == verdicts.NOT_REPRODUCED
     assert found["Table 7"]["CoLA"].verdict == verdicts.REPRODUCED
     assert found["Table 7"]["RTE"].verdict == verdicts.NOT_RUN
-    assert found["tuned rules above tuned AdamW"]["SOL on cola"].verdict == verdicts.REPRODUCED
+    assert found["SOL above AdamW"]["cola"].verdict == verdicts.REPRODUCED
+    assert evidence.glue_rules(record) == ["Eq. 6", "SOL"]
     stand_in = evidence.glue(dataclasses.replace(record, values=record.values | {"tiny": True}))
     assert {one.verdict for one in stand_in["Table 7"].values()} == {verdicts.NOT_RUN}
+
+
+def test_at_the_papers_rates_and_with_the_encoder_frozen():
+    """On MRPC, SOL's code trains a head alone; at SymL2O's rate, AdamW is that at its rate."""
+    many, few = (
+        [{"scores": {"f1": x, "accuracy": x}, "diverged": False} for x in s] for s in ([5, 6.1, 7], [1, 2, 3])
+    )
+    runs = {"AdamW": few, "Eq. 6": few, "SOL": few}
+    runs |= {"AdamW, SymL2O's rate": few, "Eq. 6, SymL2O's rate": many}
+    task = {"runs": runs, "rates": dict.fromkeys(("AdamW", "Eq. 6", "SOL"), 1e-4), "majority": {"f1": 0.0}}
+    task["frozen"] = {"AdamW": few, "SOL": many, "AdamW, SOL's rate": many, "SOL, SOL's rate": few}
+    base = records.load("sol", "standard", ROOT / "results")
+    record = dataclasses.replace(base, values={"tiny": False, "tasks": {"mrpc": task}})
+    found = evidence.glue(record)
+    assert found["Table 7"]["MRPC"].verdict == verdicts.REPRODUCED
+    assert found["Table 7, its rates"]["MRPC"].verdict == verdicts.NOT_REPRODUCED
+    assert found["Table 9"]["MRPC F1"].verdict == verdicts.UNDECIDED
+    assert found["Table 9, its rate"]["MRPC F1"].verdict == verdicts.REPRODUCED
+
+
+def test_what_compacting_changes_is_measured(head):
+    equation = models.Equation("-m_hat - m_hat[1]", beta1=0.9, beta2=0.999, eps=1e-8)
+    gradients = glue.probe(head, steps=10)
+    assert glue.compacted(equation, gradients) == {"difference": 0.0, "replaced": []}
+    rough = glue.compacted(equation, gradients, history_dtype=torch.bfloat16)["difference"]
+    assert 0 < rough < 0.01
+
+
+def test_losses_of_rates_are_kept_but_of_runs_that_diverged():
+    runs = {1e-3: {"held_out_loss": 0.5, "diverged": False}, 1e-2: {"held_out_loss": 9.0, "diverged": True}}
+    assert glue.losses(runs) == [(1e-3, 0.5), (1e-2, None)]
