@@ -198,8 +198,9 @@ def untuned(problem: str, seed: int) -> models.Equation:
 # A rule with a memory has few constants. They can also be tuned without back-propagation: by **PES**
 # {cite}`vicol2021unbiased`, which estimates the meta-gradient from pairs of perturbed rules, without the bias of truncated
 # unrolls; or **without gradients**, by simplexes, each of whose trials is a run of `tune_steps` steps. These two are compared
-# with back-propagation (TBPTT), and with the rule as it was distilled. Each has as many learning rates and
-# schedules to choose from, on the same network.
+# with back-propagation (TBPTT), with the rule as it was distilled, and with the tuned Eq. 6. Each has as many learning rates
+# and schedules to choose from, on the same network. What tuning costs is not the same: PES runs eight networks for one of
+# TBPTT's.
 
 
 # %%
