@@ -405,6 +405,7 @@ plots.table(
         | {"verdict": found.verdict}
         for table, claims in tables.items()
         for row, found in claims.items()
+        if found.verdict != verdicts.NOT_RUN
     ),
     name="tab-glue-verdicts",
     caption="Differences to AdamW in points, with 95 % intervals over training seeds, and verdicts after Holm's correction within "

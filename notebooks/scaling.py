@@ -75,7 +75,6 @@ from l2o_book.training import Fit, final, fit, state_bytes, summary
 
 from l2o_core import distiller, meta, models, optim, tasks
 from l2o_core.errors import DivergenceError
-from l2o_core.meta.estimators import PES
 from l2o_core.tasks import vision
 
 page = Page("scaling", globals())
@@ -367,12 +366,6 @@ own["ways"][grid.OURS] = raced(
     grid.OURS,
     [(model, {"seconds": s}) for model, s in zip(eq6, seconds, strict=True)],
 )
-own["way_steps"] = {
-    "TBPTT": tune_epochs * tune_steps,
-    "PES": 2 * PES.pairs * tune_epochs * tune_steps,
-    "without gradients": way_trials * tune_steps,
-    grid.OURS: tune_epochs * tune_steps,
-}
 own["way_trials"], own["tune_steps"] = way_trials, tune_steps
 
 # %% [markdown]
@@ -562,7 +555,7 @@ if "ways" in run:
         f"{name}: {c}, {c.verdict}" for name, c in decided["ways"].items()
     )
     plots.table(
-        scaling_tables.ways(run["ways"], run.get("way_steps", {}), last),
+        scaling_tables.ways(run["ways"], record.parameters, last),
         name="tab-scaling-ways",
         caption="RPSmallExtra's rule with a memory, as distilled and tuned in three ways, beside its tuned Eq. 6: test accuracy, mean ± "
         f"standard deviation over networks. TBPTT and PES make {run['updates']} updates; without gradients, {run['way_trials']} rules run for "

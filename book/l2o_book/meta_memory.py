@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from l2o_core.models import LearnedOptimizer
 from l2o_core.tasks import Task
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # of Linux
+ARCHITECTURES = {"SOL": "SOL", "L2LGD2": "DM"}
+"""The columns of SOL's Table 4, and what they are here."""
 ASKED = "from l2o_book import meta_memory; meta_memory.answer()"
 
 
@@ -36,6 +39,35 @@ def measured(**asked: Any) -> dict[str, float]:
         lines = done.stderr.strip().splitlines() or ["it was killed, for want of memory perhaps"]
         raise L2OError(f"no memory of {asked['optimizer']} on {asked['network']}: {lines[-1]}")
     return json.loads(done.stdout)
+
+
+def of_networks(networks: Sequence[str], **asked: Any) -> dict[str, dict[str, float]]:
+    """SOL's Table 4: megabytes of each optimizer on each network, and its parameters in millions.
+
+    What cannot be measured, as where memory runs out, is left out and printed; `asked` as of `unroll`.
+    """
+    rows: dict[str, dict[str, float]] = {}
+    for network in networks:
+        row = rows[network.replace("resnet", "ResNet-")] = {}
+        for label, architecture in ARCHITECTURES.items():
+            try:
+                found = measured(optimizer=architecture, network=network, **asked)
+            except L2OError as error:
+                print(error)
+                continue
+            row |= {label: found["megabytes"], "parameters": found["parameters"] / 1e6}
+    return rows
+
+
+def of_structures(network: str, **asked: Any) -> dict[str, dict[str, dict[str, float]]]:
+    """What `measured` finds of each optimizer on a network, by our adjoint and in one graph."""
+    return {
+        label: {
+            structure: measured(optimizer=architecture, network=network, structure=structure, **asked)
+            for structure in ("adjoint", "graph")
+        }
+        for label, architecture in ARCHITECTURES.items()
+    }
 
 
 def unroll(

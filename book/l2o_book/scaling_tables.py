@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from l2o_core.meta.estimators import PES
+
 from . import grid, training
 from .problems import original
 from .records import plural
@@ -82,8 +84,14 @@ def tuning(equations: Mapping[str, Any], epochs: int) -> pd.DataFrame:
     )
 
 
-def ways(found: Mapping[str, Any], steps: Mapping[str, int], epochs: int) -> pd.DataFrame:
-    """Ways of tuning one rule: accuracy, the setting that was chosen, and what tuning and using it cost."""
+def ways(found: Mapping[str, Any], parameters: Mapping[str, Any], epochs: int) -> pd.DataFrame:
+    """Ways of tuning one rule: accuracy, the setting that was chosen, and what tuning and using it cost.
+
+    `parameters` are those of the page; steps are those of networks, without validation.
+    """
+    tuned = parameters["tune_epochs"] * parameters["tune_steps"]
+    steps = {"TBPTT": tuned, "PES": 2 * PES.pairs * tuned, grid.OURS: tuned}
+    steps["without gradients"] = parameters["way_trials"] * parameters["tune_steps"]
     return pd.DataFrame(
         {
             "tuned by": f"{way}, TBPTT" if way == grid.OURS else way,

@@ -126,7 +126,8 @@ def test_ways_of_tuning_are_compared_with_none_and_with_back_propagation():
     assert found["PES above untuned"].difference == pytest.approx(30)
     assert found["without gradients above TBPTT"].difference == pytest.approx(-10)
     assert len(found) == 5
-    frame = scaling_tables.ways(told.values["ways"], {"PES": 80}, 1).set_index("tuned by")
+    parameters = {"tune_epochs": 2, "tune_steps": 5, "way_trials": 3}
+    frame = scaling_tables.ways(told.values["ways"], parameters, 1).set_index("tuned by")
     assert frame.loc["untuned", ["tuning", "steps", "bytes a parameter"]].tolist() == ["–", "–", "16"]
     assert frame.loc["PES", "steps"] == 80
     assert frame.loc["PES", "setting"] == "lr=0.5 cosine"

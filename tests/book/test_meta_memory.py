@@ -27,6 +27,14 @@ def test_one_graph_of_all_coordinates_takes_more_than_the_adjoint():
     assert published > 2 * ours
 
 
+def test_what_cannot_be_measured_is_left_out(capsys):
+    found = meta_memory.of_networks(["resnet20", "resnet18"], **ASKED)
+    assert found["ResNet-20"] == {}
+    assert found["ResNet-18"].keys() == {"SOL", "L2LGD2", "parameters"}
+    assert found["ResNet-18"]["parameters"] == pytest.approx(0.176258)
+    assert "no memory of SOL on resnet20" in capsys.readouterr().out
+
+
 def test_a_process_without_an_answer_says_why():
     with pytest.raises(L2OError, match=r"no memory of SOL on resnet20: .*unknown network 'resnet20'"):
         meta_memory.measured(optimizer="SOL", network="resnet20", **ASKED)
