@@ -152,10 +152,7 @@ task = tasks.Network(
 
 
 def tuned(model: models.Equation, seed: int, estimator: str = "tbptt") -> tuple:
-    """The equation, meta-tuned on the network, and how that went: seconds, and the loss before and after.
-
-    One that diverges again and again is returned as it was.
-    """
+    """The equation, meta-tuned, seconds and losses; one that diverges is returned as it was."""
     options = {"epochs": tune_epochs, "steps": tune_steps, "unroll": unroll}
     options |= {"fraction": fraction, "validate_every": max(1, tune_epochs // 2)}
     options |= {"seed": seed, "estimator": estimator}

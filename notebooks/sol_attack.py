@@ -199,10 +199,7 @@ def read_out(sol: models.SOL, loss: str, seed: int) -> tuple[Attacker, dict]:
     scaled = [attack_runs.rule(equations[short], rate) for rate in rates[1:]]
     of_rates = [tried[short], *costs(loss, scaled)]
     rate = rates[int(np.argmin(of_rates))]
-    about = {
-        "equation": str(rules[short]),
-        "nodes": [reading.nodes, rules[short].complexity],
-        "difference": reading.difference,
+    about = reading.described(short) | {
         "pruned": [
             (one.complexity, cost) for one, cost in zip(rules, tried, strict=True)
         ],
@@ -281,8 +278,7 @@ for loss in losses:
         sol, history = meta_trained(loss, seed)
         contestant, about = read_out(sol, loss, seed)
         sols[loss].append(contestant)
-        about |= {"seconds": history.seconds, "validation": history.validation}
-        own["sol"][loss].append(about | {"diverged": history.diverged})
+        own["sol"][loss].append(about | sol_equations.course(history))
     fields[loss], own["tried"][loss] = field(loss)
 
 # %%

@@ -10,6 +10,7 @@ import torch
 
 from l2o_core import distiller
 from l2o_core.expressions import Expression
+from l2o_core.meta import History
 from l2o_core.models import SOL, Equation
 from l2o_core.tasks import Task
 
@@ -28,6 +29,12 @@ class Reading:
     nodes: int
     difference: float
 
+    def described(self, place: int) -> dict[str, Any]:
+        """One of the pruned equations for a record: its text, nodes before and after, and the difference."""
+        rule = self.pruned[place]
+        nodes = [self.nodes, rule.complexity]
+        return {"equation": str(rule), "nodes": nodes, "difference": self.difference}
+
 
 def read_out(sol: SOL, task: Task, fractions: Sequence[float], **options: Any) -> Reading:
     """The equations of a trained SOL on rows that it meets on a task.
@@ -44,6 +51,11 @@ def read_out(sol: SOL, task: Task, fractions: Sequence[float], **options: Any) -
         sol.equation.complexity,
         ((formula - update).abs().max() / update.abs().max()).item(),
     )
+
+
+def course(history: History) -> dict[str, Any]:
+    """A meta-training for a record: seconds, losses on held-out instances, and epochs that diverged."""
+    return {"seconds": history.seconds, "validation": history.validation, "diverged": history.diverged}
 
 
 def fractions(count: int) -> list[float]:

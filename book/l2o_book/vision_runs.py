@@ -90,6 +90,11 @@ def first(part: ImageData, count: int) -> ImageData:
     return replace(part, images=part.images[rows], labels=part.labels[rows])
 
 
+def unscaled(contestant: Contestant) -> Contestant:
+    """The same with its own steps."""
+    return replace(contestant, rate=1.0, constants={"lr": 1.0})
+
+
 def entry(runs: Sequence[Fit], contestant: Contestant, epochs: int, classes: int = 10) -> dict[str, Any]:
     """The runs of one contestant, a seed each: test accuracy at the end in percent, curves, and seconds.
 
