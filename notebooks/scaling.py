@@ -328,7 +328,7 @@ for size in complexities:
     own["sizes"][str(size)] = summary(fits) | {"nodes": nodes}
 
 
-# %%
+# %% tags=["draw"]
 def raced(way: str, found: list[tuple]) -> dict:
     """Networks trained by rules of each seed, at the setting that serves the first one best."""
     equations = [model for model, _ in found]

@@ -57,7 +57,7 @@ narrow_steps = 5  # of the unroll there
 folder = ""  # cache folder inside the book; empty: nothing is cached
 device = "cpu"  # or "cuda": where networks are trained
 
-# %%
+# %% tags=["draw"]
 import time
 from functools import partial
 
