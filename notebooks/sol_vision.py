@@ -57,7 +57,7 @@ narrow_steps = 5  # of the unroll there
 folder = ""  # cache folder inside the book; empty: nothing is cached
 device = "cpu"  # or "cuda": where networks are trained
 
-# %% tags=["draw"]
+# %%
 import time
 from functools import partial
 
@@ -306,7 +306,7 @@ if sanity_epochs:
 # counts as one epoch more than there are.
 
 
-# %%
+# %% tags=["draw"]
 def symbolic_l2o(name: str) -> tuple[Contestant, dict[str, float]]:
     """Eq. 6 of RPSmallExtra, tuned on a network and rated, and the seconds of all stages but the trials."""
     teacher = pipeline.teacher("rp_small_extra", home, 0)
