@@ -8,11 +8,12 @@ those detection operators, so declaring their schemas is enough.
 from __future__ import annotations
 
 import importlib
+from contextlib import suppress
 from types import ModuleType
 
 import torch
 
-from .errors import optional_import
+from .errors import ConfigError, optional_import
 
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -35,6 +36,12 @@ def torchvision(submodule: str) -> ModuleType:
                 raise
             _declare()
         return importlib.import_module(f"torchvision.{submodule}")
+
+
+def prepare() -> None:
+    """Let another package import torchvision itself; nothing happens where it is not installed."""
+    with suppress(ConfigError):
+        torchvision("models")
 
 
 def _declare() -> None:

@@ -293,6 +293,7 @@ LABELS, HEADS = (
     [*dict.fromkeys(label for of in run["tasks"].values() for label in of[kind])]
     for kind in ("runs", "frozen")
 )
+TUNED = [label for label in LABELS if "rate" not in label]
 TITLES = {name: task.title for name, task in GLUE.items()} | {
     "sentences": "sentences (stand-in)"
 }
@@ -337,7 +338,7 @@ def said(table: str) -> str:
     return verdicts.counted(ran) if ran else "not run here"
 
 
-slow = max((label for label in LABELS if "rate" not in label), key=per_step)
+slow = max(TUNED, key=per_step)
 display(
     Markdown(f"""
 - **What ran.** {run["model"]}, on {listed([found["data"] for found in run["tasks"].values()])}.
@@ -453,7 +454,6 @@ plots.table(
 # ## Learning curves
 
 # %% tags=["draw"]
-shown = [label for label in LABELS if "rate" not in label]
 panels = [name for name, found in run["tasks"].items() if found["runs"]]
 across = 1 if len(panels) == 1 else 2
 down = -(-len(panels) // across)
@@ -464,7 +464,7 @@ for ax in axes.flat[len(panels) :]:
     ax.set_axis_off()
 ends = {}
 for ax, name in zip(axes.flat, panels, strict=False):
-    for number, label in enumerate(shown):
+    for number, label in enumerate(TUNED):
         runs = run["tasks"][name]["runs"][label]
         shortest = min(len(one["curve"]) for one in runs)
         curve = np.mean([one["curve"][:shortest] for one in runs], axis=0)
@@ -490,7 +490,7 @@ plots.figure(
 # %% tags=["draw"]
 chosen = {
     label: [run["tasks"][name]["rates"][label] for name in panels]
-    for label in shown
+    for label in TUNED
 }
 plots.table(
     pd.DataFrame(
@@ -502,7 +502,7 @@ plots.table(
             "bytes a parameter": f"{np.median([one['per parameter'] for one in costs[label]]):.0f}",
             "tuned rates": listed([f"{rate:.0e}" for rate in chosen[label]]),
         }
-        for label in shown
+        for label in TUNED
     ),
     name="tab-glue-costs",
     caption=f"Time and memory of the optimizers at work on {costs['AdamW'][0]['parameters']:,} parameters: medians over all "

@@ -208,12 +208,8 @@ def read_out(sol: models.SOL, pair: tuple[str, str]) -> tuple[Contestant, dict]:
     others = [Contestant(cuts[short].equation, rate) for rate in tried]
     found = [found[short], *accuracies(pair, others)]
     rate = best_rate(found, [1.0, *tried])
-    about = {
-        "equation": str(rules[short]),
-        "nodes": [reading.nodes, rules[short].complexity],
-        "difference": reading.difference,
-    }
-    return Contestant(cuts[short].equation, rate, {"lr": rate}), about
+    best = Contestant(cuts[short].equation, rate, {"lr": rate})
+    return best, reading.described(short)
 
 
 # %% [markdown]

@@ -327,7 +327,7 @@ def scaling(record: Record) -> Tables:
     }
     rivals = {
         "SGD": grid.of_kinds(finals, "SGD", "Nesterov"),
-        "a momentum of 0.99": {n: runs for n, runs in finals.items() if n.startswith(grid.HIGH_MOMENTUM)},
+        "a momentum of 0.99": grid.of_high_momentum(finals),
     }
     for words, of_kind in rivals.items():
         rival = of_seed(of_kind[grid.best(of_kind)], training.final) if of_kind else None

@@ -8,9 +8,9 @@ only then one range of rates is the same freedom for every contestant.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -73,13 +73,22 @@ def rated(model: Callable[[int], Equation], gradients: Tensor, **options: Any) -
 
 def step_size(make: Make, gradients: Tensor) -> float:
     """The root mean square of the updates along `gradients [T, n]`, in units of the learning rate."""
+    total = sum(_mean_square(update) for update in _updates(make, gradients))
+    return math.sqrt(total / len(gradients)) / PROBED
+
+
+def _updates(make: Make, gradients: Tensor) -> Iterator[Tensor]:
+    """The updates `[n]` of an optimizer along `gradients [T, n]`, at the probes' learning rate."""
     parameter = nn.Parameter(torch.zeros(gradients.shape[1]))
-    optimizer, total = make([parameter], PROBED, len(gradients)), 0.0
+    optimizer = make([parameter], PROBED, len(gradients))
     for gradient in gradients:
         before, parameter.grad = parameter.detach().clone(), gradient.clone()
         optimizer.step()
-        total += (parameter.detach() - before).square().mean().item()
-    return math.sqrt(total / len(gradients)) / PROBED
+        yield parameter.detach() - before
+
+
+def _mean_square(values: Tensor) -> float:
+    return values.square().mean().item()
 
 
 def compacted(equation: Equation, gradients: Tensor, **options: Any) -> dict[str, Any]:
@@ -88,23 +97,17 @@ def compacted(equation: Equation, gradients: Tensor, **options: Any) -> dict[str
     Its updates differ by "difference" of their root mean square. "lags" are those that running "sums"
     replace, with the largest possible "error" as a fraction of the largest update that these lags can make.
     """
-    parameters = [nn.Parameter(torch.zeros(gradients.shape[1])) for _ in range(2)]
-    optimizers = [
-        SymbolicOptimizer.of(equation, [parameter], PROBED, **how)
-        for parameter, how in zip(parameters, ({}, options), strict=True)
-    ]
+
+    def make(how: Mapping[str, Any], params: Params, lr: float, _: int) -> SymbolicOptimizer:
+        return SymbolicOptimizer.of(equation, params, lr, **how)
+
     apart = size = 0.0
-    for gradient in gradients:
-        updates = []
-        for parameter, optimizer in zip(parameters, optimizers, strict=True):
-            before, parameter.grad = parameter.detach().clone(), gradient.clone()
-            optimizer.step()
-            updates.append(parameter.detach() - before)
-        apart += (updates[1] - updates[0]).square().mean().item()
-        size += updates[0].square().mean().item()
+    exact, compact = (_updates(partial(make, how), gradients) for how in ({}, options))
+    for one, other in zip(exact, compact, strict=True):
+        apart, size = apart + _mean_square(other - one), size + _mean_square(one)
     replaced = [
         {"lags": part.lags, "sums": len(part.decays), "error": part.error}
-        for part in optimizers[1].replaced_lags
+        for part in make(options, [nn.Parameter(torch.zeros(1))], PROBED, 1).replaced_lags
     ]
     return {"difference": math.sqrt(apart / size) if size else 0.0, "replaced": replaced}
 

@@ -111,8 +111,13 @@ def best_of_each_kind(trials: Mapping[str, Runs]) -> list[str]:
 
 def for_finals(trials: Mapping[str, Runs]) -> list[str]:
     """What goes to the finals: the best of every kind, and the best SGD with a momentum of 0.99, if any."""
-    high = {name: runs for name, runs in trials.items() if name.startswith(HIGH_MOMENTUM)}
+    high = of_high_momentum(trials)
     return [*dict.fromkeys([*best_of_each_kind(trials), *([best(high)] if high else [])])]
+
+
+def of_high_momentum(entries: Mapping[str, Runs]) -> dict[str, Runs]:
+    """The entries of SGD with a momentum of 0.99."""
+    return {name: runs for name, runs in entries.items() if name.startswith(HIGH_MOMENTUM)}
 
 
 def counts(trials: Mapping[str, Runs]) -> dict[str, int]:

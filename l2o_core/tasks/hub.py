@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .. import torchvision_ops
 from ..errors import ConfigError, DataError, L2OError
-from ..torchvision_ops import torchvision
 
 T = TypeVar("T")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
@@ -70,8 +70,7 @@ def quiet() -> Iterator[None]:
     """Without advice on a head that is new on purpose; and torchvision, which is imported, can load."""
     from transformers.utils import logging
 
-    with suppress(ConfigError):
-        torchvision("transforms")
+    torchvision_ops.prepare()
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()

@@ -98,12 +98,17 @@ def fine_tunings(scores: list[float]) -> list[dict]:
     return [{"scores": {"matthews": score}, "diverged": math.isnan(score)} for score in scores]
 
 
+def recorded(**of_tasks: dict) -> records.Record:
+    """A record of fine-tunings by task."""
+    base = records.load("sol", "standard", ROOT / "results")
+    return dataclasses.replace(base, values={"tiny": False, "tasks": of_tasks})
+
+
 def test_tables_compare_the_papers_rules_with_tuned_adamw():
     runs = {"AdamW": fine_tunings([20.0, 21.0, 22.0]), "Eq. 6": fine_tunings([math.nan, 1.0, 2.0])}
     runs["SOL"] = fine_tunings([30.0, 31.1, 32.0])
     task = {"runs": runs, "frozen": {}, "rates": dict.fromkeys(runs, 1e-4), "majority": {"matthews": 0.0}}
-    base = records.load("sol", "standard", ROOT / "results")
-    record = dataclasses.replace(base, values={"tiny": False, "tasks": {"cola": task}})
+    record = recorded(cola=task)
     found = evidence.glue(record)
     assert found["Table 9"]["CoLA Matthews correlation"].verdict == verdicts.NOT_REPRODUCED
     assert found["Table 7"]["CoLA"].verdict == verdicts.REPRODUCED
@@ -123,9 +128,7 @@ def test_at_the_papers_rates_and_with_the_encoder_frozen():
     runs |= {"AdamW, SymL2O's rate": few, "Eq. 6, SymL2O's rate": many}
     task = {"runs": runs, "rates": dict.fromkeys(("AdamW", "Eq. 6", "SOL"), 1e-4), "majority": {"f1": 0.0}}
     task["frozen"] = {"AdamW": few, "SOL": many, "AdamW, SOL's rate": many, "SOL, SOL's rate": few}
-    base = records.load("sol", "standard", ROOT / "results")
-    record = dataclasses.replace(base, values={"tiny": False, "tasks": {"mrpc": task}})
-    found = evidence.glue(record)
+    found = evidence.glue(recorded(mrpc=task))
     assert found["Table 7"]["MRPC"].verdict == verdicts.REPRODUCED
     assert found["Table 7, its rates"]["MRPC"].verdict == verdicts.NOT_REPRODUCED
     assert found["Table 9"]["MRPC F1"].verdict == verdicts.UNDECIDED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from ... import data
+from ... import data, torchvision_ops
 from ...errors import CheckpointError, ConfigError, DataError, did_you_mean
 from ...storage import digest, is_draft, replacing
-from ...torchvision_ops import torchvision
 from ..trial import check_shape
 from .networks import SHAPES, network
 
@@ -161,8 +159,7 @@ def robustbench(name: str, folder: str | Path | None = None) -> Defence:
         ConfigError: Where the package `robustbench` cannot be imported, or for a name that it does not know.
         DataError: Where the weights are not in the folder and cannot be downloaded.
     """
-    with suppress(ConfigError):
-        torchvision("models")  # which it imports, able to load or not
+    torchvision_ops.prepare()
     try:
         from robustbench.utils import load_model
     except ImportError as error:
