@@ -71,7 +71,7 @@ from l2o_book.pipeline import Pipeline
 from l2o_book.problems import original
 from l2o_book.records import plural
 from l2o_book.tables import Published, listed, median_time
-from l2o_book.training import Fit, final, fit, state_bytes, summary
+from l2o_book.training import Doubled, Fit, final, fit, state_bytes, summary
 
 from l2o_core import distiller, meta, models, optim, tasks
 from l2o_core.errors import DivergenceError
@@ -87,7 +87,7 @@ pipeline = Pipeline(
 #
 # Teachers are trained, and constants meta-tuned, on the first part of the training images (`train`). The networks are
 # trained on images of another part (`report`), and choices, such as the best cell of a grid, are made on images of a
-# third (`choose`). The accuracies reported are those on the test images. All optimizers start from the same weights,
+# third (`choose`). Tuning sees pixels in the same range as training. The accuracies reported are those on the test images. All optimizers start from the same weights,
 # see the same images in the same order, and train for the same number of epochs.
 
 # %%
@@ -143,7 +143,7 @@ def equation(
 task = tasks.Network(
     network,
     dataset,
-    build,
+    lambda: Doubled(build()),
     part="train",
     batch=batch,
     augment=augment,
