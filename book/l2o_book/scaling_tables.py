@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from l2o_core.features import POWERS
 from l2o_core.meta.estimators import PES
+from l2o_core.models import Equation
 
 from . import grid, training
 from .problems import original
@@ -51,7 +53,8 @@ def tried(trials: Mapping[str, grid.Runs]) -> pd.DataFrame:
     for name, runs in trials.items():
         rate = next((part for part in name.split() if part.startswith("lr=")), "lr=1")
         rule = " ".join(part for part in name.split() if not part.startswith("lr="))
-        lines.setdefault(rule, []).append(f"{rate.removeprefix('lr=')}: {100 * grid.score(runs):.1f}")
+        found = "diverged" if runs["diverged"] else f"{100 * grid.score(runs):.1f}"
+        lines.setdefault(rule, []).append(f"{rate.removeprefix('lr=')}: {found}")
     return pd.DataFrame(
         {"rule": rule, "learning rate: accuracy, %": ", ".join(found)} for rule, found in lines.items()
     )
@@ -118,6 +121,19 @@ def unchanged(equations: Mapping[str, Any]) -> list[str]:
         for name, runs in equations.items()
     }
     return [f"{name} ({plural(number, 'seed')})" for name, number in same.items() if number]
+
+
+def kept(found: Mapping[str, Any]) -> list[str]:
+    """Those of several that tuning returned as they were, with the number of seeds: "PES (2 seeds)"."""
+    numbers = {name: sum(runs.get("kept", ())) for name, runs in found.items()}
+    return [f"{name} ({plural(number, 'seed')})" for name, number in numbers.items() if number]
+
+
+def written(model: Equation) -> str:
+    """A rule with its constants as they are now, and with the six numbers inside n_hat where it has them."""
+    values = model.features.hyperparameters()
+    inside = ", ".join(f"{name} = {values[name]:.6g}" for name in POWERS if name in values)
+    return f"{model.equation.rounded(6)}{f', where {inside}' if inside else ''}"
 
 
 def sizes(found: Mapping[str, Any], epochs: int) -> pd.DataFrame:

@@ -161,9 +161,9 @@ def summary(fits: Sequence[Fit]) -> dict[str, Any]:
     }
 
 
-def final(runs: Mapping[str, Any], epochs: int) -> list[float]:
-    """Test accuracy of a `summary` after the last epoch, in per cent; NaN where the training diverged."""
-    return [100 * curve[-1] if len(curve) == epochs else math.nan for curve in runs["test"]]
+def final(runs: Mapping[str, Any], epochs: int, lost: float = math.nan) -> list[float]:
+    """Test accuracy of a `summary` after the last epoch, in per cent; `lost` where the training diverged."""
+    return [100 * curve[-1] if len(curve) == epochs else lost for curve in runs["test"]]
 
 
 def average(runs: Mapping[str, Any], epochs: int) -> list[float]:

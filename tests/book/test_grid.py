@@ -6,11 +6,13 @@ import pytest
 import torch
 from l2o_book import evidence, grid, records, scaling_tables, verdicts
 
+from l2o_core import models
+
 RATES, MOMENTA = [0.1, 0.01, 0.001], [0.5, 0.9]
 
 
 def runs(validation, *test):
-    return {"validation": [validation], "test": list(test) or [[0.1, validation]]}
+    return {"validation": [validation], "test": list(test) or [[0.1, validation]], "diverged": 0}
 
 
 def rules():
@@ -69,8 +71,10 @@ def test_the_table_has_the_papers_settings_and_the_finals():
 
 def test_a_line_of_the_trials_has_all_rates():
     trials = {"SGD momentum=0.9 lr=0.1 cosine": runs(0.25), "SGD momentum=0.9 lr=0.01 cosine": runs(0.5)}
+    trials["SGD momentum=0.9 lr=9 cosine"] = runs(0.0, [0.1]) | {"diverged": 1}
     frame = scaling_tables.tried(trials)
-    assert frame.to_numpy().tolist() == [["SGD momentum=0.9 cosine", "0.1: 25.0, 0.01: 50.0"]]
+    told = "0.1: 25.0, 0.01: 50.0, 9: diverged"
+    assert frame.to_numpy().tolist() == [["SGD momentum=0.9 cosine", told]]
 
 
 def test_fronts_that_hold_nothing_larger_are_not_two_sizes():
@@ -150,6 +154,40 @@ def test_a_high_momentum_goes_to_the_finals_and_is_a_rival_of_its_own():
     assert found["tuned Eq. 6 ends above SGD"].difference == pytest.approx(10)
     without = evidence.scaling(record({}))["Table 4"]
     assert without["tuned Eq. 6 ends above a momentum of 0.99"].verdict == verdicts.NOT_RUN
+
+
+def test_a_rival_of_two_claims_is_one_comparison():
+    """Where SGD is the best of the grid, two claims have one p-value, and the correction is for two tests."""
+    told = record({})
+    told.values["finals"]["Eq. 6 of P1 lr=1.0"]["test"] = [[0.6], [0.81]]
+    found = evidence.scaling(told)["Table 4"]
+    of_grid, of_sgd = (found[f"tuned Eq. 6 ends above {words}"] for words in ("the grid", "SGD"))
+    single = verdicts.higher([60.0, 81.0], [50.0, 70.0], paired=True)
+    assert of_grid.p == of_sgd.p == pytest.approx(2 * single.p)
+
+
+def test_a_network_that_diverged_has_the_accuracy_of_guesses():
+    told = record({})
+    told.values["finals"]["Eq. 6 of P1 lr=1.0"]["test"] = [[0.6], []]
+    found = evidence.scaling(told)["Table 4"]["tuned Eq. 6 ends above the grid"]
+    assert found.sides == (pytest.approx(35), pytest.approx(60))
+
+
+def test_what_tuning_returned_as_it_was_is_said():
+    found = {"PES": {"kept": [True, False, True]}, "TBPTT": {"kept": [False] * 3}, "older": {}}
+    assert scaling_tables.kept(found) == ["PES (2 seeds)"]
+
+
+def test_a_rule_is_written_with_its_numbers_as_they_are_now():
+    model = models.Equation("c * m_hat[0] + 0.5 * n_hat[0]", {"c": 1.0})
+    with torch.no_grad():
+        model.coefficients.fill_(3.0)
+        model.features.alpha.fill_(0.3)
+    assert scaling_tables.written(model) == (
+        "3 * m_hat[0] + 0.5 * n_hat[0], "
+        "where k1 = 0.5, k2 = 0.5, l1 = 0.5, l2 = 0.5, alpha1 = 0.3, alpha2 = 0.3"
+    )
+    assert scaling_tables.written(models.Equation("-0.1 * g")) == "-0.1 * g"
 
 
 def test_no_size_and_a_single_one_decide_nothing():
