@@ -52,12 +52,12 @@ from IPython.display import Markdown, display
 from l2o_book import (
     baselines,
     evidence,
-    glue,
     instructions,
     language,
     plots,
     records,
     sol_equations,
+    step_sizes,
     verdicts,
 )
 from l2o_book.contestants import discovered_rule
@@ -156,10 +156,10 @@ def of_run(name: str, length: int) -> models.Equation:
 
 
 gradients = setting.probe(train)
-contestants = {"AdamW": glue.Rated(glue.adamw, "adamw")}
+contestants = {"AdamW": step_sizes.Rated(step_sizes.adamw, "adamw")}
 for name in ("Eq. 6", *TEXTS):
     options = PLAIN | (COMPACT if name == "Eq. 6" else {})
-    contestants[name] = glue.rated(
+    contestants[name] = step_sizes.rated(
         lambda length, it=name: of_run(it, length), gradients, **options
     )
 
@@ -171,7 +171,7 @@ for name in ("Eq. 6", *TEXTS):
 
 
 # %%
-def raced(who: glue.Rated) -> dict:
+def raced(who: step_sizes.Rated) -> dict:
     """The trials of an optimizer, its rate, and its runs."""
     once = {"steps": tuning_steps, "evaluations": 1, "seed": 900}
     tried = {

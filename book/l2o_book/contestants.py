@@ -19,10 +19,14 @@ class Contestant:
     constants: dict[str, float] = field(default_factory=dict)
 
 
-def discovered_rule() -> tuple[str, str]:
-    """The rule that a search without a teacher found, from its committed record, and that record's name."""
+def discovered_rule(place: int = 0) -> tuple[str, str]:
+    """A rule that a search without a teacher found, from its committed record, and that record's name.
+
+    `place` is that of one of its independent searches; after the last one follows the first.
+    """
     found = records.load("rules_with_memory", "standard")
-    return found.values["discovery"][0]["text"], found.source
+    searches = found.values["discovery"]
+    return searches[place % len(searches)]["text"], found.source
 
 
 def best_rate(scores: Sequence[float], rates: Sequence[float]) -> float:

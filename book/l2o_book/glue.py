@@ -1,127 +1,31 @@
-"""Fine-tuning on GLUE with any optimizer: rates that mean the same for all, runs and floors.
-
-A *rate* is a step size: with it, an optimizer's updates have the root mean square that AdamW's have with that
-learning rate, on the same gradients. Rules that were distilled elsewhere come with steps of any size, so that
-only then one range of rates is the same freedom for every contestant.
-"""
+"""Fine-tuning on GLUE with any optimizer: runs as plain values, rates to try, and floors."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from l2o_core.arguments import find_device
 from l2o_core.data import roots
-from l2o_core.models import Equation
-from l2o_core.optim import SymbolicOptimizer
 from l2o_core.storage import NO_CACHE, Cache
 from l2o_core.tasks import text
 from l2o_core.tasks.text import GLUE, FineTuned, LinearHead, TextData
 
 from . import baselines, sentences
+from .step_sizes import Params, Rated, watched
 
-Params = list[nn.Parameter]
-Make = Callable[[Params, float, int], torch.optim.Optimizer]
-"""Makes an optimizer of parameters, a learning rate, and the number of steps of the run."""
-TINY = "tiny"
+TINY, BATCH = "tiny", 32
 RATES = (2e-5, 2e-3)
 """The lowest and the highest rate in trials of a whole encoder."""
 HEAD_RATES = (1e-4, 1e-1)
 """The same, of a head alone."""
-PROBED = 1e-3
-"""AdamW's learning rate while step sizes are measured."""
-
-
-@dataclass(frozen=True)
-class Rated:
-    """An optimizer at any rate: `key` is all that its steps depend on, `unit` its learning rate at rate 1."""
-
-    make: Make
-    key: Any
-    unit: float = 1.0
-
-    def at(self, rate: float, steps: int) -> Callable[[Params], torch.optim.Optimizer]:
-        """Makes the optimizer at a rate for a run of that many steps."""
-        return lambda params: self.make(params, rate * self.unit, steps)
-
-
-def adamw(params: Params, lr: float, steps: int) -> torch.optim.Optimizer:
-    """PyTorch's AdamW, fused, with its weight decay of 0.01."""
-    return torch.optim.AdamW(params, lr=lr, fused=True)
-
-
-def rated(model: Callable[[int], Equation], gradients: Tensor, **options: Any) -> Rated:
-    """An equation at any rate, its steps measured on `gradients [T, n]`.
-
-    `model` gives the equation for a run of so many steps; `options` are those of `SymbolicOptimizer.of`.
-    """
-
-    def make(params: Params, lr: float, steps: int) -> torch.optim.Optimizer:
-        return SymbolicOptimizer.of(model(steps), params, lr, **options)
-
-    own = step_size(make, gradients)
-    unit = step_size(adamw, gradients) / own if 0 < own < math.inf else 0.0  # a rule that does not move stays
-    key = {"equation": model(100).identity, "options": {k: str(v) for k, v in options.items()}}
-    return Rated(make, key, unit)
-
-
-def step_size(make: Make, gradients: Tensor) -> float:
-    """The root mean square of the updates along `gradients [T, n]`, in units of the learning rate."""
-    total = sum(_mean_square(update) for update in _updates(make, gradients))
-    return math.sqrt(total / len(gradients)) / PROBED
-
-
-def _updates(make: Make, gradients: Tensor) -> Iterator[Tensor]:
-    """The updates `[n]` of an optimizer along `gradients [T, n]`, at the probes' learning rate."""
-    parameter = nn.Parameter(torch.zeros(gradients.shape[1]))
-    optimizer = make([parameter], PROBED, len(gradients))
-    for gradient in gradients:
-        before, parameter.grad = parameter.detach().clone(), gradient.clone()
-        optimizer.step()
-        yield parameter.detach() - before
-
-
-def _mean_square(values: Tensor) -> float:
-    return values.square().mean().item()
-
-
-def compacted(equation: Equation, gradients: Tensor, **options: Any) -> dict[str, Any]:
-    """What options of `SymbolicOptimizer.of` do to an equation along `gradients [T, n]`.
-
-    Its updates differ by "difference" of their root mean square. "lags" are those that running "sums"
-    replace, with the largest possible "error" as a fraction of the largest update that these lags can make.
-    """
-
-    def make(how: Mapping[str, Any], params: Params, lr: float, _: int) -> SymbolicOptimizer:
-        return SymbolicOptimizer.of(equation, params, lr, **how)
-
-    apart = size = 0.0
-    exact, compact = (_updates(partial(make, how), gradients) for how in ({}, options))
-    for one, other in zip(exact, compact, strict=True):
-        apart, size = apart + _mean_square(other - one), size + _mean_square(one)
-    replaced = [
-        {"lags": part.lags, "sums": len(part.decays), "error": part.error}
-        for part in make(options, [nn.Parameter(torch.zeros(1))], PROBED, 1).replaced_lags
-    ]
-    return {"difference": math.sqrt(apart / size) if size else 0.0, "replaced": replaced}
-
-
-def probe(task: LinearHead, steps: int = 60, seed: int = 0) -> Tensor:
-    """The gradients `[T, n]` that AdamW sees while it trains a head."""
-    generator = task.generator(seed)
-    parameter, seen = nn.Parameter(task.init(generator)), []
-    optimizer = adamw([parameter], PROBED, steps)
-    for _, batch in zip(range(steps), task.batches(generator), strict=False):
-        _, parameter.grad = task.loss_and_gradient(parameter, batch)
-        seen.append(parameter.grad[0].clone())
-        optimizer.step()
-    return torch.stack(seen)
 
 
 @dataclass(frozen=True)
@@ -156,20 +60,48 @@ class Model:
         self, train: TextData, held_out: TextData, who: Rated, rate: float, *, epochs: int, seed: int
     ) -> dict[str, Any]:
         """Train all of it, and the result as plain values, from the cache where it is there."""
-        steps = epochs * math.ceil(len(train) / 32)
+        steps = epochs * math.ceil(len(train) / BATCH)
         options: dict[str, Any] = {"epochs": epochs, "seed": seed}
-        key = options | {"rows": train.identity, "held out": held_out.identity, "length": self.length}
-        key |= {"model": self.name, "optimizer": who.key, "rate": rate, "unit": who.unit}
-        key |= {} if self.name == TINY else {"encoder": _encoder(self.name).identity}
+        key = self._key(train) | options | {"held out": held_out.identity}
+        key |= {"optimizer": who.key, "rate": rate, "unit": who.unit}
 
         def compute() -> dict[str, Any]:
-            rule = who.at(rate, steps)
-            if self.name == TINY:
-                return described(sentences.fine_tune(train, held_out, rule, **options))
-            more: dict[str, Any] = {"length": self.length, "device": self.device, "progress": False}
-            return described(text.fine_tune(_encoder(self.name), train, held_out, rule, **options, **more))
+            return described(self._trained(train, held_out, who.at(rate, steps), **options))
 
         return self.cache.call("fine_tuned", key, compute)
+
+    def probe(self, train: TextData, steps: int = 40, seed: int = 900) -> Tensor:
+        """The gradients `[T, n]` that AdamW sees in a fine-tuning of one epoch, of some coordinates."""
+        rows = cut(train, BATCH * steps)
+        options: dict[str, Any] = {"epochs": 1, "seed": seed}
+
+        def compute() -> Tensor:
+            once, taken = cut(rows, BATCH), math.ceil(len(rows) / BATCH)
+            return watched(lambda rule: self._trained(rows, once, rule, **options), taken)
+
+        return self.cache.call("tuning_gradients", self._key(rows) | options, compute)
+
+    @property
+    def bfloat16(self) -> bool:
+        """Whether the encoder computes in bfloat16, where it may."""
+        return self.name != TINY and text.has_bfloat16(find_device(self.device))
+
+    def _key(self, train: TextData) -> dict[str, Any]:
+        key = {"rows": train.identity, "model": self.name, "length": self.length}
+        key |= {"device": self.device, "bfloat16": self.bfloat16}
+        return key | ({} if self.name == TINY else {"encoder": _encoder(self.name).identity})
+
+    def _trained(
+        self,
+        train: TextData,
+        held_out: TextData,
+        rule: Callable[[Params], torch.optim.Optimizer],
+        **options: Any,
+    ) -> FineTuned:
+        if self.name == TINY:
+            return sentences.fine_tune(train, held_out, rule, **options)
+        options |= {"length": self.length, "device": self.device, "progress": False}
+        return text.fine_tune(_encoder(self.name), train, held_out, rule, batch=BATCH, **options)
 
 
 @cache
@@ -244,6 +176,40 @@ def cut(data: TextData, most: int) -> TextData:
     texts = tuple(tuple(column[i] for i in kept) for column in data.texts)
     name = f"{data.name} ({most} of {len(data)} rows)"
     return replace(data, name=name, texts=texts, labels=tuple(data.labels[i] for i in kept))
+
+
+Run = Callable[[Rated, float, int], dict[str, Any]]
+"""Trains with an optimizer at a rate and a seed, and describes the run as plain values."""
+NO_RACE: dict[str, Any] = {"runs": {}, "rates": {}, "tried": {}, "units": []}
+
+
+def race(
+    fields: Sequence[Mapping[str, Rated]],
+    seeds: Sequence[int],
+    rates: Sequence[float],
+    attempt: Run,
+    run: Run,
+    more: Mapping[str, Mapping[str, float]],
+) -> dict[str, Any]:
+    """The trials of every optimizer, and its runs with every seed at the best rate, for a record.
+
+    `fields` are the optimizers of each seed; those of the first are tried. `more` are, for an optimizer,
+    other rates to run at, by their labels.
+    """
+    tried: dict[str, dict[float, dict[str, Any]]] = {}
+    best: dict[str, float] = {}
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for who, first in fields[0].items():
+        tried[who] = {rate: attempt(first, rate, 900) for rate in rates}
+        best[who] = best_rate(tried[who])
+        for label, rate in ({who: best[who]} | dict(more.get(who, {}))).items():
+            runs[label] = [run(field[who], rate, seed) for seed, field in zip(seeds, fields, strict=True)]
+    return {
+        "runs": runs,
+        "rates": best,
+        "tried": {who: losses(of) for who, of in tried.items()},
+        "units": [{who: one.unit for who, one in field.items()} for field in fields],
+    }
 
 
 def rates(trials: int, ends: tuple[float, float] = RATES) -> list[float]:

@@ -16,11 +16,9 @@ from l2o_core.storage import NO_CACHE, Cache
 from l2o_core.tasks import language
 from l2o_core.tasks.language import Instructions, LanguageModel, LoRA
 
-from .glue import PROBED, Params, Rated, adamw
+from .step_sizes import Params, Rated, watched
 
 TINY = "tiny"
-PROBED_COORDINATES = 100_000
-"""At most so many coordinates are looked at while step sizes are measured."""
 
 
 @dataclass(frozen=True)
@@ -75,21 +73,9 @@ class Setting:
         """The gradients `[T, n]` that AdamW sees in the first steps, of some coordinates."""
 
         def compute() -> Tensor:
-            seen: list[Tensor] = []
-
-            def watched(params: Params) -> torch.optim.Optimizer:
-                made = adamw(params, PROBED, steps)
-                stride = math.ceil(sum(part.numel() for part in params) / PROBED_COORDINATES)
-
-                def keep(*_: Any) -> None:
-                    whole = torch.cat([part.grad.flatten() for part in params if part.grad is not None])
-                    seen.append(whole[::stride].cpu().clone())
-
-                made.register_step_pre_hook(keep)
-                return made
-
-            self._tune(train, train.cut(self.batch), watched, steps=steps, evaluations=1, seed=seed)
-            return torch.stack(seen)
+            options: dict[str, Any] = {"steps": steps, "evaluations": 1, "seed": seed}
+            once = train.cut(self.batch)
+            return watched(lambda rule: self._tune(train, once, rule, **options), steps)
 
         key = self._key(train) | {"steps": steps, "seed": seed}
         return self.cache.call("tuning_gradients", key, compute)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from l2o_book import evidence, glue, records, sentences, verdicts
+from l2o_book import evidence, glue, records, sentences, step_sizes, verdicts
 
 from l2o_core import models
 from l2o_core.errors import ConfigError
@@ -45,26 +45,27 @@ def test_a_cut_is_named_and_the_same_each_time(few):
 
 
 def test_a_rate_is_that_of_adamw_whatever_the_scale_of_a_rule(head):
-    gradients = glue.probe(head, steps=10)
+    gradients = step_sizes.probe(head, steps=10)
     adam = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
     one, other = (
-        glue.rated(lambda _, by=by: models.Equation(f"-{by} * m_hat", **adam), gradients) for by in (1, 40)
+        step_sizes.rated(lambda _, by=by: models.Equation(f"-{by} * m_hat", **adam), gradients)
+        for by in (1, 40)
     )
     assert one.unit == pytest.approx(40 * other.unit, rel=1e-4)
     assert one.unit == pytest.approx(1, rel=0.01)  # m_hat is Adam's direction
-    still = glue.rated(lambda _: models.Equation("0 * g"), gradients)
+    still = step_sizes.rated(lambda _: models.Equation("0 * g"), gradients)
     assert still.unit == 0
 
 
 def test_a_head_learns_and_two_runs_are_equal(head, few):
-    adam = glue.Rated(glue.adamw, "adamw")
+    adam = step_sizes.Rated(step_sizes.adamw, "adamw")
     first, again = (glue.frozen(head, head, adam, 1e-2, epochs=40, seed=1) for _ in range(2))
     assert first == again
     assert first["scores"]["accuracy"] > glue.majority(few, few)["accuracy"]
 
 
 def test_the_tiny_network_is_trained_by_any_optimizer(few):
-    rule = glue.Rated(lambda params, lr, steps: torch.optim.SGD(params, lr), "sgd")
+    rule = step_sizes.Rated(lambda params, lr, steps: torch.optim.SGD(params, lr), "sgd")
     tiny = glue.Model(glue.TINY)
     run = tiny.fine_tuned(few, few, rule, 0.1, epochs=2, seed=0)
     assert run["steps"] == len(run["curve"]) == 4
@@ -107,7 +108,12 @@ def recorded(**of_tasks: dict) -> records.Record:
 def test_tables_compare_the_papers_rules_with_tuned_adamw():
     runs = {"AdamW": fine_tunings([20.0, 21.0, 22.0]), "Eq. 6": fine_tunings([math.nan, 1.0, 2.0])}
     runs["SOL"] = fine_tunings([30.0, 31.1, 32.0])
-    task = {"runs": runs, "frozen": {}, "rates": dict.fromkeys(runs, 1e-4), "majority": {"matthews": 0.0}}
+    task = {
+        "runs": runs,
+        "frozen runs": {},
+        "rates": dict.fromkeys(runs, 1e-4),
+        "majority": {"matthews": 0.0},
+    }
     record = recorded(cola=task)
     found = evidence.glue(record)
     assert found["Table 9"]["CoLA Matthews correlation"].verdict == verdicts.NOT_REPRODUCED
@@ -127,7 +133,7 @@ def test_at_the_papers_rates_and_with_the_encoder_frozen():
     runs = {"AdamW": few, "Eq. 6": few, "SOL": few}
     runs |= {"AdamW, SymL2O's rate": few, "Eq. 6, SymL2O's rate": many}
     task = {"runs": runs, "rates": dict.fromkeys(("AdamW", "Eq. 6", "SOL"), 1e-4), "majority": {"f1": 0.0}}
-    task["frozen"] = {"AdamW": few, "SOL": many, "AdamW, SOL's rate": many, "SOL, SOL's rate": few}
+    task["frozen runs"] = {"AdamW": few, "SOL": many, "AdamW, SOL's rate": many, "SOL, SOL's rate": few}
     found = evidence.glue(recorded(mrpc=task))
     assert found["Table 7"]["MRPC"].verdict == verdicts.REPRODUCED
     assert found["Table 7, its rates"]["MRPC"].verdict == verdicts.NOT_REPRODUCED
@@ -135,11 +141,50 @@ def test_at_the_papers_rates_and_with_the_encoder_frozen():
     assert found["Table 9, its rate"]["MRPC F1"].verdict == verdicts.REPRODUCED
 
 
+def test_two_that_are_no_better_than_one_answer_for_all_decide_nothing():
+    runs = {"AdamW": fine_tunings([20.0, 21.0, 22.0]), "SOL": fine_tunings([30.0, 31.1, 32.0])}
+    task = {"runs": runs, "frozen runs": {}, "rates": dict.fromkeys(runs, 1e-4)}
+    for floor, verdict in {31.0: verdicts.REPRODUCED, 31.1: verdicts.UNDECIDED}.items():
+        found = evidence.glue(recorded(cola=task | {"majority": {"matthews": floor}}))["Table 7"]["CoLA"]
+        assert found.verdict == verdict
+        assert (evidence.FLOORED in str(found)) == (verdict == verdicts.UNDECIDED)
+
+
+def test_a_race_runs_every_seed_at_the_best_rate_of_the_first():
+    """The rate at which the first seed's optimizer does best is that of all seeds, and others are added."""
+    fields = [
+        {who: step_sizes.Rated(step_sizes.adamw, (who, seed)) for who in ("AdamW", "SOL")} for seed in (3, 4)
+    ]
+
+    def attempt(who: step_sizes.Rated, rate: float, seed: int) -> dict:
+        assert (who.key[1], seed) == (3, 900)
+        return {"held_out_loss": abs(rate - {"AdamW": 1.0, "SOL": 0.1}[who.key[0]]), "diverged": False}
+
+    def run(who: step_sizes.Rated, rate: float, seed: int) -> dict:
+        return {"who": who.key, "rate": rate, "seed": seed}
+
+    found = glue.race(fields, [3, 4], [0.1, 1.0], attempt, run, {"SOL": {"SOL, fixed": 7.0}})
+    assert found["rates"] == {"AdamW": 1.0, "SOL": 0.1}
+    assert found["runs"]["SOL"] == [{"who": ("SOL", seed), "rate": 0.1, "seed": seed} for seed in (3, 4)]
+    assert [one["rate"] for one in found["runs"]["SOL, fixed"]] == [7.0, 7.0]
+    assert "AdamW, fixed" not in found["runs"]
+    assert found["tried"]["SOL"] == [(0.1, 0.0), (1.0, 0.9)]
+    assert len(found["units"]) == 2
+
+
+def test_gradients_of_a_fine_tuning_are_seen_and_kept(few):
+    tiny = glue.Model(glue.TINY)
+    gradients = tiny.probe(few, steps=1)
+    assert gradients.shape == (1, glue.sentences.BUCKETS * 16 + 16 * 16 + 16 + 16 * 2 + 2)
+    assert (gradients == 0).float().mean() > 0.3  # words that are in no row of the batch
+    assert torch.equal(gradients, tiny.probe(few, steps=1))
+
+
 def test_what_compacting_changes_is_measured(head):
     equation = models.Equation("-m_hat - m_hat[1]", beta1=0.9, beta2=0.999, eps=1e-8)
-    gradients = glue.probe(head, steps=10)
-    assert glue.compacted(equation, gradients) == {"difference": 0.0, "replaced": []}
-    rough = glue.compacted(equation, gradients, history_dtype=torch.bfloat16)["difference"]
+    gradients = step_sizes.probe(head, steps=10)
+    assert step_sizes.compacted(equation, gradients) == {"difference": 0.0, "replaced": []}
+    rough = step_sizes.compacted(equation, gradients, history_dtype=torch.bfloat16)["difference"]
     assert 0 < rough < 0.01
 
 

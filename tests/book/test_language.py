@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from l2o_book import baselines, evidence, glue, instructions, language, records, verdicts
+from l2o_book import baselines, evidence, instructions, language, records, step_sizes, verdicts
 
 from l2o_core import models
 
@@ -22,7 +22,7 @@ def few():
 
 @pytest.fixture(scope="module")
 def adam():
-    return glue.Rated(glue.adamw, "adamw")
+    return step_sizes.Rated(step_sizes.adamw, "adamw")
 
 
 def test_the_parts_of_the_stand_in_are_disjoint_and_named():
@@ -49,7 +49,7 @@ def test_a_run_is_plain_values_and_the_same_again(few, adam):
 
 
 def test_a_run_that_diverges_has_no_end(few):
-    far = glue.Rated(lambda params, lr, steps: torch.optim.SGD(params, lr), "sgd")
+    far = step_sizes.Rated(lambda params, lr, steps: torch.optim.SGD(params, lr), "sgd")
     found = TINY.tuned(few, few, far, 1e38, **ONCE)
     assert math.isnan(found["end"])
     assert language.best_rate({1.0: found, 0.1: {"end": 5.0}}) == 0.1
@@ -64,7 +64,7 @@ def test_the_edge_of_the_rates_is_said():
 def test_rates_are_step_sizes_along_the_gradients_of_a_tuning(few):
     gradients = TINY.probe(few, steps=5)
     assert gradients.shape == (5, -(-133_056 // 2))
-    half = glue.rated(lambda _: models.Equation("-0.5 * m_hat"), gradients, compile=False)
+    half = step_sizes.rated(lambda _: models.Equation("-0.5 * m_hat"), gradients, compile=False)
     assert half.unit == pytest.approx(2, rel=0.05)  # m_hat is Adam's direction
 
 

@@ -122,7 +122,8 @@ class TextData:
 def load(name: str, part: str | None = None, *, dev_only: bool = False, download: bool = False) -> TextData:
     """Read the training split of a task of GLUE, or a part of the task.
 
-    Rows with the same text are in the same part, and no text of the dev split is in "train" or "choose".
+    Rows with the same first sentence are in the same part, as of QNLI those of a question, whose answer in
+    one is a hint for the other; and no text of the dev split is in "train" or "choose".
 
     Args:
         name: "cola", "sst2", "mrpc", "rte", "wnli", "qnli", "qqp" or "mnli" (its matched dev split).
@@ -160,8 +161,8 @@ def _part_of_dev(row: tuple[str, ...]) -> str:
 
 
 def _place(row: tuple[str, ...]) -> float:
-    """A number in [0, 1) that depends on the text alone, uniform over texts."""
-    return int.from_bytes(_hash("\t".join(row))[:6], "big") / 2**48
+    """A number in [0, 1) that depends on the first sentence alone, uniform over sentences."""
+    return int.from_bytes(_hash(row[0])[:6], "big") / 2**48
 
 
 def _hash(text: str) -> bytes:
