@@ -328,6 +328,7 @@ QUESTIONS = {
     "APGD": "SOL within half a point of APGD",
     "tuned PGD": "SOL above PGD, tuned",
     "tuned APGD": "SOL within half a point of APGD, tuned",
+    "decayed PGD": "SOL above PGD, decayed",
     "discovered": "discovered above PGD, tuned",
     "discovered, SOL": "discovered above SOL",
     "hand-made": "APGD above PGD",
@@ -373,7 +374,8 @@ missing = (
 leaders = "; ".join(f"{row}: {strongest(row)}" for row in ROWS)
 display(
     Markdown(f"""
-- **SOL above PGD as published?** {outcome("Table 5")}. **Above PGD tuned with as many trials?** {outcome("tuned PGD")}.
+- **SOL above PGD as published?** {outcome("Table 5")}. **Above PGD tuned with as many trials?** {outcome("tuned PGD")}. **Above
+  PGD whose steps shrink, as SOL's may?** {outcome("decayed PGD")}.
 - **SOL as strong as APGD**, within half a point of accuracy? {outcome("APGD")}. As APGD, tuned? {outcome("tuned APGD")}.
 - **The discovered rule above tuned PGD?** {outcome("discovered")}. **Above SOL?** {outcome("discovered, SOL")}. It was found
   on another kind of problem, by one of several searches.

@@ -17,8 +17,8 @@
 # (Table 4). [What we found](#what-we-found) follows the computation.
 #
 # **Cost:** in `quick`, about a minute on one CPU core, on scikit-learn's digits, with narrow networks and one seed. In
-# `standard`, by an estimate from single runs, two to four hours on one core that computes in bfloat16, most of it for 138
-# trainings of ConvNets. In `paper`, by an estimate, 20 hours of a GPU.
+# `standard`, by an estimate from single runs, three to five hours on one core that computes in bfloat16, most of it for 156
+# trainings of ConvNets and 234 shorter ones. In `paper`, by an estimate, 20 hours of a GPU.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
@@ -96,7 +96,8 @@ pipeline = Pipeline(page.cache, device=device)
 # SOL's paper words its **ConvNet** as two convolutions of 32 filters, each with ReLU and batch normalisation. Its code
 # builds another: 32 and 64 filters, and a layer of 1024 sigmoid units, in all 4.2 million parameters. Both are
 # here, with a pooling after each convolution, of which the paper's words say nothing and which its code has.
-# **ResNet-18** {cite}`he2016deep` is the usual one for small images, in `standard` with a sixteenth of the width.
+# **ResNet-18** {cite}`he2016deep` is the usual one for small images; in `standard` it has a sixteenth of the width, and the
+# first layer of the one for large images, which makes maps of a sixteenth of the size.
 #
 # As everywhere in this book, images come in three parts: optimizers are meta-trained on the first, networks are trained on
 # images of the third, choices are made on those of the second, and what is reported is accuracy on test images. A trial
@@ -151,18 +152,19 @@ def optimizee(name: str) -> tasks.Network:
 # %%
 def meta_trained(name: str) -> tuple[models.SOL, meta.History]:
     """SOL, meta-trained on a network, and the history of its training."""
-    file = page.cache and page.cache / "sol_vision" / f"{name}.pt"
     torch.manual_seed(seeds[0])
-    sol, task = (
-        models.SOL(total_steps=meta_steps, scale=0.01, sparsity=0.02),
-        optimizee(name),
-    )
+    network = {"scale": 0.01, "sparsity": 0.02}
+    sol, task = models.SOL(total_steps=meta_steps, **network), optimizee(name)
     often = large_meta_epochs if task.n > 1e6 else meta_epochs
     options = {"epochs": often, "steps": meta_steps, "unroll": unroll}
     options |= {"fraction": sampled(task), "lr": 0.02, "decay": True}
     options |= {"validate_every": max(1, often // 3), "validation_instances": 1}
-    options |= {"seed": seeds[0], "checkpoint": file, "progress": False}
-    return sol, meta.meta_train(sol, task, **options)
+    options |= {"seed": seeds[0]}
+    key = options | network | {"task": task.identity}
+    file = pipeline.cache.path("sol_vision", key, ".pt")
+    return sol, meta.meta_train(
+        sol, task, checkpoint=file, progress=False, **options
+    )
 
 
 def sampled(task: tasks.Network) -> float:
@@ -180,9 +182,11 @@ def sol_of(name: str) -> tuple[Contestant, dict]:
     sol, history = meta_trained(name)
     parts = sol_equations.fractions((trials + 1) // 2)
     options = {"steps": meta_steps, "samples": 20 * meta_steps, "instances": 1}
+    started = time.perf_counter()
     reading = sol_equations.read_out(
         sol, optimizee(name), parts, seed=seeds[0], **options
     )
+    took = time.perf_counter() - started
     cuts = [
         sol_equations.optimizer(rule, short(name).steps) for rule in reading.pruned
     ]
@@ -192,6 +196,7 @@ def sol_of(name: str) -> tuple[Contestant, dict]:
         cuts[best], trials - len(cuts), TRIAL, 10, scores[best]
     )
     about = reading.described(best) | {"rates": tried, "pruned": scores}
+    about |= {"reading seconds": took}
     about |= sol_equations.course(history)
     equation = sol_equations.optimizer(reading.pruned[best], problem(name).steps)
     return Contestant(equation, rate, {"lr": rate}), about
@@ -202,9 +207,9 @@ def sol_of(name: str) -> tuple[Contestant, dict]:
 #
 # Table 2 has five hand-made rules and six that were found by machines. Of these, the rule *conv2* of ENOS is printed in
 # neither paper, and its row stays empty. Each rule runs twice: with its usual constants, and with the best of as many trials
-# as SOL has, over all of its constants. PowSign and AddSign decay over the run, in trials over the trial's. Beyond the
-# paper there is a rule with a memory that was found by a search on a small perceptron ({doc}`rules_with_memory`), tuned in
-# its rate.
+# as SOL has, over all of its constants. PowSign and AddSign decay over the run, in trials over the trial's. SOL's inputs
+# contain such decays as well, so there is Adam with a linear decay, too. Also beyond the paper is a rule with a memory that was
+# found by a search on a small perceptron ({doc}`rules_with_memory`), tuned in its rate.
 
 # %%
 HAND_MADE = {
@@ -218,8 +223,9 @@ HAND_MADE = {
     "AddSign-ld": HandMade("addsign_ld", -2.5, 0),
     "AddSign-cd": HandMade("addsign_cd", -2.5, 0),
     "Lion": HandMade("lion", -5, -2.5),
+    "Adam, linear decay": HandMade("adam", -4, -1.5, "ld"),
 }  # names in the zoo, and the range of learning rates as powers of ten
-ON_RESNET = ("SGD", "SGD+Momentum", "Adam")
+ON_RESNET = ("SGD", "SGD+Momentum", "Adam", "Adam, linear decay")
 discovered, searched = discovered_rule()
 
 
@@ -259,7 +265,7 @@ def reported(name: str, field: dict[str, Contestant]) -> dict[str, dict]:
 
 # %%
 own = {"epochs": epochs, "images": len(seen), "trials": trials, "convnets": {}}
-own |= {"resnet_epochs": resnet_epochs, "width": width or 64}
+own |= {"resnet_epochs": resnet_epochs, "width": width or 64, "stem": stem}
 own["discovered"] = {"text": discovered, "from": searched}
 for name in convnets:
     sol, about = sol_of(name)
@@ -307,31 +313,38 @@ if sanity_epochs:
 
 
 # %% tags=["draw"]
-def symbolic_l2o(name: str) -> tuple[Contestant, dict[str, float]]:
-    """Eq. 6 of RPSmallExtra, tuned on a network and rated, and the seconds of all stages but the trials."""
+def symbolic_l2o(name: str) -> tuple[Contestant, dict[str, float], list]:
+    """Eq. 6 of RPSmallExtra, tuned on a network and rated; the seconds of all stages but the trials; and these."""
     teacher = pipeline.teacher("rp_small_extra", home, 0)
     card = meta.recipes.source("rp_small_extra/p2", 0, page.cache)
     teaching = models.describe(card)["training"]["history"]["seconds"]
-    started = time.perf_counter()
-    equation = pipeline.eq6(teacher, home, 0)
-    options = {"epochs": 4, "steps": tune_steps, "unroll": unroll, "seed": seeds[0]}
-    options |= {"fraction": sampled(optimizee(name)), "validate_every": 2}
+    uncached, started = Pipeline(None, device=device), time.perf_counter()
+    equation = uncached.eq6(teacher, home, 0)
     fitting = time.perf_counter() - started
-    file = page.cache and page.cache / "sol_vision" / f"eq6-{name}.pt"
+    task = optimizee(name)
+    options = {"epochs": 4, "steps": tune_steps, "unroll": unroll, "seed": seeds[0]}
+    options |= {"fraction": sampled(task), "validate_every": 2}
+    key = options | {"task": task.identity, "equation": equation.identity}
     better, history = meta.tune(
-        equation, optimizee(name), checkpoint=file, progress=False, **options
+        equation,
+        task,
+        checkpoint=pipeline.cache.path("sol_vision", key, ".pt"),
+        progress=False,
+        **options,
     )
-    rate, _ = short(name).rated(better, trials - 1, TRIAL, 10)
+    rate, tried = short(name).rated(better, trials - 1, TRIAL, 10)
     seconds = {"the teacher": teaching, "rows and fit": fitting}
     seconds |= {"tuning": history.seconds}
-    return Contestant(better, rate, {"lr": rate}), seconds
+    return Contestant(better, rate, {"lr": rate}), seconds, tried
 
 
 sol, about = sol_of("resnet18")
-syml2o, stages = symbolic_l2o("resnet18")
+syml2o, stages, its_trials = symbolic_l2o("resnet18")
 field, tried = tuned("resnet18", ON_RESNET)
 field |= {"Symbolic L2O": syml2o, "SOL": sol}
-search = {"Symbolic L2O": sum(stages.values()), "SOL": about["seconds"]}
+tried["Symbolic L2O"] = its_trials
+search = {"SOL": about["seconds"] + about["reading seconds"]}
+search["Symbolic L2O"] = sum(stages.values())
 own["resnet18"] = {
     "parameters": optimizee("resnet18").n,
     "sol": about,
@@ -364,9 +377,13 @@ own["narrow"] = meta_memory.of_structures(
 # %%
 record = page.record(own, dataset=seen.name)
 run, count, last = record.values, len(record.seeds), record.values["epochs"]
-source = record.cite(f"{run['images']} images", plural(last, "epoch"))
+images_seen, resnet_length = f"{run['images']} images", run["resnet_epochs"]
+source = record.cite(images_seen, plural(last, "epoch"))
+source_resnet = record.cite(images_seen, plural(resnet_length, "epoch"))
 decided = evidence.sol_vision(record)
 resnet = run["resnet18"]
+as_built = f"of width {run['width']}"
+as_built += ", first layer of stride 4" if run["stem"] == "imagenet" else ""
 
 
 def accuracy(runs: dict | None) -> str:
@@ -393,7 +410,7 @@ lines = [
 order = ranked(resnet["tuned"])
 search = resnet["search"]
 lines.append(
-    f"- **ResNet-18**, of width {run['width']}. From the highest accuracy down: {', '.join(order)}. With the updates that we "
+    f"- **ResNet-18**, {as_built}. From the highest accuracy down: {', '.join(order)}. With the updates that we "
     f"gave them, the search took {search['SOL']:.0f} s for SOL and {search['Symbolic L2O']:.0f} s for SymL2O's way, "
     f"{search['Symbolic L2O'] / search['SOL']:.1f} times as long (the paper: 3.5)."
 )
@@ -416,18 +433,20 @@ display(Markdown("\n".join(lines)))
 table2 = Published("SOL Table 2")
 on = run["convnets"]
 first = [f"{ranked(part['tuned'])[0]} on the {name}" for name, part in on.items()]
+networks = on | {"ResNet-18": resnet}
+
+
+def rates(part: dict, label: str) -> list[float]:
+    """The learning rates, or factors, that an optimizer was tried at."""
+    tried = part["sol"]["rates"] if label == "SOL" else part["tried"][label]
+    return [one["lr"] if isinstance(one, dict) else one for one, _ in tried]
+
+
 edges = [
     f"{label} on the {name}"
-    for name, part in on.items()
-    for label, rates in {
-        "SOL": [rate for rate, _ in part["sol"]["rates"]],
-        "discovered": [rate for rate, _ in part["tried"]["discovered"]],
-        **{
-            label: [constants["lr"] for constants, _ in part["tried"][label]]
-            for label in HAND_MADE
-        },
-    }.items()
-    if baselines.at_the_edge(part["tuned"][label]["constants"]["lr"], rates)
+    for name, part in networks.items()
+    for label, runs in part["tuned"].items()
+    if baselines.at_the_edge(runs["constants"]["lr"], rates(part, label))
 ]
 plots.table(
     pd.DataFrame(
@@ -440,7 +459,9 @@ plots.table(
                 for how in ("usual", "tuned")
             },
         }
-        for label in dict.fromkeys([*table2.rows, "discovered"])
+        for label in dict.fromkeys(
+            [*table2.rows, *next(iter(on.values()))["tuned"]]
+        )
     ),
     name="tab-vision-convnet",
     caption="SOL's Table 2 beside ours: test accuracy after the last epoch in percent, with usual and with tuned constants (a "
@@ -452,24 +473,29 @@ plots.table(
             "optimizer": label,
             **{
                 name: baselines.text(part["tuned"][label]["constants"])
-                for name, part in on.items()
+                if label in part["tuned"]
+                else "–"
+                for name, part in networks.items()
             },
         }
-        for label in next(iter(on.values()))["tuned"]
+        for label in dict.fromkeys(
+            label for part in networks.values() for label in part["tuned"]
+        )
     ),
     name="tab-vision-constants",
-    caption=f"The constants of these rules, each the best of {run['trials']} trials; of SOL and of the discovered rule, a factor "
-    "of their own step. At an end of the rates tried, so that others might serve better: "
+    caption=f"The constants of these rules, each the best of {run['trials']} trials; of SOL, of SymL2O's Eq. 6 and of the "
+    "discovered rule, a factor of their own step. At an end of the rates tried, so that others might serve better: "
     f"{listed(edges)} ({source}).",
 )
 
 # %% tags=["draw"]
-for name, part in run["convnets"].items():
+for name, part in networks.items():
     display(
         Markdown(
             f"SOL's equation on the {name} has {part['sol']['nodes'][1]} nodes, of {part['sol']['nodes'][0]} before pruning, "
             f"where it differs from the network by at most {part['sol']['difference']:.0e} of the largest update: "
-            f"`{part['sol']['equation']}`."
+            f"`{part['sol']['equation']}`. Meta-training changed its mean loss on a fresh network from "
+            f"{part['sol']['validation'][0][1]:.2f} to at best {min(loss for _, loss in part['sol']['validation']):.2f}."
         )
     )
 plots.table(
@@ -485,13 +511,13 @@ plots.table(
 
 # %% tags=["draw"]
 targets = resnet["tuned"]["Adam"]["last"]
-length = run["resnet_epochs"]
 fig, ax = plt.subplots(figsize=plots.figure_size(1, 1))
 for label, runs in resnet["tuned"].items():
-    whole = [curve for curve in runs["test"] if len(curve) == length]
+    whole = [curve for curve in runs["test"] if len(curve) == resnet_length]
     if whole:
         means = 100 * np.mean(whole, axis=0)
-        ax.plot(range(1, length + 1), means, label=label, **plots.line_style(label))
+        epoch = range(1, resnet_length + 1)
+        ax.plot(epoch, means, label=label, **plots.line_style(label))
 ax.axhline(np.mean(targets), lw=0.8, ls=":", color=plots.CYCLE[-1])
 ax.set(xlabel="epoch", ylabel="test accuracy, %")
 ax.xaxis.get_major_locator().set_params(integer=True)
@@ -499,8 +525,8 @@ ax.legend()
 plots.figure(
     fig,
     name="fig-vision-resnet",
-    caption=f"After SOL's Figure 1: test accuracy of a ResNet-18 of width {run['width']} along training, mean over "
-    f"{plural(count, 'network')}. Dotted: where tuned Adam ends. Highest at the end: {', then '.join(order[:2])} ({source}).",
+    caption=f"After SOL's Figure 1: test accuracy of a ResNet-18 {as_built}, along training, mean over "
+    f"{plural(count, 'network')}. Dotted: where tuned Adam ends. Highest at the end: {', then '.join(order[:2])} ({source_resnet}).",
 )
 table3 = Published("SOL Table 3")
 of_stages = listed(
@@ -518,12 +544,12 @@ plots.table(
             "search, published, h": table3.cell(label, "search"),
             "search, ours, s": round(search[label]) if label in search else None,
         }
-        for label in table3.rows
+        for label in dict.fromkeys([*table3.rows, *resnet["tuned"]])
     ),
     name="tab-vision-resnet",
-    caption=f"SOL's Table 3 beside ours: test accuracy after the last of {length} epochs in percent, the epochs until the "
+    caption=f"SOL's Table 3 beside ours: test accuracy after the last of {resnet_length} epochs in percent, the epochs until the "
     "accuracy with which tuned Adam ends from the same start is reached first, and the time to find the optimizer, which "
-    f"follows from our choice of updates; for SymL2O's way {of_stages}. Highest: {order[0]} ({source}).",
+    f"follows from our choice of updates; for SymL2O's way {of_stages}. Highest: {order[0]} ({source_resnet}).",
 )
 
 # %% [markdown]
@@ -539,7 +565,9 @@ ratios = [
 saved = [
     f"{of['graph']['megabytes'] / of['adjoint']['megabytes']:.2g} times as much for {label}"
     for label, of in run["narrow"].items()
+    if len(of) == 2
 ]
+measured_once = record.cite()
 plots.table(
     pd.DataFrame(
         {
@@ -554,22 +582,23 @@ plots.table(
     ).round(2),
     name="tab-vision-memory",
     caption="SOL's Table 4 beside ours: peak memory of an unroll and its meta-gradient, above that of the imports; the "
-    f"published numbers are of a GPU. Memory of the LSTM over SOL's: {listed(ratios)} ({source}).",
+    f"published numbers are of a GPU. Memory of the LSTM over SOL's: {listed(ratios)} ({measured_once}).",
 )
 plots.table(
     pd.DataFrame(
         {
             "optimizer": label,
-            "parameters": of["graph"]["parameters"],
-            "adjoint, MB": round(of["adjoint"]["megabytes"]),
-            "one graph, MB": round(of["graph"]["megabytes"]),
+            "parameters": next(iter(of.values()))["parameters"],
+            "adjoint, MB": of.get("adjoint", {}).get("megabytes"),
+            "one graph, MB": of.get("graph", {}).get("megabytes"),
         }
         for label, of in run["narrow"].items()
-    ),
+        if of
+    ).round(),
     name="tab-vision-structure",
     caption=f"Two ways to the meta-gradient of an unroll of {record.parameters['narrow_steps']} steps on a narrow ResNet-18: ours, which keeps "
     "the optimizer's own computation for a sample of the parameters, and the published structure, with all of it in one graph. "
-    f"One graph takes {listed(saved)} ({source}).",
+    f"One graph takes {listed(saved)} ({measured_once}).",
 )
 
 # %% tags=["draw"]

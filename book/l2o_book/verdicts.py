@@ -93,6 +93,11 @@ def higher(
         None if theirs is None else [margin - x for x in theirs],
         paired=paired,
     )
+    return _turned(found, margin)
+
+
+def _turned(found: Comparison, margin: float = 0.0) -> Comparison:
+    """A comparison of negated values as one of the values themselves."""
     ours_mean, theirs_mean = found.sides
     return replace(
         found,
@@ -121,6 +126,14 @@ def lowest(
     else:
         p = min(1.0, best.p * len(found)) if best.difference > 0 else 1.0
     return replace(best, p=p, verdict=_verdict(best.difference, p))
+
+
+def highest(
+    ours: Sequence[float], rivals: Mapping[str, Sequence[float]], *, paired: bool = False
+) -> Comparison:
+    """The claim that `ours` is higher than every rival; see `lowest`."""
+    negated = {name: [-x for x in values] for name, values in rivals.items()}
+    return _turned(lowest([-x for x in ours], negated, paired=paired))
 
 
 def best_of(rivals: Mapping[str, Sequence[float]]) -> str:

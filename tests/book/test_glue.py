@@ -132,7 +132,11 @@ def test_at_the_papers_rates_and_with_the_encoder_frozen():
     )
     runs = {"AdamW": few, "Eq. 6": few, "SOL": few}
     runs |= {"AdamW, SymL2O's rate": few, "Eq. 6, SymL2O's rate": many}
-    task = {"runs": runs, "rates": dict.fromkeys(("AdamW", "Eq. 6", "SOL"), 1e-4), "majority": {"f1": 0.0}}
+    task = {
+        "runs": runs,
+        "rates": dict.fromkeys(("AdamW", "Eq. 6", "SOL"), 1e-4),
+        "majority": {"f1": 0.0, "accuracy": 0.0},
+    }
     task["frozen runs"] = {"AdamW": few, "SOL": many, "AdamW, SOL's rate": many, "SOL, SOL's rate": few}
     found = evidence.glue(recorded(mrpc=task))
     assert found["Table 7"]["MRPC"].verdict == verdicts.REPRODUCED

@@ -33,6 +33,8 @@ def test_what_cannot_be_measured_is_left_out(capsys):
     assert found["ResNet-18"].keys() == {"SOL", "L2LGD2", "parameters"}
     assert found["ResNet-18"]["parameters"] == pytest.approx(0.176258)
     assert "no memory of SOL on resnet20" in capsys.readouterr().out
+    assert meta_memory.of_structures("resnet20", **ASKED) == {"SOL": {}, "L2LGD2": {}}
+    assert capsys.readouterr().out.count("no memory of") == 4
 
 
 def test_a_process_without_an_answer_says_why():

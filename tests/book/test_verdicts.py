@@ -196,6 +196,18 @@ def test_the_lowest_of_all_is_lower_than_each():
     assert verdicts.lowest([0.1], {"near": [0.2], "far": [0.4]}).verdict == "undecided"
 
 
+def test_the_highest_of_all_is_the_lowest_of_their_negatives():
+    ours = [0.9, 0.92, 0.91]
+    rivals = {"near": [0.8, 0.83, 0.81], "far": [0.5, 0.55, 0.52]}
+    found = verdicts.highest(ours, rivals, paired=True)
+    assert found.verdict == "reproduced"
+    assert found.difference == pytest.approx(np.mean(ours) - np.mean(rivals["near"]))
+    assert found.sides == (pytest.approx(np.mean(ours)), pytest.approx(np.mean(rivals["near"])))
+    each = [verdicts.higher(ours, values, paired=True) for values in rivals.values()]
+    assert found.p == pytest.approx(max(one.p for one in each))
+    assert (found.low, found.high) == pytest.approx((each[0].low, each[0].high))
+
+
 def test_larger_with_lower_holds_whichever_side_is_larger():
     more, less = verdicts.lower([5.0, 5.1, 5.2], [3.0, 3.2, 3.1]), verdicts.lower([1.0, 1.1], [2.0, 2.2])
     even = verdicts.lower([1.0, 2.0, 3.0], [2.0, 1.0, 3.1])
