@@ -47,6 +47,11 @@ def positive(name: str, value: Any, unit: str, infinite: bool = False) -> float:
     raise ConfigError(f"{name} must be a positive number of {unit}, not {value!r:.60}")
 
 
+def scalar(value: Any) -> Any:
+    """The number in an array or a tensor without dimensions; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
 def seed(name: str, value: Any) -> int:
     """A seed from anything that scikit-learn takes as `random_state`: None and generators draw one."""
     if value is None:

@@ -64,18 +64,24 @@ class DivergenceError(L2OError, ArithmeticError):
     """A training run that produced NaN or infinity and could not be rolled back."""
 
 
-def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
+def did_you_mean(name: object, known: Iterable[str], otherwise: str | None = None) -> str:
     """The end of a message about an unknown name: the nearest known name, or else all of them.
 
+    Upper and lower case are the same. Else no name is near one of under three letters, and a known name of
+    under three letters is near one of three at most: in so few letters, any two names are alike.
+
     Args:
-        name: The unknown name.
+        name: The unknown name; what is no text is shown as text.
         known: The names that exist.
         otherwise: A text in place of a list that would be too long, such as "`l2o zoo` lists them".
     """
-    known = list(known)
-    near = get_close_matches(name, known, n=1)
+    known, wanted = list(known), str(name).casefold()
+    folded = {each.casefold(): each for each in reversed(known)}  # of two alike, the first
+    near = [wanted] if wanted in folded else []
+    if not near and len(wanted) > 2:
+        near = get_close_matches(wanted, [key for key in folded if len(key) > 2 or len(wanted) < 4], n=1)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {folded[near[0]]!r}?"
     return f"known: {', '.join(known) or 'none'}" if otherwise is None else otherwise
 
 

@@ -29,6 +29,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .arguments import finite, scalar
 from .errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:  # imported where tensors are made: the names of features are read without PyTorch
@@ -70,13 +71,13 @@ class Features:
         names: The features to compute, in order: any of `NAMES`.
         beta1: Decay rate of the first moment, in [0, 1).
         beta2: Decay rate of the second moment, in [0, 1).
-        eps: Added to sqrt(v), in units of the gradient.
+        eps: Added to sqrt(v), in units of the gradient; 0 or larger.
         bias_correction: Whether moments are divided by `1 - beta^t`.
-        total_steps: Steps over which `ld` and `cd` decay; required by these two.
+        total_steps: Steps over which `ld` and `cd` decay, 1 or more; required by these two.
         powers: k1, k2, l1, l2, alpha1, alpha2 of `n_hat` (see `power_sums`): six floats, or a tensor [6].
 
     Raises:
-        ConfigError: For an unknown feature, a decay rate outside [0, 1), `ld` or `cd` without `total_steps`,
+        ConfigError: For an unknown feature, a number that makes no sense, `ld` or `cd` without `total_steps`,
             or other than six powers.
 
     Example:
@@ -101,13 +102,24 @@ class Features:
         for name in self.names:
             if name not in NAMES:
                 raise ConfigError(f"unknown feature {name!r}; {did_you_mean(name, NAMES)}")
+        self._check_numbers()
+        if {"ld", "cd"} & set(self.names) and self.total_steps is None:
+            raise ConfigError("features ld and cd decay over total_steps: give total_steps, 1 or more")
+
+    def _check_numbers(self) -> None:
+        """Raise ConfigError for a number that makes no sense. Numbers may be tensors without dimensions."""
         for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
+            if not 0 <= finite(name, scalar(getattr(self, name))) < 1:
                 raise ConfigError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
-        if {"ld", "cd"} & set(self.names) and not self.total_steps:
-            raise ConfigError("features ld and cd decay over total_steps: give total_steps > 0")
-        if len(self.powers) != len(POWERS):
+        if finite("eps", scalar(self.eps)) < 0:
+            raise ConfigError(f"eps must be 0 or larger, not {self.eps}")
+        if self.total_steps is not None and finite("total_steps", scalar(self.total_steps)) < 1:
+            raise ConfigError(f"total_steps must be 1 or more, not {self.total_steps}")
+        if not hasattr(self.powers, "__len__") or len(self.powers) != len(POWERS):
             raise ConfigError(f"powers are {', '.join(POWERS)}: six numbers, not {self.powers}")
+        if isinstance(self.powers, Sequence):  # those in a tensor are trained: to read them here costs time
+            for name, value in zip(POWERS, self.powers, strict=True):
+                finite(name, scalar(value))
 
     @classmethod
     def of(cls, names: Sequence[str], hyperparameters: Mapping[str, Any]) -> Features:

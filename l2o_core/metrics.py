@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import arguments
 from .distiller import Dataset, ParetoFront, replay
-from .distiller.replay import lagged_columns
+from .distiller.replay import lagged_columns, remembers
 from .distiller.rows import r2
 from .errors import ConfigError, DataError
 from .expressions import Expression
@@ -77,27 +78,23 @@ def temporal_perception_interval(
         seed: Seed of the draws.
 
     Returns:
-        Lower and upper bound, in steps; a tuple of such pairs if the data has several features.
+        Lower and upper bound, in steps, NaN where there are fewer than two trajectories; a tuple of such
+        pairs if the data has several features.
 
     Raises:
-        ConfigError: If the level is outside (0, 1).
+        ConfigError: If the level is outside (0, 1), or for fewer than one draw or a negative seed.
         DataError: If no column has a lag, or the features are not those that the optimizer reads.
     """
-    if not 0 < level < 1:
-        raise ConfigError(f"level must lie between 0 and 1, not {level}")
-    labels, inverse = np.unique(data.groups, return_inverse=True)
-    equal = np.full(len(labels), 1 / len(labels))
-    drawn = np.random.default_rng(seed).multinomial(len(labels), equal, size=draws)  # [draws, G]
+    inverse, drawn = _resample(data.groups, level, draws, seed)
     bounds = []
     for slopes in _slopes(rule, data).values():
         reached = np.column_stack([_reached(data, lag) for lag in slopes])
-        sums, rows = np.zeros((2, len(labels), len(slopes)))
+        sums, rows = np.zeros((2, drawn.shape[1], len(slopes)))
         np.add.at(sums, inverse, np.where(reached, np.column_stack([*slopes.values()]), 0.0) ** 2)
         np.add.at(rows, inverse, reached)
         weights = np.sqrt(drawn @ sums / np.maximum(drawn @ rows, 1))
-        fields = [_mean_lag(dict(zip(slopes, draw, strict=True))) for draw in weights]
-        low, high = np.quantile(fields, [(1 - level) / 2, (1 + level) / 2])
-        bounds.append((float(low), float(high)))
+        fields = np.array([_mean_lag(dict(zip(slopes, draw, strict=True))) for draw in weights])
+        bounds.append(_bounds(fields, level))
     return bounds[0] if len(bounds) == 1 else tuple(bounds)
 
 
@@ -128,7 +125,7 @@ def r2_interval(
         Lower and upper bound; NaN where there are fewer than two trajectories or R2 is not finite.
 
     Raises:
-        ConfigError: If the level is outside (0, 1).
+        ConfigError: If the level is outside (0, 1), or for fewer than one draw or a negative seed.
         DataError: If the shapes differ.
 
     Example:
@@ -136,25 +133,20 @@ def r2_interval(
         >>> r2_interval(y, y, np.arange(12) // 3)
         (1.0, 1.0)
     """
-    if not 0 < level < 1:
-        raise ConfigError(f"level must lie between 0 and 1, not {level}")
     y, prediction = np.asarray(y, dtype=float), np.asarray(prediction, dtype=float)
-    labels, inverse = np.unique(groups, return_inverse=True)
+    inverse, drawn = _resample(groups, level, draws, seed)
     if inverse.shape != np.shape(y):
         raise DataError(f"R2 needs a trajectory for each value, not {inverse.shape} for {np.shape(y)}")
-    if not np.isfinite(r2(y, prediction)) or len(labels) < 2:
-        return np.nan, np.nan
+    if not np.isfinite(r2(y, prediction)):
+        return math.nan, math.nan
     centred = y - y.mean()
     parts = np.column_stack([np.ones(len(y)), centred, centred**2, (y - prediction) ** 2])
-    sums = np.zeros((len(labels), 4))
+    sums = np.zeros((drawn.shape[1], 4))
     np.add.at(sums, inverse, parts)
-    equal = np.full(len(labels), 1 / len(labels))
-    drawn = np.random.default_rng(seed).multinomial(len(labels), equal, size=draws)  # [draws, G]
     rows, total, squares, errors = (drawn @ sums).T
     spread = squares - total**2 / rows
     varied = spread > 1e-12 * squares  # a draw whose values are all the same has no R2
-    low, high = np.quantile(1 - errors[varied] / spread[varied], [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    return _bounds(1 - errors[varied] / spread[varied], level)
 
 
 def sensitivities(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[str, dict[int, float]]:
@@ -165,7 +157,8 @@ def sensitivities(rule: Expression | LearnedOptimizer, data: Dataset) -> dict[st
     over the rows of the data whose windows reach back so far: before the first step of a run there is
     nothing to be sensitive to. For a linear rule that is exactly the absolute value of the coefficient. A
     learned optimizer is differentiated through its window, by its own features, starting from its recurrent
-    state at the beginning of the window (see `distiller.replay`).
+    state at the beginning of the window (see `distiller.replay`); on the rows of another optimizer, as an
+    equation on those of its teacher, from none.
 
     Args:
         rule: An equation, or a learned optimizer.
@@ -258,6 +251,30 @@ def _fits(front: ParetoFront) -> list[tuple[int, float]]:
     return fits
 
 
+def _resample(groups: np.ndarray, level: float, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The number of each row's trajectory [n], and how often each draw has each trajectory, [draws, G].
+
+    Of fewer than two trajectories there are no draws. Raises ConfigError for options that make no sense.
+    """
+    if not 0 < arguments.finite("level", level) < 1:
+        raise ConfigError(f"level must lie between 0 and 1, not {level}")
+    draws, seed = arguments.whole("draws", draws, 1), arguments.seed("seed", seed)
+    labels, inverse = np.unique(groups, return_inverse=True)
+    count = len(labels)
+    if count < 2:
+        return inverse, np.zeros((0, count), dtype=int)
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
+    return inverse, drawn
+
+
+def _bounds(values: np.ndarray, level: float) -> tuple[float, float]:
+    """The middle of the values that holds so large a share of them; NaN of none."""
+    if not len(values):
+        return math.nan, math.nan
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
 def _mean_lag(weights: dict[int, float]) -> float:
     total = sum(weights.values())
     return sum(lag * weight for lag, weight in weights.items()) / total if total else 0.0
@@ -292,17 +309,21 @@ def _of_equation(rule: Expression, data: Dataset) -> dict[str, dict[int, np.ndar
 
 
 def _of_model(model: LearnedOptimizer, data: Dataset) -> dict[str, dict[int, np.ndarray]]:
-    """Through the unrolled window, from the oldest step and the recurrent state before it to now."""
+    """Through the unrolled window, from the oldest step and the recurrent state before it to now.
+
+    The state is the model's own, where the rows are; otherwise a hidden state of a teacher is none of its.
+    """
     columns = lagged_columns(data)
-    if tuple(columns) != tuple(model.features.names):
+    if not {*model.features.names} <= {*columns}:
         raise DataError(
             f"the model reads {', '.join(model.features.names)}, the data has {', '.join(columns)}: "
             "use rows that were collected from this model"
         )
     inputs = torch.tensor(data.inputs, requires_grad=True)
-    slopes = _gradient(replay(model, data, inputs), inputs).numpy()
+    updates = replay(model, data, inputs, memory=remembers(data, model))
+    slopes = _gradient(updates, inputs).numpy()
     return {name: {lag: slopes[:, i] for lag, i in lags.items()} for name, lags in columns.items()}
 
 
 def _gradient(output: Tensor, inputs: Tensor) -> Tensor:
-    return torch.autograd.grad(output.sum(), inputs)[0]
+    return torch.autograd.grad(output.sum(), inputs, materialize_grads=True)[0]

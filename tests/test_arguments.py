@@ -6,8 +6,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from l2o_core import arguments, meta
-from l2o_core.errors import ConfigError
+from l2o_core import arguments, meta, models, tasks
+from l2o_core.errors import ConfigError, did_you_mean
+from l2o_core.optim import zoo
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
@@ -52,3 +53,23 @@ def test_a_whole_number_may_have_a_largest_value():
     assert arguments.whole("seed", 5, 0, 5) == 5
     with pytest.raises(ConfigError, match="seed must be a whole number, 0 or more and 5 or less, not 6"):
         arguments.whole("seed", 6, 0, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "want"),
+    [("c", ["cd", "g"], "known: cd, g"), ("ab", ["abc"], "known: abc"), ("P1", ["p2", "p1"], "'p1'"),
+     ("adam", ["ad", "rs"], "known: ad, rs"), ("p22", ["p2"], "'p2'"), ("Ninty", ["ninety"], "'ninety'"),
+     ("sgd", ["SGD", "Sgd"], "'SGD'"), (3, ["three"], "known: three"), (None, ["nonce"], "'nonce'")],
+)  # fmt: skip
+def test_a_hint_names_what_is_near_and_nothing_else(name, known, want):
+    """Of few letters, any two names are alike."""
+    assert did_you_mean(name, known) in (want, f"did you mean {want}?")
+
+
+@pytest.mark.parametrize(
+    ("load", "name", "near"),
+    [(tasks.load, "P1", "p1"), (models.load, "RP/P2", "rp/p2"), (zoo.get, "SGD", "sgd")],
+)
+def test_a_name_in_capitals_has_a_hint(load, name, near):
+    with pytest.raises(ConfigError, match=rf"did you mean '{near}'\?$"):
+        load(name)

@@ -94,12 +94,29 @@ def test_log_and_sign_is_continuous_in_direction_and_bounded_below(k):
     [
         ({"names": ("g", "oops")}, "unknown feature 'oops'"),
         ({"names": ("m",), "beta1": 1.0}, "beta1 must lie"),
+        ({"names": ("m",), "beta1": "0.9"}, "beta1 must be a finite number, not '0.9'"),
+        ({"names": ("v",), "beta2": math.nan}, "beta2 must be a finite number, not nan"),
+        ({"names": ("g_hat",), "eps": -1.0}, "eps must be 0 or larger, not -1.0"),
+        ({"names": ("g_hat",), "eps": math.inf}, "eps must be a finite number, not inf"),
         ({"names": ("ld",)}, "total_steps"),
+        ({"names": ("ld",), "total_steps": -5}, "total_steps must be 1 or more, not -5"),
+        ({"names": ("g",), "total_steps": 0}, "total_steps must be 1 or more, not 0"),
+        ({"names": ("cd",), "total_steps": "2"}, "total_steps must be a finite number, not '2'"),
+        ({"names": ("n_hat",), "powers": 0.5}, "powers are .*: six numbers, not 0.5"),
+        ({"names": ("n_hat",), "powers": (0.5, math.nan, 0.5, 0.5, 0.2, 0.2)}, "k2 must be a finite number"),
     ],
 )
 def test_bad_choices_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         Features(**options)
+
+
+def test_numbers_may_be_tensors_without_dimensions(gradients):
+    one = {"beta1": 0.9, "beta2": 0.5, "eps": 0.1, "total_steps": 20}
+    two = {name: torch.tensor(value, dtype=torch.float64) for name, value in one.items()}
+    two["total_steps"] = np.int64(20)
+    for got, want in zip(*(run(Features(("m_hat", "ld"), **o), gradients) for o in (two, one)), strict=True):
+        np.testing.assert_allclose([*got["m_hat"], got["ld"]], [*want["m_hat"], want["ld"]], rtol=1e-12)
 
 
 @pytest.mark.parametrize("beta", [0.99999, 0.9999999])

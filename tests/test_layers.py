@@ -26,7 +26,7 @@ BELOW = {  # the rooms that each room may import
     "meta": {*GROUND, "expressions", "features", "models", "tasks"},
     "distiller": {*GROUND, "expressions", "features", "models", "tasks", "meta"},
 }
-BELOW["certificates"] = {"errors", "expressions", "features", "optim"}
+BELOW["certificates"] = {"arguments", "errors", "expressions", "features", "optim"}
 BELOW["metrics"] = {*BELOW["distiller"], "distiller"}
 BELOW["discovery"] = {*BELOW["distiller"], "distiller", "optim"}
 BELOW[""] = {

@@ -156,5 +156,48 @@ def test_the_interval_of_r2_draws_whole_trajectories():
     assert np.isnan(metrics.r2_interval(y, prediction, np.zeros(600))).all()
     with pytest.raises(ConfigError, match="level"):
         metrics.r2_interval(y, prediction, groups, level=1.0)
+    with pytest.raises(ConfigError, match="draws must be a whole number, 1 or more"):
+        metrics.r2_interval(y, prediction, groups, draws=0)
+    with pytest.raises(ConfigError, match="seed must be a whole number, 0 or more"):
+        metrics.r2_interval(y, prediction, groups, seed=-1)
     with pytest.raises(DataError, match="a trajectory for each value"):
         metrics.r2_interval(y, prediction, groups[:-1])
+
+
+@pytest.mark.parametrize("options", [{"draws": 0}, {"draws": 2.5}, {"seed": -1}, {"level": "high"}])
+def test_the_interval_of_the_field_wants_draws_and_a_seed(data, options):
+    with pytest.raises(ConfigError, match=f"{next(iter(options))} must be"):
+        metrics.temporal_perception_interval(expressions.parse("g[0]"), data, **options)
+
+
+def test_one_trajectory_has_no_interval(data):
+    names = [f"{f}[{i}]" for f in ("m_hat", "g_hat") for i in range(LAGS // 2)]
+    alone = np.zeros(len(data))
+    rows = Dataset(data.inputs, data.targets, data.names, alone)
+    assert np.isnan(metrics.temporal_perception_interval(expressions.parse("g[0]^2 + g[1]"), rows)).all()
+    both = Dataset(data.inputs, data.targets, names, alone)
+    bounds = metrics.temporal_perception_interval(expressions.parse("m_hat[1] * g_hat"), both)
+    assert np.shape(bounds) == (2, 2)
+    assert np.isnan(bounds).all()
+
+
+@pytest.mark.parametrize("teacher", [models.RP, models.RPSmall])
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [
+        ("-0.01 * m_hat[0] - 0.02 * m_hat[4] + 0 * g_hat[0]", (8 / 3, 0)),
+        ("-0.01 * m_hat - 0.01 * g_hat", (0, 0)),
+        ("-0.01 * g_hat[1] - 0.03 * g_hat[5] - 0.02 * m_hat[2]", (2, 4)),
+        ("-0.01 * g_hat - 0.01 * g_hat[3]", (0, 1.5)),
+    ],
+)
+def test_a_distilled_equation_is_measured_on_the_rows_of_its_teacher(teacher, rule, field):
+    torch.manual_seed(0)
+    rows = distiller.collect(teacher(), tasks.load("p1"), lags=6, steps=12, samples=200, instances=8)
+    assert metrics.temporal_perception_field(models.Equation(rule), rows) == pytest.approx(field, rel=1e-5)
+    assert metrics.temporal_perception_field(expressions.parse(rule), rows) == pytest.approx(field, rel=1e-5)
+
+
+def test_an_optimizer_of_features_that_the_rows_lack_is_refused(data):
+    with pytest.raises(DataError, match="the model reads m_hat, g_hat, the data has g"):
+        metrics.temporal_perception_field(models.RP(), data)

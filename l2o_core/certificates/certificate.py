@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ConfigError, optional_import
 from .largest_step import LargestStep, largest_step
 from .linearisation import NEVER, LinearisationError, LinearRule, linearise
-from .recurrence import Rule
+from .recurrence import Rule, decay_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +36,7 @@ class Certificate:
         ringing: The update's magnitude for each unit of a gradient that changes sign at every step; so too.
         stable: Ranges of learning rate times curvature in which it converges on quadratics; None for a rule
             that reads the parameter, for which they are no product.
+        decay: The weight decay that the zoo gives the rule beside its equation, and that is left out here.
     """
 
     largest: LargestStep
@@ -47,14 +48,24 @@ class Certificate:
     gain: float = math.nan
     ringing: float = math.nan
     stable: tuple[tuple[float, float], ...] | None = None
+    decay: float = 0.0
 
     def __str__(self) -> str:
         return "\n".join(f"{label + ':':<22}{text}" for label, text in self.lines().items())
 
     def lines(self) -> dict[str, str]:
         """What there is to say, by label."""
+        return self._response() | {"largest step": str(self.largest)} | self._left_out()
+
+    def _left_out(self) -> dict[str, str]:
+        if not self.decay:
+            return {}
+        return {"left out": f"a weight decay of {self.decay:g}, which the rule does not name"}
+
+    def _response(self) -> dict[str, str]:
+        """What the rule does to small signals, by label."""
         if self.linear is None:
-            return {"no linear response": self.reason, "largest step": str(self.largest)}
+            return {"no linear response": self.reason}
         if self.linear.exact:
             kind = "the rule itself is linear, long after its start"
         else:
@@ -71,7 +82,6 @@ class Certificate:
         else:
             ranges = (f"{low:.4g} < lr x curvature < {high:.4g}" for low, high in self.stable)
             lines["stable"] = " or ".join(ranges) or "nowhere: it climbs"
-        lines["largest step"] = str(self.largest)
         return lines
 
     def plot(self, axes: tuple[Axes, Axes, Axes, Axes] | None = None) -> tuple[Axes, Axes, Axes, Axes]:
@@ -130,7 +140,8 @@ def certificate(rule: Rule, *, gradient: float = 1.0, **hyperparameters: float |
         **hyperparameters: Those of `optim.SymbolicOptimizer`, and coefficients.
 
     Raises:
-        ConfigError: If a coefficient has no value, or a hyper-parameter makes no sense.
+        ConfigError: If a coefficient has no value, a hyper-parameter makes no sense, or a weight decay is
+            given that the rule does not name.
 
     Example:
         >>> print(certificate("momentum"))
@@ -142,11 +153,11 @@ def certificate(rule: Rule, *, gradient: float = 1.0, **hyperparameters: float |
         stable:               0 < lr x curvature < 3.8
         largest step:         grows with the gradient
     """
-    largest = largest_step(rule, **hyperparameters)
+    largest, decay = largest_step(rule, **hyperparameters), decay_beside(rule, hyperparameters)
     try:
         linear = linearise(rule, gradient=gradient, **hyperparameters)
     except LinearisationError as error:
-        return Certificate(largest, None, error.why)
+        return Certificate(largest, None, error.why, decay=decay)
     radius = float(np.abs(linear.poles).max(initial=0.0))
     slowest = math.inf if radius > 1 - NEVER else -1 / math.log(radius) if radius > ROUNDING else 0.0
     gains = linear.frequency_response(np.array([0.0, 0.5]))
@@ -160,6 +171,7 @@ def certificate(rule: Rule, *, gradient: float = 1.0, **hyperparameters: float |
         gain=float(gains[0].real),
         ringing=float(np.abs(gains[1])),
         stable=stable,
+        decay=decay,
     )
 
 

@@ -76,7 +76,8 @@ def largest_step(rule: Rule, **hyperparameters: float | bool) -> LargestStep:
         **hyperparameters: Those of `optim.SymbolicOptimizer`, and coefficients.
 
     Raises:
-        ConfigError: If a coefficient has no value, or a hyper-parameter makes no sense.
+        ConfigError: If a coefficient has no value, a hyper-parameter makes no sense, or a weight decay is
+            given that the rule does not name.
 
     Example:
         >>> print(largest_step("lion"))

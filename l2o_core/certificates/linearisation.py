@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import arguments
 from ..errors import ConfigError
 from ..expressions.linear import ONE, LinearForm, combine
 from ..expressions.system import UPDATE
@@ -97,8 +98,7 @@ class LinearRule:
         Raises:
             ConfigError: If that is not a positive whole number.
         """
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ConfigError(f"steps must be a whole number, 1 or more, not {steps!r:.40}")
+        steps = arguments.whole("steps", steps, 1)
         states, power = self.B[:, :1], self.A
         while states.shape[1] < steps - 1:  # x_k = A^(k-1) B, doubled each time
             states, power = np.hstack([states, power @ states]), power @ power
@@ -235,33 +235,33 @@ def linearise(rule: Rule, *, gradient: float = 1.0, **hyperparameters: float | b
     Args:
         rule: A name from the zoo, text, an `Expression` or a `System`.
         gradient: The magnitude :math:`g_0` of the gradients, in their units.
-        **hyperparameters: Those of `optim.SymbolicOptimizer`, and coefficients. A weight decay that the rule
-            does not name is left out.
+        **hyperparameters: Those of `optim.SymbolicOptimizer`, and coefficients. The decay of weights that the
+            zoo gives a rule beside its equation is left out.
 
     Raises:
         LinearisationError: If it has jumps (sign), its states do not settle, or its steps end or change with
             the number of the step.
-        ConfigError: If a coefficient has no value, or a hyper-parameter makes no sense.
+        ConfigError: If a coefficient has no value, a hyper-parameter makes no sense, or a weight decay is
+            given that the rule does not name.
 
     Example:
         >>> linearise("adam", beta1=0.8).poles.round(6).tolist()
         [(0.8+0j)]
     """
-    if not (isinstance(gradient, int | float) and 0 < gradient < math.inf):
-        raise ConfigError(f"gradient must be a magnitude, above 0 and finite, not {gradient!r:.40}")
+    gradient = arguments.positive("gradient", gradient, "units of the gradient")
     whole = recurrence(rule, hyperparameters)
     if passing := [name for name in ("ld", "cd") if any(own == name for own, _ in whole.equations)]:
         raise LinearisationError(f"{passing[0]} changes with the number of the step")
     exact = is_linear(whole)
     if not exact and "sign" in whole.operators:
         raise LinearisationError("sign has jumps and no slope")
-    A, B, C, D = _slopes(whole, float(gradient), exact)
+    A, B, C, D = _slopes(whole, gradient, exact)
     if not all(np.isfinite(part).all() for part in (A, B, C, D)):
         raise LinearisationError(f"slopes at gradients of {gradient:g} are not finite")
     A, B, C = _minimal(A, B, C)
     if not (np.abs(D).max() > 1e-200 or len(A)):
         raise LinearisationError("long after the start, no gradient moves it")
-    return LinearRule(A, B, C, D, exact, float(gradient))
+    return LinearRule(A, B, C, D, exact, gradient)
 
 
 def is_linear(whole: Recurrence) -> bool:

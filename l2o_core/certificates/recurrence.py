@@ -18,8 +18,8 @@ from .. import features
 from ..errors import ConfigError
 from ..expressions import Expression, System, Variable, parse, var
 from ..expressions.compilation import compile_equations
-from ..expressions.system import PARAMETER, check_order
-from ..optim import options
+from ..expressions.system import PARAMETER, UPDATE, check_order
+from ..optim import options, zoo
 
 Rule = str | Expression | System
 Equations = tuple[tuple[str, Expression], ...]
@@ -30,12 +30,10 @@ INPUTS = ("g", "t", PARAMETER)
 class Recurrence:
     """Equations in the order of computation, the update last.
 
-    They read `g[k]`, `theta[0]`, `t`, values computed before (`p[0]`) and past values (`p[k]`), nothing else;
-    but for coefficients without a value, which `unknown` lists.
+    They read `g[k]`, `theta[0]`, `t`, values computed before (`p[0]`) and past values (`p[k]`), nothing else.
     """
 
     equations: Equations
-    unknown: tuple[str, ...] = ()
 
     @cached_property
     def slots(self) -> tuple[tuple[str, int], ...]:
@@ -88,16 +86,21 @@ class Recurrence:
         return compile_equations(self.equations)
 
 
-def recurrence(rule: Rule, hyperparameters: Mapping[str, Any], *, complete: bool = True) -> Recurrence:
-    """A rule with its hyper-parameters as one recurrence.
+def recurrence(rule: Rule, hyperparameters: Mapping[str, Any]) -> Recurrence:
+    """A rule with its hyper-parameters as one recurrence, without a decay of weights beside it.
 
-    Raises ConfigError for a hyper-parameter that makes no sense or has no use and, if it is to be `complete`,
-    for a coefficient without a value.
+    Raises ConfigError for a hyper-parameter that makes no sense or has no use, for a coefficient without a
+    value, and for a weight decay that is given, not by the zoo, and that the rule does not name.
     """
     group = options.completed(rule, hyperparameters)
     equation = options.equation(rule)
     options.refuse_unused(hyperparameters, equation)
     options.check(group)
+    if hyperparameters.get("weight_decay") and decay_beside(rule, hyperparameters):
+        raise ConfigError(
+            "the rule does not name weight_decay, which acts beside it then and is no part of what is said "
+            f"here: write it into the rule, {_with_decay(rule)}"
+        )
     check_order(equation.equations)
     own = {name for name, _ in equation.equations}
     read = {v.name for v in equation.variables if v.lag is not None or v.name in features.NAMES} - own
@@ -114,10 +117,42 @@ def recurrence(rule: Rule, hyperparameters: Mapping[str, Any], *, complete: bool
     # a state may be called eps: the rule means its state then, features still mean the hyper-parameter
     meant = {name: values | now if name in own else now | values for name, _ in written}
     filled = tuple((name, value.substitute(meant[name]).simplify()) for name, value in written)
-    unknown = tuple(name for name in _named(filled) if name not in computed)
-    if unknown and complete:
+    if unknown := [name for name in _named(filled) if name not in computed]:
         raise ConfigError(f"the rule needs a number for {', '.join(unknown)}: give them by keyword")
-    return Recurrence(filled, unknown)
+    return Recurrence(filled)
+
+
+def decay_beside(rule: Rule, hyperparameters: Mapping[str, Any]) -> float:
+    """The weight decay that an optimizer applies beside its rule; 0 where there is none, or in the rule."""
+    inside = "weight_decay" in options.names_of(options.equation(rule))
+    return 0.0 if inside else float(options.completed(rule, hyperparameters)["weight_decay"])
+
+
+def _with_decay(rule: Rule) -> str:
+    """The text of a rule that decays weights by itself, and what the zoo gives it beside its text."""
+    equations = list(options.equation(rule).equations)
+    if any(v.name == UPDATE for _, value in equations for v in value.variables):
+        # its own past updates are those without the decay
+        taken = {
+            *INPUTS,
+            UPDATE,
+            *features.NAMES,
+            *_named(tuple(equations)),
+            *(name for name, _ in equations),
+        }
+        alone = _fresh("direction", taken)
+        equations = [(alone if name == UPDATE else name, _renamed(value, alone)) for name, value in equations]
+        equations.append((UPDATE, var(alone)))
+    *states, (_, update) = equations
+    text = "; ".join([*(f"{name} = {value}" for name, value in states), f"{update} - weight_decay * theta"])
+    known = zoo.get(rule).defaults if isinstance(rule, str) and rule in zoo.names() else {}
+    given = [f"{name}={value}" for name, value in known.items() if name not in ("lr", "weight_decay")]
+    return f'"{text}"' + (f", with {', '.join(given)}" if given else "")
+
+
+def _renamed(value: Expression, name: str) -> Expression:
+    """An equation that reads a state's past in place of the update's."""
+    return value.substitute({str(v): var(name, v.lag) for v in value.variables if v.name == UPDATE})
 
 
 def _hyperparameters(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..errors import ConfigError
+from .. import arguments
 from .recurrence import Recurrence, Rule, recurrence
 
 
@@ -26,21 +26,21 @@ def descend(
         curvature: Second derivatives c, which broadcast with them.
         steps: How many steps.
         start: Where the parameter begins.
-        **hyperparameters: Those of `optim.SymbolicOptimizer`, and coefficients. A weight decay that the rule
-            does not name is left out.
+        **hyperparameters: Those of `optim.SymbolicOptimizer`, and coefficients. The decay of weights that the
+            zoo gives a rule beside its equation is left out.
 
     Returns:
         The parameter, `[steps + 1, ...]`; where it overflows, infinity or NaN.
 
     Raises:
-        ConfigError: If steps is not a positive whole number, or a coefficient has no value.
+        ConfigError: If steps is not a positive whole number, a coefficient has no value, or a weight decay is
+            given that the rule does not name.
 
     Example:
         >>> descend("sgd", 0.5, np.array([1.0, 2.0]), steps=2).tolist()
         [[1.0, 1.0], [0.5, 0.0], [0.25, 0.0]]
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ConfigError(f"steps must be a whole number, 1 or more, not {steps!r:.40}")
+    steps, start = arguments.whole("steps", steps, 1), arguments.finite("start", start)
     return followed(recurrence(rule, hyperparameters), lr, curvature, steps, start)
 
 

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
             epsilon=options.epsilon / 255,
             seed=options.seed,
             checkpoint=Path(options.folder) / f"{shape}.pt",
-            progress=print,
+            tell=print,
         )
         path = publish(defence, None if options.publish else options.folder)
         found = load(path).training

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
-from ..expressions import Expression, System, parse_rule
+from ..errors import ConfigError, optional_import
+from ..expressions import Expression, System
 from ..meta.population import evaluate_rules
 from ..meta.reference import mean_and_end
 from ..meta.simplex import tune_without_gradients
@@ -64,6 +64,9 @@ def tuned_adam(
 
     Returns:
         The rule, and its constants lr, beta1 and beta2.
+
+    Raises:
+        ConfigError: As `tune_without_gradients` has it, for no task among others.
     """
     options = {"trials": trials, "steps": steps, "instances": instances, "seed": seed}
     tuned, _ = tune_without_gradients(Equation(ADAM, USUAL), tasks, only=[*USUAL], **options)
@@ -93,9 +96,13 @@ def evaluate_fresh(
 
     Returns:
         By label, mean loss over the steps and mean loss of their last tenth, `[starts]` each.
+
+    Raises:
+        ConfigError: For rules without labels, or as `evaluate_rules` has it.
     """
-    parsed = [parse_rule(rule) if isinstance(rule, str) else rule for rule in rules.values()]
-    losses = evaluate_rules(parsed, task, steps=steps, instances=starts, seed=seed)
+    if not isinstance(rules, Mapping):
+        raise ConfigError(f'rules must be given by label, as {{"Adam": rule}}, not {rules!r:.60}')
+    losses = evaluate_rules([*rules.values()], task, steps=steps, instances=starts, seed=seed)
     parts = mean_and_end(losses[:, :, None])  # every start on its own
     worst = [torch.cat([part[part.isfinite()], losses[..., 0].flatten()]).max().item() for part in parts]
     mean, end = (part.nan_to_num(bad, bad, bad) for part, bad in zip(parts, worst, strict=True))
@@ -116,9 +123,15 @@ def difference(ours: Tensor, theirs: Tensor) -> Difference:
         >>> print(difference(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 3.1, 3.9])))
         -1.0000 [-1.2484, -0.7516]: lower
     """
-    if ours.shape != theirs.shape or ours.numel() < 2:
-        raise ConfigError(f"a paired difference takes two starts or more, not {len(ours)} and {len(theirs)}")
-    from scipy import stats
+    if ours.shape != theirs.shape:
+        raise ConfigError(
+            "a difference is paired by start: both sides must have as many starts, not "
+            f"{[*ours.shape]} and {[*theirs.shape]}"
+        )
+    if ours.numel() < 2:
+        raise ConfigError(f"a paired difference takes two starts or more, not {ours.numel()}")
+    with optional_import("the interval of a difference", extra="distill"):
+        from scipy import stats
 
     gaps = (ours - theirs).double().numpy()
     mean, error = gaps.mean(), gaps.std(ddof=1) / np.sqrt(len(gaps))

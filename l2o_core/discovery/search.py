@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import check_types
+from ..arguments import check_types, positive, whole
+from ..arguments import seed as checked_seed
 from ..distiller import Entry, ParetoFront
 from ..distiller.front import skeleton
+from ..distiller.recurrent import _rules as rules_of_start
 from ..errors import ConfigError, L2OError, optional_import
 from ..expressions import Expression, System, parse_rule
+from ..meta.given import several_tasks
 from ..meta.reference import DIVERGED
 from ..meta.simplex import from_logarithm, minimise, to_logarithm
+from ..storage import digest
 from ..tasks.base import Task
 from .arena import Arena
 from .grammar import Grammar, Rule, explicit
@@ -44,7 +48,7 @@ def discover(
     tasks: Task | Sequence[Task],
     *,
     choice: Task | Sequence[Task] | None = None,
-    start: Iterable[str | Expression | System] = (),
+    start: Iterable[str | Expression | System | Entry] | str = (),
     max_complexity: int = 30,
     time_limit: float = 240.0,
     candidates: int | None = None,
@@ -69,7 +73,7 @@ def discover(
         tasks: The optimizees, one or several at once.
         choice: The same on other data, on which the front is chosen, such as those of the part "choose";
             None: other instances of `tasks`.
-        start: Rules to begin with, beside the zoo.
+        start: Rules, or their texts, or a front, to begin with, beside the zoo.
         max_complexity: Largest number of nodes.
         time_limit: Seconds.
         candidates: Rules that are tried before the constants are tuned; None: as many as there is time for.
@@ -81,11 +85,12 @@ def discover(
 
     Returns:
         The rules that no shorter one beats. An entry's `loss` is its worth on `choice`, where Adam at 0.01
-        has 1; `r2` is NaN, as nothing is fitted.
+        has 1; `r2` is NaN, as nothing is fitted. Fronts that were judged on the same instances of the same
+        tasks have the same `data`, and can be merged.
 
     Raises:
-        ConfigError: For no task, a number below 1, or too few nodes for any rule to begin with.
-        ExpressionError: For a start that is no rule.
+        ConfigError: For no task, a number below 1, a negative seed, a start that is no rule, or too few nodes
+            for any rule to begin with.
 
     Example:
         >>> from l2o_core import tasks
@@ -93,26 +98,22 @@ def discover(
         >>> front.best.complexity <= 12, front.best.loss < 1
         (True, True)
     """
-    options = check_types(discover, locals() | {"tasks": (), "choice": None, "start": ()})
-    seed = options["seed"]
-    several = [tasks] if isinstance(tasks, Task) else list(tasks)
-    others = several if choice is None else [choice] if isinstance(choice, Task) else list(choice)
-    if not several:
-        raise ConfigError("there is no task to search rules for")
-    numbers = {"steps": steps, "instances": instances, "choice_instances": choice_instances}
-    numbers |= {"max_complexity": max_complexity, "candidates": 1 if candidates is None else candidates}
-    for name, value in numbers.items():
-        if value < 1:
-            raise ConfigError(f"{name} must be at least 1, not {value}")
-    if not time_limit > 0:
-        raise ConfigError(f"time_limit must be a positive number of seconds, not {time_limit:g}")
+    check_types(discover, locals() | {"tasks": (), "choice": None, "start": (), "seed": 0})
+    steps, instances = whole("steps", steps, 1), whole("instances", instances, 1)
+    choice_instances = whole("choice_instances", choice_instances, 1)
+    max_complexity = whole("max_complexity", max_complexity, 1)
+    candidates = None if candidates is None else whole("candidates", candidates, 1)
+    time_limit, seed = positive("time_limit", time_limit, "seconds"), checked_seed("seed", seed)
+    several = several_tasks(tasks, "to search rules for")
+    others = several if choice is None else several_tasks(choice, "to choose rules on")
+    known = rules_of_start(start)
 
     began = time.monotonic()
     grammar, reference = Grammar(max_complexity), parse_rule(REFERENCE)
     arena = Arena(several, reference, steps=steps, instances=instances, seed=seed)
     limit = time_limit if candidates is None else math.inf
     search = _Search(arena, grammar, random.Random(seed), began + BRED * limit)
-    given = [grammar.tidy(explicit(parse_rule(r) if isinstance(r, str) else r).equations) for r in start]
+    given = [grammar.tidy(explicit(rule).equations) for rule in known]
     unfit = sum(rule is None for rule in given)
     notes = [f"{unfit} of the given rules do not fit the grammar and were left out"] if unfit else []
     try:
@@ -137,9 +138,16 @@ def discover(
         "tasks": [task.name for task in several],
         "reference": REFERENCE,
         "candidates": search.tried,
-        **{name: options[name] for name in ("steps", "instances", "seed", "max_complexity")},
+        **{"steps": steps, "instances": instances, "seed": seed, "max_complexity": max_complexity},
     }
-    return ParetoFront.of(entries, "discovery", time.monotonic() - began, tuple(notes), settings=settings)
+    seconds = time.monotonic() - began
+    return ParetoFront.of(entries, "discovery", seconds, tuple(notes), _fingerprint(final), settings)
+
+
+def _fingerprint(arena: Arena) -> str:
+    """All that the worth of rules in an arena can be compared by: the same for the same runs only."""
+    told = {"tasks": [task.identity for task in arena.tasks], "reference": REFERENCE}
+    return digest(told | {"steps": arena.steps, "instances": arena.instances, "seed": arena.seed})
 
 
 class _Search:

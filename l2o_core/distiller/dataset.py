@@ -36,6 +36,9 @@ class Dataset:
         origin: Where the newest gradient of each row is from, by key: `task`, `layer` and `step` (1 is the
             first), `[n]` each.
 
+    Raises:
+        DataError: For inputs that are no table, or other parts that are not one for each row or column of it.
+
     Example:
         >>> rows = Dataset(np.eye(3), np.arange(3.0), ["g[0]", "g[1]", "g[2]"], groups=np.array([0, 0, 1]))
         >>> len(rows), len(Dataset.concatenate([rows, rows]))
@@ -48,6 +51,23 @@ class Dataset:
     groups: np.ndarray
     memory: tuple[Tensor, ...] = ()
     origin: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(table := np.shape(self.inputs)) != 2:
+            raise DataError(f"inputs must be [n, d], rows by columns, not {list(table)}")
+        if len(self.names) != table[1]:
+            raise DataError(f"names must hold one for each of {table[1]} columns, not {len(self.names)}")
+        parts = {"targets": self.targets, "groups": self.groups}
+        parts |= {f"origin {key!r}": values for key, values in self.origin.items()}
+        shapes = {name: np.shape(values) for name, values in parts.items()}
+        for name, shape in shapes.items():
+            if shape != table[:1]:
+                raise DataError(f"{name} must be [n] = [{table[0]}], as the inputs, not {list(shape)}")
+        for index, part in enumerate(self.memory):
+            if part.shape[:1] != table[:1]:
+                raise DataError(
+                    f"memory {index} must be [n, ...] = [{table[0]}, ...], as the inputs, not {[*part.shape]}"
+                )
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -78,7 +98,10 @@ class Dataset:
         count = sum(key.startswith("memory.") for key in arrays)
         origin = {key.removeprefix("origin."): arrays[key] for key in arrays if key.startswith("origin.")}
         parts = tuple(torch.from_numpy(arrays[f"memory.{index}"]) for index in range(count))
-        return cls(names=names, memory=parts, origin=origin, **columns)
+        try:
+            return cls(names=names, memory=parts, origin=origin, **columns)
+        except DataError as error:
+            raise DataError(f"{path} does not hold the rows of one data set: {error}") from None
 
     @classmethod
     def concatenate(cls, parts: Sequence[Dataset]) -> Dataset:
@@ -90,10 +113,10 @@ class Dataset:
         Raises:
             DataError: If the columns of the parts differ, or there is no part.
         """
-        if not parts or any(part.names != parts[0].names for part in parts):
+        if not parts:
+            raise DataError("there are no data sets to join: give one or more")
+        if any(part.names != parts[0].names for part in parts):
             raise DataError("only data sets with the same columns can be joined")
-        labels = [np.unique(part.groups, return_inverse=True) for part in parts]
-        first = np.cumsum([0, *(len(names) for names, _ in labels)])
         same = set.intersection(*(set(part.origin) for part in parts))
         kinds = {tuple(piece.shape[1:] for piece in part.memory) for part in parts}
         memories = zip(*(part.memory for part in parts), strict=True) if len(kinds) == 1 else ()
@@ -101,10 +124,17 @@ class Dataset:
             inputs=np.concatenate([part.inputs for part in parts]),
             targets=np.concatenate([part.targets for part in parts]),
             names=parts[0].names,
-            groups=np.concatenate([start + at for start, (_, at) in zip(first, labels, strict=False)]),
+            groups=joined_groups([part.groups for part in parts]),
             memory=tuple(torch.cat(pieces) for pieces in memories),
             origin={key: np.concatenate([part.origin[key] for part in parts]) for key in sorted(same)},
         )
+
+
+def joined_groups(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """The labels of several recordings as numbers, in their order; those of different parts are different."""
+    labels = [np.unique(groups, return_inverse=True) for groups in parts]
+    starts = np.cumsum([0, *(len(names) for names, _ in labels[:-1])])
+    return np.concatenate([start + at for start, (_, at) in zip(starts, labels, strict=True)])
 
 
 def _labels(values: np.ndarray) -> np.ndarray:
@@ -211,10 +241,7 @@ def collect(
             updates.append(rollout.step(optimizer)[recorded])
     history, targets = torch.stack(inputs).cpu(), torch.stack(updates).cpu()  # [T, K, F], [T, K]
     trajectory = recorded // task.n
-    diverged = trajectory[~(history.isfinite().all(-1) & targets.isfinite()).all(0)].unique()
-    finite = ~torch.isin(trajectory, diverged)
-    if not finite.any():
-        raise DataError(f"every one of {instances} trajectories on {task.name} diverged; nothing to distil")
+    finite = of_finite_runs(history, targets, trajectory, task)
     data = sample_windows(
         dict(zip(shown.names, history[:, finite].unbind(-1), strict=True)),
         targets[:, finite],
@@ -258,8 +285,8 @@ def sample_windows(
         time: Whether the step count `t` is one more column.
 
     Raises:
-        ConfigError: For fewer than one lag or sample.
-        DataError: If T is less than `lags`, or there are fewer windows than `samples`.
+        ConfigError: For fewer than one lag or sample, or a negative seed.
+        DataError: If T is less than `lags`, there are fewer windows than `samples`, or shapes differ.
 
     Example:
         >>> g = torch.arange(6.0).view(3, 2)
@@ -267,8 +294,10 @@ def sample_windows(
         >>> rows.inputs[rows.targets == -5].tolist()
         [[5.0, 3.0]]
     """
+    _check_histories(features, targets, groups, memory, layers)
     steps, coordinates = targets.shape
     _check_windows(lags, steps, samples)
+    seed = arguments.seed("seed", seed)
     if samples > steps * coordinates:
         raise DataError(
             f"{samples} windows asked for, {steps * coordinates} exist ({coordinates} coordinates, "
@@ -294,11 +323,45 @@ def sample_windows(
     )
 
 
+def _check_histories(
+    features: Mapping[str, Tensor],
+    targets: Tensor,
+    groups: Tensor,
+    memory: tuple[Tensor, ...],
+    layers: np.ndarray | None,
+) -> None:
+    if targets.dim() != 2:
+        raise DataError(f"targets must be [T, N], steps by coordinates, not {[*targets.shape]}")
+    both, coordinates = tuple(targets.shape), tuple(targets.shape[1:])
+    shapes = {name: (tuple(x.shape), both) for name, x in features.items()}
+    shapes |= {f"memory {index}": (tuple(x.shape[:2]), both) for index, x in enumerate(memory)}
+    shapes["groups"] = tuple(groups.shape), coordinates
+    if layers is not None:
+        shapes["layers"] = np.shape(layers), coordinates
+    for name, (shape, wanted) in shapes.items():
+        if shape != wanted:
+            raise DataError(f"{name} must be {[*wanted]}, as the targets {[*both]}, not {[*shape]}")
+
+
 def _check_windows(lags: int, steps: int, samples: int) -> None:
     for name, value in (("lags", lags), ("steps", steps), ("samples", samples)):
         arguments.whole(name, value, 1)
     if lags > steps:
         raise DataError(f"windows of {lags} lags need {lags} steps or more, the trajectory has {steps}")
+
+
+def of_finite_runs(history: Tensor, updates: Tensor, runs: Tensor, task: Task) -> Tensor:
+    """Which coordinates [K] are of runs that stay finite; a run is left out as a whole.
+
+    The history is `[T, K, F]`, the updates are `[T, K]`, the runs `[K]`. Raises DataError if all diverged.
+    """
+    diverged = runs[~(history.isfinite().all(-1) & updates.isfinite()).all(0)].unique()
+    finite = ~torch.isin(runs, diverged)
+    if not finite.any():
+        raise DataError(
+            f"every one of {len(diverged)} trajectories on {task.name} diverged; nothing to distil"
+        )
+    return finite
 
 
 def choose_coordinates(

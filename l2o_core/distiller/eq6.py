@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from .. import arguments
 from ..errors import DataError
 from ..expressions import Expression, call, var
 from .dataset import Dataset
@@ -52,6 +53,7 @@ def fit_eq6(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int = 0
         split_seed: Seed of the split.
 
     Raises:
+        ConfigError: For a negative seed.
         DataError: If the data cannot be used, see `distill`, or a column is called like a coefficient.
 
     Example:
@@ -60,7 +62,7 @@ def fit_eq6(data: Dataset, gammas: Sequence[float] = GAMMAS, split_seed: int = 0
         >>> str(fit.equation), round(fit.coefficients["gamma"], 1), fit.r2 > 0.999
         ('-gamma * (w0 * tanh(g[0] / gamma) + w1 * tanh(g[1] / gamma))', 1.0, True)
     """
-    problem = prepare(data, seed=split_seed)
+    problem = prepare(data, seed=arguments.seed("split_seed", split_seed))
     if taken := {"gamma", *(f"w{i}" for i in range(len(problem.variables)))} & {*problem.names}:
         raise DataError(f"{min(taken)} is a coefficient of Eq. 6: call this column otherwise")
     unit = float(np.median(list(problem.scales.values())))

@@ -61,7 +61,8 @@ class ParetoFront:
         engine: Name of the engine that found them.
         seconds: Duration of the search.
         notes: Sentences on what was dropped from the data, and on a search that was stopped or failed.
-        data: Fingerprint of the data and of its split; fronts with the same one can be merged.
+        data: Fingerprint of the data and of its split; fronts with the same one can be merged. Empty where
+            it is not known.
         settings: Settings of the search by name.
         stopped: Whether the search was stopped by hand; such a front is not cached.
         failed: Whether an engine failed on the way; neither is such a one.
@@ -116,10 +117,17 @@ class ParetoFront:
         Equations that differ in constants only count as one, the most accurate.
 
         Raises:
-            DataError: If the data or the splits differ: losses could not be compared, and held-out rows of
-                one search may have been fitted by another.
+            DataError: If the data or the splits differ, or are not known: losses could not be compared, and
+                held-out rows of one search may have been fitted by another. Also if there is no front.
         """
         fronts = list(fronts)
+        if not fronts:
+            raise DataError("there are no fronts to merge: give one or more")
+        if len(fronts) > 1 and any(not front.data for front in fronts):
+            raise DataError(
+                "a front that does not say what data it is of cannot be merged with another: distil with one "
+                "split_seed, or name the same `data` in both, where their losses are of the same rows"
+            )
         if len({front.data for front in fronts}) != 1:
             raise DataError("fronts of different data or splits cannot be merged: distil with one split_seed")
         best: dict[Expression | System, Entry] = {}

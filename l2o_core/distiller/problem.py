@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..arguments import positive
+from .. import arguments
 from ..errors import DataError
 from ..expressions import Expression, Variable, const
 from . import tables
@@ -139,7 +139,7 @@ def prepare(
 
     Raises:
         DataError: For data that cannot be used.
-        ConfigError: For names that do not fit, or arrays beside a `Dataset`.
+        ConfigError: For names that do not fit, arrays beside a `Dataset`, or a negative seed.
 
     Example:
         >>> X = np.random.default_rng(0).normal(size=(100, 2)) * [1, 1000]
@@ -148,7 +148,8 @@ def prepare(
         ([1.0, 1.0], {'fit': 60, 'select': 20, 'test': 20})
     """
     if huber is not None:
-        huber = positive("huber", huber, "standard deviations", infinite=True)
+        huber = arguments.positive("huber", huber, "standard deviations", infinite=True)
+    seed = arguments.seed("seed", seed)
     table = tables.read(X, y, names, groups)
     whole, gaps = tables.incomplete(table)
     notes = tables.renamed(table.labels) + gaps

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from .. import arguments
-from ..errors import ConfigError, ExpressionError, optional_import
+from ..errors import ConfigError, DataError, ExpressionError, optional_import
 from ..expressions import Expression, System, const, linear, parse_rule, var
 from ..expressions.system import UPDATE, rule_of
 from ..storage import NO_CACHE, Cache, digest
@@ -28,7 +28,7 @@ from .cells import NAMES, complexity, fit_cells
 from .closed_loop import LIMIT, ClosedLoop
 from .front import Entry, ParetoFront, skeleton
 from .polish import polish
-from .problem import split_groups
+from .problem import PARTS, split_groups
 from .search import FRONT, distill
 from .trajectories import Trajectories
 from .trim import tidy, trim
@@ -96,6 +96,11 @@ class _Search:
     failed: bool = False
 
     def __post_init__(self) -> None:
+        if (rollouts := len(np.unique(self.way.groups))) < len(PARTS):
+            raise DataError(
+                f"the trajectories are of {rollouts} rollouts (groups); holding out whole rollouts takes "
+                f"{len(PARTS)} or more: record more instances"
+            )
         parts = split_groups(self.way.groups, self.split_seed)
         self.parts = {name: self.way.select(rows) for name, rows in parts.items()}
         self.rng = np.random.default_rng(self.seed)
@@ -144,7 +149,7 @@ def distill_recurrent(
     stopped by hand (Ctrl-C) returns what it has found.
 
     Args:
-        way: Trajectories of the optimizer, see `record`; of five rollouts or more.
+        way: Trajectories of the optimizer, see `record`; of three rollouts or more.
         memory: What rules may remember.
         engine: Finds equations one step ahead, see `distill`.
         max_complexity: Nodes of the largest rule.
@@ -289,6 +294,9 @@ def _delayed(values: torch.Tensor, lag: int) -> torch.Tensor:
 def _one_step_ahead(search: _Search, memory: Memory, engine: engines.Engine, seconds: float) -> list[Rule]:
     """Rules from equations that an engine finds for the next update, from accurate to short."""
     both = Trajectories.concatenate([search.parts["fit"], search.parts["select"]])
+    apart = len(np.unique(both.groups)) >= len(
+        PARTS
+    )  # else single rows are held out, for the engine's choice
     offers = [False, True] if memory.averages else [False]
     found: dict[Rule, Rule] = {}
     for averaged in offers:
@@ -301,7 +309,7 @@ def _one_step_ahead(search: _Search, memory: Memory, engine: engines.Engine, sec
             X,
             y,
             [*table],
-            groups=groups,
+            groups=groups if apart else None,
             engine=engine,
             max_complexity=min(search.max_complexity, 40),
             time_limit=max(seconds / len(offers), 1.0),

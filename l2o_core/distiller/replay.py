@@ -23,34 +23,37 @@ def replay(
     A window that reaches back before the first step of its run begins at that step: its zeros are no steps.
 
     Args:
-        optimizer: It reads the features of the data; one that reads others is given raw gradients.
+        optimizer: It reads features of the data; one that reads others is given raw gradients.
         data: Windows.
         inputs: Values `[n, columns]` in place of those of the data, for derivatives by them.
-        memory: Begin with the recurrent state of the recorded run, where the data has it; else with none.
+        memory: Begin with the recurrent state of the recorded run, where the data has it; else with none, as
+            it must be for another optimizer than the recorded one.
 
     Returns:
         The updates, `[n]`.
 
     Raises:
-        DataError: If no column has a lag, or the data holds neither the optimizer's features nor gradients.
+        DataError: If no column has a lag, the data holds neither the optimizer's features nor gradients, or
+            lags are missing among them, or its memory is that of another optimizer.
     """
-    columns = lagged_columns(data)
+    columns, names = lagged_columns(data), tuple(optimizer.features.names)
     dtype = next(optimizer.parameters(), torch.empty(0)).dtype
     inputs = torch.tensor(data.inputs) if inputs is None else inputs
-    order = [[lags[lag] for lags in columns.values()] for lag in range(len(next(iter(columns.values()))))]
-    windows = inputs.to(dtype)[:, order]  # [n, lags, F], newest step first
-    empty = windows[:, 0, 0].detach()
-    if tuple(columns) == tuple(optimizer.features.names):
+    empty = inputs.new_zeros(len(inputs), dtype=dtype)
+    if {*names} <= {*columns}:
         step: Callable[[Tensor, State], tuple[Tensor, State]] = optimizer.update
-        state = data.memory if memory and data.memory else optimizer.init_memory(empty)
+        state = _recorded_memory(optimizer, data) if memory and data.memory else optimizer.init_memory(empty)
+        windows = inputs.to(dtype)[:, _window(columns, names)]  # [n, lags, F], newest step first
     elif tuple(columns) == ("g",):
-        step, state, windows = optimizer, optimizer.init_state(empty), windows[..., 0]
+        step, state = optimizer, optimizer.init_state(empty)
+        windows = inputs.to(dtype)[:, _window(columns, ("g",))][..., 0]
     else:
         raise DataError(
-            f"the optimizer reads {', '.join(optimizer.features.names)}, the data has {', '.join(columns)}: "
+            f"the optimizer reads {', '.join(names)}, the data has {', '.join(columns)}: "
             "use rows that were collected from it"
         )
-    length = np.minimum(data.origin.get("step", len(order)), len(order)) * np.ones(len(data), dtype=int)
+    lags = windows.shape[1]
+    length = np.minimum(data.origin.get("step", lags), lags) * np.ones(len(data), dtype=int)
     updates = windows.new_zeros(len(data))
     with torch.set_grad_enabled(inputs.requires_grad):
         for steps in np.unique(length):
@@ -60,6 +63,13 @@ def replay(
                 update, now = step(part[:, lag], now)
             updates = updates.index_put((rows,), update)
     return updates
+
+
+def remembers(data: Dataset, optimizer: LearnedOptimizer) -> bool:
+    """Whether the memory in the data can be the optimizer's: it has the number and shapes of its own."""
+    own = optimizer.init_memory(torch.zeros(1))
+    shapes = [(len(data), *part.shape[1:]) for part in own]  # scalars are recorded once for each row
+    return [tuple(part.shape) for part in data.memory] == shapes
 
 
 def lagged_columns(data: Dataset) -> dict[str, dict[int, int]]:
@@ -76,3 +86,26 @@ def lagged_columns(data: Dataset) -> dict[str, dict[int, int]]:
     if not columns:
         raise DataError(f"no column has a lag: {', '.join(data.names)}")
     return columns
+
+
+def _recorded_memory(optimizer: LearnedOptimizer, data: Dataset) -> State:
+    """The memory in the data. Raises DataError where it is that of another optimizer."""
+    if not remembers(data, optimizer):
+        found = ", ".join(str(list(part.shape[1:])) for part in data.memory)
+        raise DataError(
+            f"the memory in the data, {len(data.memory)} parts of {found} for each row, is not that of this "
+            f"{type(optimizer).__name__}: the rows are another optimizer's; memory=False begins with none"
+        )
+    return data.memory
+
+
+def _window(columns: dict[str, dict[int, int]], names: tuple[str, ...]) -> list[list[int]]:
+    """Column numbers [lags, F] of some features, newest step first. DataError where lags are missing."""
+    steps = max(map(len, columns.values()))
+    for name in names:
+        if missing := {*range(steps)} - {*columns[name]}:
+            raise DataError(
+                f"an optimizer runs through whole windows: the data lacks {name}[{min(missing)}]; "
+                "collect rows with all lags of every feature"
+            )
+    return [[columns[name][lag] for name in names] for lag in range(steps)]

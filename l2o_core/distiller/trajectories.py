@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from ..features import NAMES, Features
 from ..meta.rollout import Rollout, fresh
 from ..models.base import LearnedOptimizer, placed
 from ..tasks import Task
-from .dataset import Dataset, choose_coordinates, sample_windows
+from .dataset import Dataset, choose_coordinates, joined_groups, of_finite_runs, sample_windows
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,12 @@ class Trajectories:
         bound: float | None = None,
     ):
         layers = np.full(len(groups), "") if layers is None else layers
-        parts = {"features": {name: x.double() for name, x in features.items()}, "updates": updates.double()}
-        parts |= {"groups": np.asarray(groups), "layers": np.asarray(layers)}
+        parts: dict[str, Any] = {
+            "features": {name: torch.as_tensor(x).double() for name, x in features.items()},
+            "updates": torch.as_tensor(updates).double(),
+            "groups": np.asarray(groups),
+            "layers": np.asarray(layers),
+        }
         for name, value in (parts | {"options": dict(options or {}), "bound": bound}).items():
             object.__setattr__(self, name, value)
         self._check()
@@ -120,12 +125,10 @@ class Trajectories:
             same = part.features.keys() == first.features.keys() and part.options == first.options
             if not same or part.steps != first.steps or part.bound != first.bound:
                 raise DataError("only trajectories with the same features and steps can be joined")
-        labels = [np.unique(part.groups, return_inverse=True) for part in parts]
-        starts = np.cumsum([0, *(len(names) for names, _ in labels)])
         return cls(
             {name: torch.cat([part.features[name] for part in parts], dim=1) for name in first.features},
             torch.cat([part.updates for part in parts], dim=1),
-            np.concatenate([start + at for start, (_, at) in zip(starts, labels, strict=False)]),
+            joined_groups([part.groups for part in parts]),
             np.concatenate([part.layers for part in parts]),
             first.options,
             first.bound,
@@ -192,10 +195,7 @@ def record(
         updates.append(update)
     history, changes = torch.stack(inputs).cpu(), torch.stack(updates).cpu()  # [T, K, F], [T, K]
     groups = (recorded // task.n).cpu()
-    diverged = groups[~(history.isfinite().all(-1) & changes.isfinite()).all(0)].unique()
-    finite = ~torch.isin(groups, diverged)
-    if not finite.any():
-        raise DataError(f"every one of {instances} rollouts on {task.name} diverged; nothing to distil")
+    finite = of_finite_runs(history, changes, groups, task)
     return Trajectories(
         dict(zip(shown.names, history[:, finite].unbind(-1), strict=True)),
         changes[:, finite],

@@ -10,6 +10,7 @@ from ..models.base import LearnedOptimizer, placed
 from ..storage import NO_CACHE, Cache
 from ..tasks.base import Task
 from .adjoint import unroll
+from .given import one_task
 from .rollout import Rollout
 from .sampling import no_coordinates
 
@@ -38,7 +39,8 @@ def evaluate(
         CPU.
 
     Raises:
-        ConfigError: For fewer than one step or instance, or a seed that is no whole number.
+        ConfigError: For fewer than one step or instance, a seed that is no whole number, or what is no
+            optimizer or no task.
         CheckpointError: For a damaged file in the cache.
 
     Example:
@@ -48,7 +50,7 @@ def evaluate(
         (torch.Size([8, 51]), True)
     """
     steps, instances = whole("steps", steps, 1), whole("instances", instances, 1)
-    seed, optimizer = whole("seed", seed), placed(optimizer, task.device)
+    seed, optimizer = whole("seed", seed), placed(optimizer, one_task(task).device)
     rollout = Rollout.start(optimizer, task, seed, instances)
     key = {
         "optimizer": optimizer.identity,

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import models
-from ..errors import ConfigError, L2OError, optional_import
+from ..arguments import whole
+from ..errors import L2OError, optional_import
 from ..models.base import LearnedOptimizer
 from ..processes import deaf_children, end_with
 from .history import History
@@ -43,9 +44,9 @@ def train_teachers(
 
     Raises:
         L2OError: As `Recipe.train` does, once the other trainings have ended; and where one is killed.
+        ConfigError: For fewer than one worker.
     """
-    if workers < 1:
-        raise ConfigError(f"workers must be at least 1, not {workers}")
+    workers = whole("workers", workers, 1)
     with optional_import("training side by side", extra="distill"):
         from joblib import Parallel, delayed, parallel_config
         from joblib.externals.loky import BrokenProcessPool, get_reusable_executor

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import expressions
 from ..arguments import whole
 from ..errors import ConfigError
 from ..expressions import Expression, System
@@ -17,6 +16,7 @@ from ..expressions.compilation import compile_equations
 from ..expressions.system import PARAMETER, UPDATE
 from ..features import NAMES, Features, State
 from ..tasks.base import Task
+from .given import one_task, several_rules
 
 Rule = Expression | System
 COORDINATES = 1 << 21
@@ -50,8 +50,8 @@ def evaluate_rules(
 
     Raises:
         ConfigError: For a rule with a name that has no value, a negative number of steps, no instance, a seed
-            that is no whole number, an unknown hyper-parameter, and a task with batches of its own kind that
-            has no `share`.
+            that is no whole number, an unknown hyper-parameter, what is no task or no rule, and a task with
+            batches of its own kind that has no `share`.
 
     Example:
         >>> from l2o_core import tasks
@@ -60,7 +60,7 @@ def evaluate_rules(
         torch.Size([2, 3, 6])
     """
     steps, instances = whole("steps", steps, 0), whole("instances", instances, 1)
-    parsed = [expressions.parse_rule(rule) if isinstance(rule, str) else rule for rule in rules]
+    parsed, task = several_rules(rules), one_task(task)
     together = max(1, COORDINATES // (instances * task.n)) if task.device.type == "cpu" else len(parsed)
     found = []
     for first in range(0, len(parsed), together):

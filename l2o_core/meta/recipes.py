@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,12 @@ class Recipe:
             The trained optimizer and the course of its training.
 
         Raises:
+            ConfigError: For a change of what is no option, or that makes no sense.
             DataError: Without the data set.
             L2OError: As `meta_train` does.
         """
+        known = [field.name for field in fields(TrainingConfig) if field.name != "seed"]
+        _refuse_unknown("a training", changes, known)
         chosen = replace(self, training=replace(self.training, seed=seed, **changes))
         torch.manual_seed(seed)
         optimizer = build(**self.model)
@@ -165,14 +169,19 @@ def build(architecture: str, **options: Any) -> LearnedOptimizer:
         architecture: A name in `models.ARCHITECTURES`.
         **options: Arguments of that class.
 
+    Raises:
+        ConfigError: For an unknown architecture, or an option that it does not have.
+
     Example:
         >>> build("RP", hidden=10).hidden
         10
     """
-    if architecture not in models.ARCHITECTURES:
+    if not isinstance(architecture, str) or architecture not in models.ARCHITECTURES:
         hint = did_you_mean(str(architecture), models.ARCHITECTURES)
         raise ConfigError(f"no architecture {architecture!r}; {hint}")
-    return models.ARCHITECTURES[architecture](**options)
+    made = models.ARCHITECTURES[architecture]
+    _refuse_unknown(architecture, options, signature(made).parameters)
+    return made(**options)
 
 
 @cache
@@ -200,7 +209,7 @@ def load(name: str) -> Recipe:
         80
     """
     if name not in names():
-        raise ConfigError(f"unknown teacher {name!r}; {did_you_mean(name, names())}")
+        raise ConfigError(f"unknown teacher {name!r}; {did_you_mean(str(name), names())}")
     recipe = _read()[name]
     training = TrainingConfig.from_plain(_read()["defaults"]["training"] | recipe["training"])
     return Recipe(name, recipe["model"], recipe["task"], training, recipe.get("start"))
@@ -263,6 +272,13 @@ def source(name: str, seed: int | None = None, folder: str | Path | None = None)
     if seed is None:
         return name if name in models.pretrained() else None
     return recipe.source(seed, folder)
+
+
+def _refuse_unknown(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """ConfigError for the first of some options that is not known."""
+    known = tuple(known)
+    if unknown := [name for name in given if name not in known]:
+        raise ConfigError(f"{what} has no option {unknown[0]!r}; {did_you_mean(unknown[0], known)}")
 
 
 @cache

@@ -7,7 +7,6 @@ and in each round the worse half of the simplexes is given up (successive halvin
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from ..errors import ConfigError, optional_import
 from ..expressions import Expression, System
 from ..models.equation import Equation
 from ..tasks.base import Task
+from .given import own_equation, several_tasks
 from .history import History
 from .population import evaluate_rules
 from .reference import DIVERGED, Reference
@@ -81,7 +81,7 @@ def tune_without_gradients(
 
     Raises:
         ConfigError: For fewer than one trial, step or instance, a negative seed, a coefficient that the model
-            does not have.
+            does not have, no task, or what is no task or no rule.
 
     Example:
         >>> from l2o_core import tasks
@@ -92,9 +92,9 @@ def tune_without_gradients(
     trials, steps = whole("trials", trials, 1), whole("steps", steps, 1)
     instances, seed = whole("instances", instances, 1), whole("seed", seed, 0)
     began = time.monotonic()
-    tuned = copy.deepcopy(rule) if isinstance(rule, Equation) else Equation(rule)
+    tuned = own_equation(rule)
     free = _Free(tuned, only)
-    tasks = [task] if isinstance(task, Task) else list(task)
+    tasks = several_tasks(task, "to tune the rule on")
     options = tuned.features.hyperparameters()
     references: list[Reference] = []
 

@@ -18,6 +18,7 @@ from .config import TrainingConfig
 from .distributed import average_gradients, rank_of_world
 from .estimators import ESTIMATORS, Estimator, Imitation
 from .evaluation import evaluate
+from .given import one_task
 from .history import History
 from .progress import Progress
 
@@ -91,7 +92,8 @@ def meta_train(
         The losses of every epoch, and what else happened.
 
     Raises:
-        ConfigError: For options that make no sense, or an optimizer without weights.
+        ConfigError: For options that make no sense, an optimizer without weights, or what is no optimizer or
+            no task.
         CheckpointError: For a checkpoint that is damaged or of another run.
         DivergenceError: After five diverging epochs in a row.
 
@@ -132,8 +134,9 @@ def train(
     progress: bool = True,
 ) -> History:
     """`meta_train` with its options in one object."""
-    there = placed(optimizer, task.device)
-    if not any(True for _ in optimizer.parameters()):
+    there = placed(optimizer, one_task(task).device)
+    # a rule without constants has a parameter of no numbers
+    if not any(weights.numel() and weights.requires_grad for weights in optimizer.parameters()):
         raise ConfigError("this optimizer has nothing to train: no constants, no weights")
     history = _train(there, task, config, checkpoint, log, progress)
     if there is not optimizer:

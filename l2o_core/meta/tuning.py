@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..expressions import Expression, System
 from ..models.equation import Equation
 from ..tasks.base import Task
 from .config import TrainingConfig
+from .given import own_equation
 from .history import History
 from .training import train
 
@@ -73,7 +73,7 @@ def tune(
         The tuned rule as a model, and the course of its training.
 
     Raises:
-        L2OError: As `meta_train` and `Equation` do.
+        L2OError: As `meta_train` and `Equation` do; ConfigError for a rule without a number to tune.
 
     Example:
         >>> from l2o_core import tasks
@@ -99,7 +99,7 @@ def tune(
         validate_every=validate_every,
         validation_instances=validation_instances,
     )
-    tuned = copy.deepcopy(rule) if isinstance(rule, Equation) else Equation(rule)
+    tuned = own_equation(rule)
     for module, name in _trained(tuned):
         parametrize.register_parametrization(module, name, _Relative(getattr(module, name)))
     history = train(tuned, task, config, checkpoint=checkpoint, log=log, progress=progress)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from .. import expressions
-from ..arguments import check_types
-from ..errors import ConfigError
+from ..arguments import check_types, finite, scalar
+from ..errors import ConfigError, did_you_mean
 from ..expressions import Expression, System
 from ..expressions.compilation import compile_equations
 from ..expressions.system import PARAMETER, UPDATE, check_order
-from ..features import OPTIONS, Features, State
+from ..features import NAMES, OPTIONS, Features, State
 from .base import LearnedOptimizer
 from .extra import ExtraFeatures
 
@@ -30,8 +30,8 @@ class Equation(LearnedOptimizer):
 
     Args:
         rule: The equation; its value is added to the parameters, sign and step size included.
-        coefficients: Values of names in the rule that are no features. They are parameters too: a name takes
-            one value however often it occurs, as gamma does in SymL2O Eq. 6.
+        coefficients: Values of the names in the rule that are no features, and of no others. They are
+            parameters too: a name takes one value however often it occurs, as gamma does in SymL2O Eq. 6.
         beta1: Decay rate of the first moment.
         beta2: Decay rate of the second moment.
         eps: Added to sqrt(v), in units of the gradient.
@@ -39,8 +39,9 @@ class Equation(LearnedOptimizer):
         total_steps: Steps over which the features `ld` and `cd` decay.
 
     Raises:
-        ConfigError: For a name without a value, and beside `n_hat` for other features than m_hat and g_hat or
-            other options than beta1 and beta2.
+        ConfigError: For a name without a value, a coefficient that is not finite, is called like a feature or
+            is not in the rule, an option that makes no sense, and beside `n_hat` for other features than
+            m_hat and g_hat or other options than beta1 and beta2.
 
     Example:
         >>> adam = Equation("-0.1 * m_hat", beta1=0.9, beta2=0.999, eps=1e-8)
@@ -62,21 +63,12 @@ class Equation(LearnedOptimizer):
         total_steps: int | None = None,
     ):
         plain = check_types(Equation, locals())
-        if not isinstance(coefficients, Mapping | None):
-            raise ConfigError(f"coefficients must be numbers by name, not {coefficients!r:.60}")
-        for name, value in (coefficients or {}).items():
-            if not isinstance(name, str) or isinstance(value, str | bool) or not hasattr(value, "__float__"):
-                raise ConfigError(f"coefficients must be numbers by name, not {name!r}: {value!r:.60}")
+        given = _numbers(coefficients)
         rule = expressions.parse_rule(rule) if isinstance(rule, str) else rule
         check_order(rule.equations)
         moments = {name: plain[name] for name in ("beta1", "beta2")}
         others = {name: plain[name] for name in ("eps", "bias_correction", "total_steps")}
-        given = {
-            name: value if isinstance(value, int) else float(value)
-            for name, value in (coefficients or {}).items()
-        }
-        if taken := {PARAMETER, *(name for name, _ in rule.equations)} & given.keys():
-            raise ConfigError(f"{min(taken)} has its value from the rule: give the coefficient another name")
+        _check_names(rule, given)
         named = dict.fromkeys(variable.name for variable in rule.variables)
         names = tuple(name for name in named if name not in (*given, UPDATE, PARAMETER))
         if "n_hat" in names and not {*names} <= {*ExtraFeatures.names}:
@@ -175,3 +167,48 @@ class Equation(LearnedOptimizer):
         """The parts of a state: of the features, their history, and the rule's own values with theta."""
         first = len(self.features.state_names)
         return state[:first], state[first : first + self.horizon], state[first + self.horizon :]
+
+
+def _numbers(coefficients: Mapping[str, float] | None) -> dict[str, float]:
+    """Coefficients as plain numbers by name. Raises ConfigError where one is not a finite number."""
+    if not isinstance(coefficients, Mapping | None):
+        raise ConfigError(f"coefficients must be numbers by name, not {coefficients!r:.60}")
+    found: dict[str, float] = {}
+    for name, value in (coefficients or {}).items():
+        if not isinstance(name, str):
+            raise ConfigError(f"coefficients must be numbers by name, not {name!r:.60}: {value!r:.60}")
+        number = finite(f"the coefficient {name}", scalar(value))
+        found[name] = int(value) if isinstance(value, int) else number
+    return found
+
+
+def _check_names(rule: Expression | System, given: Collection[str]) -> None:
+    """Raise ConfigError unless coefficients are the names in a rule that have no value otherwise."""
+    own = {PARAMETER, *(name for name, _ in rule.equations)}
+    for name in given:
+        if name in own:
+            raise ConfigError(f"{name} has its value from the rule: give the coefficient another name")
+        if name in NAMES:
+            raise ConfigError(f"{name} is a feature: give the coefficient another name, and in the rule too")
+    free = [variable for variable in rule.variables if variable.name not in (*own, *NAMES)]
+    unknown = list(dict.fromkeys(variable.name for variable in free if variable.name not in given))
+    for variable in free:
+        if variable.name in given and variable.lag is not None:
+            raise ConfigError(f"{variable.name} is a coefficient, which has no past: write it without a lag")
+    if unused := set(given).difference(variable.name for variable in free):
+        name = min(unused)
+        otherwise = f"give it by keyword, {name}=..." if name in OPTIONS else "leave it out"
+        raise ConfigError(f"the coefficient {name} has no use; {did_you_mean(name, unknown, otherwise)}")
+    if unknown:
+        raise ConfigError(f"unknown feature {unknown[0]!r}; {_help(unknown[0], own, str(rule))}")
+
+
+def _help(name: str, own: Collection[str], rule: str) -> str:
+    """What to do about a name without a value in a rule whose `own` names are these."""
+    if rule == name and name not in map(str.lower, NAMES):
+        return (
+            f"for a rule of the zoo, give optim.zoo.get({name!r}).equation, which has no learning rate, or "
+            "run it by name in optim.SymbolicOptimizer"
+        )
+    hint = did_you_mean(name, (*NAMES, *sorted(own)), f"features are {', '.join(NAMES)}")
+    return f"a number is named without a lag, and given as coefficients={{{name!r}: ...}}; {hint}"

@@ -128,6 +128,8 @@ def check(group: Mapping[str, Any]) -> None:
         raise ConfigError(f"bias_correction must be True or False, not {group['bias_correction']!r:.60}")
     if group["compile"] not in (True, False, "auto"):
         raise ConfigError(f'compile must be True, False or "auto", not {group["compile"]!r:.60}')
+    if number("eps", group["eps"]) < 0:
+        raise ConfigError(f"eps must be 0 or larger, not {group['eps']}")
     steps = group["total_steps"]
     if steps is not None and not number("total_steps", steps) >= 1:
         raise ConfigError(f"total_steps must be 1 or more, not {steps}")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ..errors import ConfigError
 from ..expressions import Expression, System
 from . import options, zoo
 from ._compile.plan import make_plan
@@ -30,6 +31,22 @@ class TrainedEquation(Protocol):
 
     @property
     def equation(self) -> Expression | System: ...  # noqa: D102
+
+
+def _equation(model: Any) -> Expression | System:
+    """The equation of a model. Raises ConfigError for one that is none, or for no model."""
+    # computed once: it may be long, and its own error says so
+    equation = getattr(model, "equation", None)
+    if isinstance(equation, Expression | System) and hasattr(model, "features"):
+        return equation
+    if isinstance(model, str | Expression | System):
+        raise ConfigError(
+            "of() takes a trained equation; give a rule itself as SymbolicOptimizer(params, rule)"
+        )
+    raise ConfigError(
+        f"an object of {type(model).__name__} is no trained equation, as models.Equation and models.SOL are; "
+        "distiller.distill finds one for a network"
+    )
 
 
 class SymbolicOptimizer(torch.optim.Optimizer):
@@ -157,6 +174,9 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         Returns:
             The optimizer. Later changes of the model do not change it.
 
+        Raises:
+            ConfigError: For what is no trained equation, such as a network, a name or a text.
+
         Example:
             >>> from l2o_core import models
             >>> x = torch.nn.Parameter(torch.zeros(2))
@@ -165,7 +185,7 @@ class SymbolicOptimizer(torch.optim.Optimizer):
         """
         return cls(
             params,
-            model.equation,
+            _equation(model),
             lr,
             weight_decay=weight_decay,
             compile=compile,

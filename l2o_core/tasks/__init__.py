@@ -101,8 +101,8 @@ def load(name: str, **options: Any) -> Task:
         >>> load("p1", dim=3).n
         3
     """
-    if name not in _TASKS:
-        raise ConfigError(f"unknown task {name!r}; {did_you_mean(name, names())}")
+    if not isinstance(name, str) or name not in _TASKS:
+        raise ConfigError(f"unknown task {name!r:.60}; {did_you_mean(str(name), names())}")
     taken = signature(_TASKS[name]).parameters
     if unknown := [option for option in options if option not in taken]:
         raise ConfigError(f"{name} has no option {unknown[0]!r}; {did_you_mean(unknown[0], taken)}")

@@ -219,8 +219,8 @@ def test_slopes_of_a_clipped_rule_shrink_with_the_gradient():
         ("exp(-t) * g", {}, "no gradient moves it"),
         ("-0.1", {}, "no gradient moves it"),
         ("p = 2 * p[1]^2 + 1 + g; -p", {}, "do not settle"),
-        ("adam", {"gradient": 0.0}, "gradient must be a magnitude"),
-        ("adam", {"gradient": "1"}, "gradient must be a magnitude"),
+        ("adam", {"gradient": 0.0}, "gradient must be a positive number"),
+        ("adam", {"gradient": "1"}, "gradient must be a positive number"),
         ("-c * g", {}, "needs a number for c"),
     ],
 )
@@ -240,3 +240,8 @@ def test_a_number_of_steps_is_whole_and_positive(steps):
 def test_an_expression_is_as_good_as_its_text():
     rule = linearise(parse("-0.5 * g - 0.25 * g[1]"))
     assert rule.impulse_response(2).tolist() == [-0.5, -0.25]
+
+
+def test_numbers_of_numpy():
+    assert linearise("adam", gradient=np.float32(0.5)).D[0] == linearise("adam", gradient=0.5).D[0]
+    assert linearise("sgd").impulse_response(np.int64(2)).tolist() == [-1, 0]

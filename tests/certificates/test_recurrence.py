@@ -1,8 +1,11 @@
 """A rule written out as one recurrence computes what the optimizer computes."""
 
+from functools import partial
+
 import pytest
 import torch
 
+from l2o_core.certificates import certificate, descend, largest_step, linearise
 from l2o_core.certificates.recurrence import recurrence
 from l2o_core.errors import ConfigError
 from l2o_core.features import NAMES
@@ -105,3 +108,47 @@ def test_no_gradient_adds_nothing_to_n_hat(alpha):
 def test_what_makes_no_sense_is_refused(rule, values, message):
     with pytest.raises(ConfigError, match=message):
         recurrence(rule, values)
+
+
+@pytest.mark.parametrize(
+    "function", [certificate, linearise, largest_step, partial(descend, lr=1.0, curvature=1.9)]
+)
+def test_a_weight_decay_beside_the_rule_is_refused_with_what_to_write(function):
+    with pytest.raises(ConfigError, match=r'write it into the rule, "-g\[0\] - weight_decay \* theta"'):
+        function("sgd", weight_decay=0.5)
+    function("sgd", weight_decay=0.0)
+    function("-g - weight_decay * theta", weight_decay=0.5)
+
+
+@pytest.mark.parametrize(
+    "rule", ["sgd", "rmsprop", "0.5 * u[1] - g", "p = 0.9 * u[1] + g / 10; -p + u[2] / 9"]
+)
+def test_a_rule_written_as_the_message_says_decays_as_the_optimizer_does(rule):
+    with pytest.raises(ConfigError) as refused:
+        recurrence(rule, {"weight_decay": 0.5})
+    text = str(refused.value).split('"')[1]
+    given = {"beta2": 0.99, "bias_correction": False} if rule == "rmsprop" else {}
+    assert all(f"{name}={value}" in str(refused.value) for name, value in given.items())
+    x = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
+    optimizer = SymbolicOptimizer([x], rule, lr=0.3, weight_decay=0.5, compile=False)
+    for _ in range(8):
+        x.grad = 1.9 * x.detach()
+        optimizer.step()
+    way = descend(text, 0.3, 1.9, steps=8, weight_decay=0.5, **given)
+    assert way[-1] == pytest.approx(x.item(), rel=1e-9)
+
+
+def test_a_written_weight_decay_is_certified_as_the_optimizer_behaves():
+    """SGD at a learning rate of 1 with a decay of 0.5 converges below a curvature of 1.5, not of 2."""
+    decayed = linearise("-g - weight_decay * theta", weight_decay=0.5)
+    assert decayed.spectral_radius(1.0, 1.9) == pytest.approx(1.4)
+    assert decayed.spectral_radius(1.0, 1.4) == pytest.approx(0.9)
+    assert certificate("-g - weight_decay * theta", weight_decay=0.5).stable is None
+    assert abs(descend("-g - weight_decay * theta", 1.0, 1.9, weight_decay=0.5)[-1]) > 1e20
+
+
+def test_the_decay_that_the_zoo_gives_a_rule_is_said_to_be_left_out():
+    assert certificate("adamw").decay == 0.01
+    assert "left out:             a weight decay of 0.01" in str(certificate("adamw"))
+    assert certificate("adam").decay == certificate("adamw", weight_decay=0.0).decay == 0
+    assert "left out" not in str(certificate("adam"))

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from l2o_core.certificates import descend
+from l2o_core.errors import ConfigError
 from l2o_core.optim import SymbolicOptimizer
 
 
@@ -25,3 +26,9 @@ def test_the_optimizer_takes_the_same_steps(rule):
 def test_rates_and_curvatures_broadcast():
     way = descend("sgd", np.array([[0.1], [0.2]]), np.array([1.0, 2.0, 3.0]), steps=1)
     assert way[1] == pytest.approx(np.array([[0.9, 0.8, 0.7], [0.8, 0.6, 0.4]]))
+
+
+def test_numbers_of_numpy_and_what_is_none():
+    assert descend("sgd", 0.5, 1.0, steps=np.int64(3), start=np.float32(2)).tolist() == [2, 1, 0.5, 0.25]
+    with pytest.raises(ConfigError, match="start must be a finite number"):
+        descend("sgd", 0.5, 1.0, start=float("nan"))

@@ -1,6 +1,7 @@
 """The comparison on fresh starts: what is tuned is Adam, and differences are paired."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -53,3 +54,21 @@ def test_verdicts(shift, verdict):
 def test_one_start_says_nothing():
     with pytest.raises(ConfigError, match="two starts or more"):
         discovery.difference(torch.ones(1), torch.ones(1))
+
+
+def test_sides_must_have_as_many_starts():
+    with pytest.raises(ConfigError, match=r"as many starts, not \[3\] and \[2\]"):
+        discovery.difference(torch.ones(3), torch.ones(2))
+    with pytest.raises(ConfigError, match="two starts or more, not 1"):
+        discovery.difference(torch.tensor(1.0), torch.tensor(2.0))
+
+
+def test_without_scipy_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    with pytest.raises(ConfigError, match=r"the interval of a difference needs scipy: pip install"):
+        discovery.difference(torch.ones(2), torch.ones(2))
+
+
+def test_rules_without_labels_are_refused():
+    with pytest.raises(ConfigError, match="rules must be given by label"):
+        discovery.evaluate_fresh(["-0.1 * g"], tasks.load("p1"))

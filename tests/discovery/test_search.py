@@ -10,7 +10,7 @@ from l2o_core.discovery import search
 from l2o_core.discovery.arena import Arena
 from l2o_core.discovery.grammar import Grammar
 from l2o_core.discovery.starts import directions, scaled
-from l2o_core.errors import ConfigError
+from l2o_core.errors import ConfigError, DataError
 from l2o_core.expressions import parse_rule
 
 P1 = tasks.load("p1", dim=5)
@@ -122,9 +122,50 @@ def test_directions_at_a_rate():
         ({"steps": 0}, "steps must be"),
         ({"time_limit": 0}, "time_limit must"),
         ({"tasks": []}, "no task"),
+        ({"seed": -1}, "seed must be a whole number, 0 or more"),
+        ({"steps": 2.0}, "steps must be a whole number"),
+        ({"candidates": 0}, "candidates must be a whole number, 1 or more"),
+        ({"start": 3}, "start must be rules, or a front"),
+        ({"start": ["-0.01 *"]}, "start must be rules, or a front"),
         ({"max_complexity": 1}, "no rule of 1 nodes to begin with"),
     ],
 )
 def test_what_cannot_be_searched(options, message):
     with pytest.raises(ConfigError, match=message):
         discovery.discover(**{"tasks": P1} | options)
+
+
+QUICK = {"steps": 3, "instances": 1, "candidates": 1, "choice_instances": 1, "max_complexity": 12}
+
+
+def test_a_front_and_a_text_to_begin_with(front, monkeypatch):
+    begun = []
+    begin = search._Search.begin
+    monkeypatch.setattr(search._Search, "begin", lambda self, *of: (begun.append(of[0]), begin(self, *of)))
+    for start in (front, [*front], "-0.01 * g", parse_rule("-0.01 * g"), front.best, [front.best.equation]):
+        discovery.discover(P1, start=start, **QUICK | {"max_complexity": 14})
+    assert [len(given) for given in begun] == [len(front), len(front), 1, 1, 1, 1]
+    assert [str(rule) for rule in begun[0]] == [str(entry.equation) for entry in front]
+    assert str(begun[2][0]) == "-0.01 * g"
+
+
+def test_fronts_are_told_apart_by_what_they_were_judged_on(front):
+    def judged(task, **options):
+        return discovery.discover(task, **QUICK | options)
+
+    base = judged(P1)
+    assert base.data
+    assert base.data == judged(P1, instances=2, max_complexity=10).data != front.data
+    others = [judged(tasks.load("p1", dim=4)), judged(P1, choice=tasks.load("p1", dim=5, part="choose"))]
+    others += [judged(P1, **change) for change in ({"seed": 1}, {"steps": 4}, {"choice_instances": 2})]
+    assert len({base.data, *(other.data for other in others)}) == 6
+    assert type(front).merge([base, judged(P1, max_complexity=10)]).data == base.data
+    with pytest.raises(DataError, match="cannot be merged"):
+        type(front).merge([base, others[0]])
+
+
+def test_numbers_of_numpy():
+    found = discovery.discover(
+        P1, **{name: np.int64(value) for name, value in QUICK.items()}, seed=np.int64(0)
+    )
+    assert found.settings == discovery.discover(P1, **QUICK).settings

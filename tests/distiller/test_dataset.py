@@ -83,6 +83,8 @@ def test_rows_of_several_tasks_join_and_stay_apart():
     assert len(data) == 400
     assert set(data.groups[:200]).isdisjoint(data.groups[200:])
     assert set(data.origin["task"]) == {"p1", "digits"}
+    with pytest.raises(DataError, match="no data sets to join"):
+        distiller.Dataset.concatenate([])
     with pytest.raises(DataError, match="same columns"):
         distiller.Dataset.concatenate([parts[0], distiller.collect(models.DM(), tasks.load("p1"), **SETTING)])
 
@@ -111,6 +113,45 @@ def test_numbers_below_one_are_refused_by_name(option, message):
         distiller.collect(models.DM(), tasks.load("p1"), **SETTING | option)
 
 
+ROWS = {"inputs": np.ones((6, 2)), "targets": np.ones(6), "names": ["a", "b"], "groups": np.arange(6)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"inputs": np.ones(6)}, r"inputs must be \[n, d\], rows by columns, not \[6\]"),
+     ({"targets": np.ones(3)}, r"targets must be \[n\] = \[6\], as the inputs, not \[3\]"),
+     ({"targets": np.ones((6, 1))}, r"targets must be .* not \[6, 1\]"),
+     ({"groups": np.arange(5)}, r"groups must be \[n\] = \[6\], as the inputs, not \[5\]"),
+     ({"names": ["a"]}, "names must hold one for each of 2 columns, not 1"),
+     ({"memory": (torch.ones(5, 3),)}, r"memory 0 must be \[n, ...\] = \[6, ...\].* not \[5, 3\]"),
+     ({"origin": {"step": np.ones(4)}}, r"origin 'step' must be \[n\] = \[6\], as the inputs, not \[4\]")],
+)  # fmt: skip
+def test_parts_that_are_not_one_for_each_row_or_column_are_refused(changes, message):
+    with pytest.raises(DataError, match=message):
+        distiller.Dataset(**ROWS | changes)
+
+
+HISTORY = {"features": {"g": torch.ones(5, 3)}, "targets": torch.ones(5, 3), "groups": torch.arange(3)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"targets": torch.ones(3, 3)}, r"g must be \[3, 3\], as the targets \[3, 3\], not \[5, 3\]"),
+     ({"targets": torch.ones(5)}, r"targets must be \[T, N\], steps by coordinates, not \[5\]"),
+     ({"groups": torch.arange(2)}, r"groups must be \[3\], as the targets \[5, 3\], not \[2\]"),
+     ({"memory": (torch.ones(4, 3, 7),)}, r"memory 0 must be \[5, 3\].* not \[4, 3\]"),
+     ({"layers": np.array(["a"])}, r"layers must be \[3\].* not \[1\]")],
+)  # fmt: skip
+def test_histories_of_other_shapes_are_refused(changes, message):
+    with pytest.raises(DataError, match=message):
+        distiller.sample_windows(**HISTORY | changes, lags=2, samples=4)
+
+
+def test_the_seed_of_windows_is_not_negative():
+    with pytest.raises(ConfigError, match="seed must be a whole number, 0 or more"):
+        distiller.sample_windows(**HISTORY, lags=2, samples=4, seed=-1)
+
+
 class TestSave:
     def test_labels_that_are_objects_become_text(self, tmp_path):
         labels = np.array(["a", "a", "b"], object)
@@ -133,6 +174,9 @@ class TestSave:
     def test_another_file_is_refused(self, tmp_path):
         np.savez(tmp_path / "rows.npz", inputs=np.zeros((2, 1)))
         with pytest.raises(DataError, match="no targets and no names and no groups"):
+            distiller.Dataset.load(tmp_path / "rows.npz")
+        np.savez(tmp_path / "rows.npz", **ROWS | {"targets": np.ones(3)})
+        with pytest.raises(DataError, match=r"rows\.npz does not hold the rows .* targets must be \[n\]"):
             distiller.Dataset.load(tmp_path / "rows.npz")
         (tmp_path / "rows.npz").write_bytes(b"PK")
         with pytest.raises(DataError, match=r"not a \.npz file"):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from l2o_core.distiller import Dataset, fit_eq6
-from l2o_core.errors import DataError
+from l2o_core.errors import ConfigError, DataError
 from l2o_core.models import Equation
 from l2o_core.optim import SymbolicOptimizer
 
@@ -55,3 +55,8 @@ def test_it_can_be_trained_and_put_to_work(data):
         x, p.grad = x + update, g.clone()
         optimizer.step()
     torch.testing.assert_close(p.detach(), x)
+
+
+def test_the_seed_of_its_split_is_not_negative(data):
+    with pytest.raises(ConfigError, match="split_seed must be a whole number, 0 or more"):
+        fit_eq6(data, split_seed=-1)

@@ -46,7 +46,8 @@ def test_fronts_of_the_same_data_merge_and_equal_shapes_count_once(front):
     other = ParetoFront.of(
         [Entry(parse("3 * x"), 0.3, 0.7), Entry(parse("3 * x + y"), 0.2, 0.8)], "linear", 1
     )
-    merged = ParetoFront.merge([front, other])
+    merged = ParetoFront.merge([replace(front, data="rows"), replace(other, data="rows")])
+    assert merged.data == "rows"
     assert [str(entry.equation) for entry in merged] == ["x", "3 * x", "2 * x + y"]
     assert merged.engine == "operon and linear"
     assert merged.seconds == 2.5
@@ -56,6 +57,15 @@ def test_fronts_of_the_same_data_merge_and_equal_shapes_count_once(front):
 def test_fronts_of_other_data_do_not_merge(front):
     with pytest.raises(DataError, match="split_seed"):
         ParetoFront.merge([front, replace(front, data="other")])
+
+
+def test_fronts_of_unknown_data_do_not_merge_nor_do_none(front):
+    for fronts in ([front, front], [front, replace(front, data="rows")]):
+        with pytest.raises(DataError, match="does not say what data it is of"):
+            ParetoFront.merge(fronts)
+    assert ParetoFront.merge([front]).entries == front.entries
+    with pytest.raises(DataError, match="there are no fronts to merge"):
+        ParetoFront.merge([])
 
 
 def test_as_a_table_and_as_latex(front):

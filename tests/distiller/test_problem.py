@@ -107,3 +107,8 @@ def test_too_few_trajectories(rows):
 def test_names_that_do_not_fit(rows, names, message):
     with pytest.raises(ConfigError, match=message):
         prepare(*rows, names)
+
+
+def test_the_seed_of_the_split_is_not_negative(rows):
+    with pytest.raises(ConfigError, match="seed must be a whole number, 0 or more"):
+        prepare(*rows, seed=-1)

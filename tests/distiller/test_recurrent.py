@@ -189,5 +189,10 @@ def test_options_that_make_no_sense_are_refused(momentum, options, message):
 
 
 def test_too_few_rollouts_cannot_be_held_out():
-    with pytest.raises(DataError, match="trajectories"):
+    with pytest.raises(DataError, match=r"trajectories are of 2 rollouts.* takes 3 or more: record more"):
         distill_recurrent(trajectories("-0.01 * g", instances=2), PLAIN, **QUICK)
+
+
+def test_three_rollouts_are_enough():
+    way = trajectories("0.8 * u[1] - 0.01 * g", instances=3)
+    assert distill_recurrent(way, PLAIN, **QUICK).best.closed_loop > 0.9999

@@ -89,3 +89,30 @@ def test_data_that_an_optimizer_cannot_read_is_refused():
         replay(models.Equation("-0.01 * b", beta1=0.5), recorded(models.RPSmall()))
     with pytest.raises(DataError, match="no column has a lag"):
         replay(models.DM(), Dataset(np.ones((3, 1)), np.ones(3), ["x"], np.arange(3)))
+
+
+def test_the_memory_of_another_optimizer_is_no_past():
+    data = recorded(models.RP(), lags=6)
+    rule = models.Equation("-0.01 * m_hat[0] - 0.02 * m_hat[4] + 0 * g_hat[0]")
+    for other in (rule, models.Equation("-0.01 * m_hat - 0.01 * g_hat"), models.RPSmall()):
+        with pytest.raises(DataError, match="another optimizer's; memory=False begins with none"):
+            replay(other, data)
+    m_hat = dict(zip(data.names, data.inputs.T, strict=True))
+    expected = -0.01 * m_hat["m_hat[0]"] - 0.02 * m_hat["m_hat[4]"]
+    assert replay(rule, data, memory=False).numpy() == pytest.approx(expected, rel=1e-5, abs=1e-8)
+
+
+def test_an_optimizer_may_read_some_of_the_features_in_another_order():
+    data = recorded(models.RP())
+    columns = dict(zip(data.names, data.inputs.T, strict=True))
+    swapped = replay(models.Equation("-0.01 * g_hat[1] - 0.02 * m_hat"), data, memory=False)
+    expected = -0.01 * columns["g_hat[1]"] - 0.02 * columns["m_hat[0]"]
+    assert swapped.numpy() == pytest.approx(expected, rel=1e-5, abs=1e-8)
+    alone = replay(models.Equation("-0.02 * g_hat"), data, memory=False)
+    assert alone.numpy() == pytest.approx(-0.02 * columns["g_hat[0]"], rel=1e-5, abs=1e-8)
+
+
+def test_windows_with_gaps_are_refused():
+    rows = Dataset(np.ones((3, 2)), np.ones(3), ["g[0]", "g[2]"], np.arange(3))
+    with pytest.raises(DataError, match=r"the data lacks g\[1\]"):
+        replay(models.Equation("-g"), rows)

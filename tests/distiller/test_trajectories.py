@@ -51,7 +51,7 @@ def test_the_bound_of_a_teacher_comes_with_its_trajectories():
 
 
 def test_rollouts_that_diverge_are_left_out_and_if_all_do_it_is_said():
-    with pytest.raises(DataError, match="diverged"):
+    with pytest.raises(DataError, match="every one of 6 trajectories on p1 diverged"):
         record(models.Equation("1e30 * g^2"), tasks.load("p1"), **SMALL)
 
 
@@ -65,6 +65,18 @@ def test_windows_are_those_of_collected_rows():
 def way(**changes) -> Trajectories:
     g = torch.arange(12.0).view(4, 3)
     return Trajectories(**{"features": {"g": g}, "updates": -g, "groups": np.array([0, 0, 1])} | changes)
+
+
+def test_arrays_do_as_well_as_tensors():
+    g = np.arange(8.0, dtype=np.float32).reshape(4, 2)
+    found = Trajectories({"g": g}, (-g).tolist(), np.arange(2))
+    assert found.features["g"].dtype == found.updates.dtype == torch.float64
+    assert torch.equal(found.updates, -torch.tensor(g).double())
+
+
+def test_the_seed_of_windows_is_not_negative():
+    with pytest.raises(ConfigError, match="seed must be a whole number, 0 or more"):
+        way().windows(lags=2, samples=4, seed=-1)
 
 
 def test_some_coordinates_and_the_first_steps():

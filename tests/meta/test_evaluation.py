@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from l2o_core import distiller, meta, models, tasks
+from l2o_core import discovery, distiller, meta, models, optim, tasks
 from l2o_core.errors import ConfigError
 from l2o_core.features import Features
 
@@ -96,3 +96,48 @@ def test_what_is_no_learned_optimizer_is_refused_in_words(optimizer):
     for run in runs:
         with pytest.raises(ConfigError, match=r"a learned optimizer is wanted, not a .*models\.load"):
             run()
+
+
+def test_what_is_no_task_is_refused_in_words():
+    rule = models.Equation("-0.1 * g")
+    runs = [
+        lambda task: meta.evaluate(rule, task, steps=2),
+        lambda task: meta.meta_train(rule, task, epochs=1),
+        lambda task: meta.tune(rule, task),
+        lambda task: meta.tune_without_gradients(rule, task),
+        lambda task: meta.tune_without_gradients(rule, [P1, task]),
+        lambda task: meta.evaluate_rules(["-0.1 * g"], task, steps=2),
+        lambda task: discovery.discover(task),
+        lambda task: discovery.discover(P1, choice=[P1, task]),
+        lambda task: discovery.tuned_adam(task),
+        lambda task: discovery.evaluate_fresh({"ours": "-0.1 * g"}, task),
+    ]
+    for run in runs:
+        with pytest.raises(ConfigError, match=r"a task is wanted, not 'p2'; tasks\.load\(\"p2\"\) makes one"):
+            run("p2")
+        with pytest.raises(ConfigError, match=r"a task is wanted, not None; tasks\.load\(\"p1\"\)"):
+            run(None)
+
+
+def test_no_task_at_all_is_refused():
+    runs = [
+        lambda: meta.tune_without_gradients("-0.1 * g", []),
+        lambda: discovery.tuned_adam([]),
+        lambda: discovery.discover(P1, choice=[]),
+    ]
+    for run in runs:
+        with pytest.raises(ConfigError, match="there is no task to"):
+            run()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (models.RP(), "an object of RP is no trained equation, as models.Equation"),
+        (None, "an object of NoneType is no trained equation"),
+        ("adam", r"give a rule itself as SymbolicOptimizer\(params, rule\)"),
+    ],
+)
+def test_what_is_no_trained_equation_is_refused_in_words(model, message):
+    with pytest.raises(ConfigError, match=message):
+        optim.SymbolicOptimizer.of(model, [torch.zeros(1)])

@@ -89,3 +89,16 @@ def test_a_seed_may_be_any_integer(seed):
     torch.testing.assert_close(together, evaluate(Equation(rule), P1, **options, seed=seed))
     with pytest.raises(ConfigError, match="seed must be a whole number"):
         evaluate_rules([rule], P1, **options, seed=2.5)
+
+
+@pytest.mark.parametrize("rules", ["-0.01 * g", parse_rule("-0.01 * g"), 3, None])
+def test_a_single_rule_is_no_list(rules):
+    with pytest.raises(ConfigError, match=r"rules must be a list of rules, not .*in brackets"):
+        evaluate_rules(rules, P1, steps=1)
+
+
+def test_a_model_is_no_rule_and_has_one():
+    with pytest.raises(ConfigError, match=r"not an object of Equation; give its \.equation"):
+        evaluate_rules([Equation("-0.01 * g")], P1, steps=1)
+    with pytest.raises(ConfigError, match=r"not an object of int$"):
+        evaluate_rules([3], P1, steps=1)

@@ -205,3 +205,26 @@ def test_no_two_seeds_give_equal_teachers(tmp_path):
     recipe, options = recipes.load("rp_small/p1"), SMALL | {"epochs": 1, "decay": False}
     found = {digest(recipe.train(seed, tmp_path, **options)[0].identity) for seed in range(4)}
     assert len(found) == 4
+
+
+@pytest.mark.parametrize("name", [None, 3, ["rp/p2"]])
+def test_what_is_no_name_is_an_unknown_one(name):
+    with pytest.raises(ConfigError, match="unknown teacher"):
+        recipes.load(name)
+    with pytest.raises(ConfigError, match="no architecture"):
+        recipes.build(name)
+
+
+def test_unknown_options_are_named():
+    with pytest.raises(ConfigError, match="a training has no option 'epoch'; did you mean 'epochs'"):
+        recipes.load("rp/p2").train(epoch=3)
+    with pytest.raises(ConfigError, match="RP has no option 'hiden'; did you mean 'hidden'"):
+        recipes.build("RP", hiden=3)
+    with pytest.raises(ConfigError, match="seed must be a whole number, 0 or more"):
+        recipes.load("rp/p1").train(-1)
+
+
+@pytest.mark.parametrize("workers", ["2", 0, 1.5])
+def test_workers_are_a_whole_number(tmp_path, workers):
+    with pytest.raises(ConfigError, match="workers must be a whole number, 1 or more"):
+        meta.train_teachers([], [0], tmp_path, workers=workers)

@@ -11,7 +11,7 @@ from l2o_core import meta, models, tasks
 from l2o_core.errors import ConfigError
 from l2o_core.meta.reference import DIVERGED, Reference, mean_and_end
 from l2o_core.meta.simplex import from_logarithm, minimise, to_logarithm
-from l2o_core.models import Equation
+from l2o_core.models import RP, Equation
 
 P1 = tasks.load("p1")
 FEW = {"steps": 30, "instances": 4}
@@ -159,3 +159,8 @@ def test_far_below_the_reference_lower_is_still_better():
     worth = reference.compare(torch.stack([torch.tensor([-0.7, -0.7, end]) for end in ends])[:, None])
     assert (worth[:7].diff() < -0.1).all()
     assert worth[7:].tolist() == [DIVERGED, DIVERGED]
+
+
+def test_a_network_is_no_rule():
+    with pytest.raises(ConfigError, match="a rule is text, an Expression or a System, not an object of RP"):
+        meta.tune_without_gradients(RP(), P1)

@@ -189,3 +189,12 @@ def test_a_stage_ends_when_progress_was_made_and_stops(losses, first, enough):
 def test_other_ways_to_train_learn_too(options):
     history = train(fresh(), 12, **options)
     assert history.best[1] < history.validation[0][1]
+
+
+@pytest.mark.parametrize("estimator", ["tbptt", "pes"])
+def test_a_rule_without_a_number_has_nothing_to_train(estimator):
+    with pytest.raises(ConfigError, match="nothing to train"):
+        train(models.Equation("-g"), 1, estimator=estimator)
+    frozen = models.Equation("-0.1 * g").requires_grad_(False)
+    with pytest.raises(ConfigError, match="nothing to train"):
+        train(frozen, 1, estimator=estimator)

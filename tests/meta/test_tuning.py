@@ -98,3 +98,10 @@ def tiny() -> torch.nn.Module:
 def test_other_features_beside_n_hat_are_refused():
     with pytest.raises(ConfigError, match="beside n_hat"):
         Equation("-n_hat - g")
+
+
+def test_what_has_no_number_or_is_no_rule_is_refused():
+    with pytest.raises(ConfigError, match="nothing to train"):
+        meta.tune("-g", P1, **FEW)
+    with pytest.raises(ConfigError, match="a rule is text, an Expression or a System, not an object of RP"):
+        meta.tune(models.RP(), P1, **FEW)

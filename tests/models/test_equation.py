@@ -1,11 +1,15 @@
 """An equation as a model does what the equation says."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
 from l2o_core import models
 from l2o_core.errors import ConfigError, ExpressionError
 from l2o_core.expressions import parse, var
+from l2o_core.optim import zoo
 from tests.models.running import run
 
 
@@ -46,6 +50,30 @@ def test_a_rule_without_variables_still_moves_every_coordinate(gradients):
 def test_unknown_features_are_refused():
     with pytest.raises(ConfigError, match="unknown feature 'q'"):
         models.Equation("q[0] + g")
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (
+            "adam",
+            r"'adam'; for a rule of the zoo, give optim.zoo.get\('adam'\).equation, .* SymbolicOptimizer$",
+        ),
+        ("-c * g", "'c'; a number is named .*given as coefficients={'c': ...}; features are g, m, v"),
+        ("-0.1 * M_hat", r"'M_hat'; .*coefficients={'M_hat': ...}; did you mean 'm_hat'\?$"),
+        ("momentum = g; momentun[1] + momentum", r"'momentun'; .*; did you mean 'momentum'\?$"),
+    ],
+)
+def test_a_name_without_a_value_is_told_how_to_get_one(rule, message):
+    with pytest.raises(ConfigError, match=f"unknown feature {message}"):
+        models.Equation(rule)
+
+
+def test_the_equation_of_a_rule_of_the_zoo_is_one(gradients):
+    updates = run(models.Equation(zoo.get("adam").equation, {"eps": 0.5}).double(), gradients)
+    torch.testing.assert_close(
+        updates, run(models.Equation("-m / (sqrt(v) + 0.5)").double(), gradients), rtol=1e-7, atol=1e-8
+    )
 
 
 def test_an_equation_of_n_hat_computes_it_as_its_teacher_does(tmp_path):
@@ -149,6 +177,53 @@ def test_theta_begins_as_it_is_given_and_moves_with_the_updates(gradients, state
 def test_a_coefficient_cannot_have_a_name_of_the_rule(name):
     with pytest.raises(ConfigError, match=f"{name} has its value from the rule"):
         models.Equation("p = 0.5 * p[1] + g; u[1] - p - theta", {name: 0.1})
+
+
+@pytest.mark.parametrize(
+    ("rule", "coefficients", "message"),
+    [
+        ("-g", {"g": 0.5}, "g is a feature: give the coefficient another name"),
+        ("-c * m_hat", {"m_hat": 0.5, "c": 2.0}, "m_hat is a feature: give the coefficient another name"),
+        ("-g", {"c": 0.5}, "the coefficient c has no use; leave it out"),
+        ("-g", {"beta1": 0.5}, r"the coefficient beta1 has no use; give it by keyword, beta1=\.\.\."),
+        ("-gamma * g", {"gama": 0.5}, r"the coefficient gama has no use; did you mean 'gamma'\?"),
+        ("-c * g", {"c": math.nan}, "the coefficient c must be a finite number, not nan"),
+        ("-c * g", {"c": -math.inf}, "the coefficient c must be a finite number, not -inf"),
+        ("-c * g", {"c": 10**400}, "the coefficient c must be a finite number"),
+        ("-c * g", {"c": "0.5"}, "the coefficient c must be a finite number, not '0.5'"),
+        ("-c * g", {"c": torch.ones(2)}, "the coefficient c must be a finite number"),
+        ("-c * g", {3: 0.5}, "coefficients must be numbers by name, not 3: 0.5"),
+        ("-c * g - c[1]", {"c": 0.5}, "c is a coefficient, which has no past"),
+        ("-c * g", [0.5], "coefficients must be numbers by name"),
+    ],
+)
+def test_a_coefficient_is_a_finite_number_of_a_name_without_a_value(rule, coefficients, message):
+    with pytest.raises(ConfigError, match=message):
+        models.Equation(rule, coefficients)
+    if not isinstance(coefficients, list):
+        with pytest.raises(ConfigError, match=message):
+            models.Equation.distilled(rule, models.RPSmall(), coefficients)
+
+
+def test_coefficients_of_other_packages_are_numbers():
+    given = {"a": np.float64(0.5), "b1": torch.tensor(0.25), "c": 2}
+    model = models.Equation("-a * g - b1 * m - c", given)
+    assert model.options["coefficients"] == {"a": 0.5, "b1": 0.25, "c": 2}
+    assert model.coefficients.tolist() == [0.5, 0.25, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"total_steps": -5}, "total_steps must be 1 or more, not -5"),
+        ({"total_steps": 0}, "total_steps must be 1 or more, not 0"),
+        ({}, "give total_steps, 1 or more"),
+        ({"total_steps": 5, "eps": -1.0}, "eps must be 0 or larger, not -1.0"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        models.Equation("-ld * g_hat", **options)
 
 
 def test_a_distilled_rule_computes_features_as_its_teacher_does():

@@ -56,3 +56,9 @@ def test_unknown_task_is_named():
 def test_options_of_tasks_that_make_no_sense_are_refused(name, option, message):
     with pytest.raises(ConfigError, match=message):
         tasks.load(name, **option)
+
+
+@pytest.mark.parametrize("name", [None, 3, ["p1"]])
+def test_what_is_no_name_is_an_unknown_task(name):
+    with pytest.raises(ConfigError, match="unknown task"):
+        tasks.load(name)

@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from ... import data
 from ...arguments import LARGEST_SEED, positive, whole
+from ...errors import ConfigError
 from ...storage import Checkpoint, digest
 from ..augmentation import shift_and_mirror
 from ..text.fine_tuning import has_bfloat16
@@ -33,7 +34,7 @@ def harden(
     augment: bool = True,
     seed: int = 0,
     checkpoint: str | Path | None = None,
-    progress: Callable[[str], Any] | None = None,
+    tell: Callable[[str], Any] | None = None,
 ) -> Defence:
     r"""Train a network on perturbed images: one signed gradient step from a random start.
 
@@ -57,7 +58,7 @@ def harden(
         augment: Shift images at random by up to 4 pixels, and mirror half of them.
         seed: Of initialisation, order of images, shifts and perturbations.
         checkpoint: A file, written after every epoch, from which a killed run goes on to the same result.
-        progress: Is told a line after every epoch.
+        tell: Is called with a line after every epoch, such as `print`; None: nobody is told.
 
     Returns:
         The network, ready to be attacked.
@@ -67,6 +68,8 @@ def harden(
         DataError: Where the data set is not found.
         CheckpointError: For a checkpoint that is damaged or of another run.
     """
+    if not (tell is None or callable(tell)):
+        raise ConfigError(f"tell must be a function of a line of text, such as print, not {tell!r:.60}")
     epochs, batch = whole("epochs", epochs, 1), whole("batch", batch, 2)
     epsilon, lr = positive("epsilon", epsilon, "pixel values"), positive("lr", lr, "a learning rate")
     width = width if width is None else whole("width", width, 1)
@@ -99,8 +102,6 @@ def harden(
         started = time.process_time()
         loss = _epoch(model, images, sgd, schedule, generator, batch, epsilon, augment)
         seconds += time.process_time() - started
-        if progress:
-            progress(f"{shape} on {dataset}: epoch {epoch + 1} of {epochs}, loss {loss:.3f}, {seconds:.0f} s")
         if file is not None:
             file.save(
                 {
@@ -109,6 +110,8 @@ def harden(
                     "seconds": seconds,
                 }
             )
+        if tell is not None:  # after the save: what fails in it costs no epoch
+            tell(f"{shape} on {dataset}: epoch {epoch + 1} of {epochs}, loss {loss:.3f}, {seconds:.0f} s")
     return Defence.of(model, shape, images, options | {"cpu seconds": round(seconds)})
 
 

@@ -30,18 +30,25 @@ def test_a_killed_hardening_continues_to_the_same_weights(tmp_path):
     whole = harden("narrow", **TOY)
 
     def kill(line):
-        if "epoch 2" in line:
-            raise KeyboardInterrupt
+        assert (tmp_path / "run.pt").is_file()  # nobody is told of an epoch that is not saved
+        raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):  # before the checkpoint of the second epoch
-        harden("narrow", **TOY, checkpoint=tmp_path / "run.pt", progress=kill)
+    with pytest.raises(KeyboardInterrupt):  # before the second epoch
+        harden("narrow", **TOY, checkpoint=tmp_path / "run.pt", tell=kill)
     lines = []
-    again = harden("narrow", **TOY, checkpoint=tmp_path / "run.pt", progress=lines.append)
-    more = harden("narrow", **TOY, checkpoint=tmp_path / "run.pt", progress=lines.append)
+    again = harden("narrow", **TOY, checkpoint=tmp_path / "run.pt", tell=lines.append)
+    more = harden("narrow", **TOY, checkpoint=tmp_path / "run.pt", tell=lines.append)
     assert len(lines) == 1
     for name, tensor in whole.module.state_dict().items():
         assert torch.equal(tensor, again.module.state_dict()[name])
         assert torch.equal(tensor, more.module.state_dict()[name])
+
+
+def test_who_cannot_be_told_is_refused_before_the_first_epoch():
+    with pytest.raises(
+        ConfigError, match="tell must be a function of a line of text, such as print, not True"
+    ):
+        harden("narrow", **TOY, tell=True)
 
 
 @pytest.mark.parametrize("part", ["model", "sgd", "schedule", "generator", "epoch"])
