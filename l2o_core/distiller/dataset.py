@@ -15,6 +15,7 @@ from torch import Tensor
 from .. import arguments
 from ..errors import DataError
 from ..features import Features
+from ..meta.given import one_task
 from ..meta.rollout import Rollout, fresh
 from ..models.base import LearnedOptimizer, placed, select
 from ..storage import replacing
@@ -221,7 +222,7 @@ def collect(
     """
     _check_windows(lags, steps, samples)
     seed = arguments.seed("seed", seed)
-    optimizer, generator = placed(optimizer, task.device), task.generator(seed)
+    optimizer, generator = placed(optimizer, one_task(task).device), task.generator(seed)
     params = fresh(task, generator, instances)
     recorded, layers = choose_coordinates(task, instances, per_layer, generator)
     rollout = Rollout.start_at(params, optimizer, task, task.batches(generator, instances))

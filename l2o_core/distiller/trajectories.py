@@ -17,6 +17,7 @@ from torch import Tensor
 from .. import arguments
 from ..errors import DataError
 from ..features import NAMES, Features
+from ..meta.given import one_task
 from ..meta.rollout import Rollout, fresh
 from ..models.base import LearnedOptimizer, placed
 from ..tasks import Task
@@ -176,7 +177,8 @@ def record(
         (torch.Size([10, 20]), True)
     """
     arguments.whole("steps", steps, 1), arguments.whole("instances", instances, 1)
-    optimizer, generator = placed(optimizer, task.device), task.generator(arguments.seed("seed", seed))
+    seed = arguments.seed("seed", seed)
+    optimizer, generator = placed(optimizer, one_task(task).device), task.generator(seed)
     moving = optimizer if driver is None else placed(driver, task.device)
     params = fresh(task, generator, instances)
     recorded, layers = choose_coordinates(task, instances, per_layer, generator)

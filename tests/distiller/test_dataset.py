@@ -181,3 +181,9 @@ class TestSave:
         (tmp_path / "rows.npz").write_bytes(b"PK")
         with pytest.raises(DataError, match=r"not a \.npz file"):
             distiller.Dataset.load(tmp_path / "rows.npz")
+
+
+@pytest.mark.parametrize("watch", [distiller.collect, distiller.record])
+def test_the_name_of_a_task_is_none(watch):
+    with pytest.raises(ConfigError, match=r'a task is wanted, not \'p2\'; tasks.load\("p2"\) makes one'):
+        watch(models.RPSmall(), "p2")

@@ -57,7 +57,7 @@ def test_unknown_features_are_refused():
     [
         (
             "adam",
-            r"'adam'; for a rule of the zoo, give optim.zoo.get\('adam'\).equation, .* SymbolicOptimizer$",
+            r"'adam'; for a rule of the zoo, give optim.zoo.get\('adam'\).equation, .*SymbolicOptimizer$",
         ),
         ("-c * g", "'c'; a number is named .*given as coefficients={'c': ...}; features are g, m, v"),
         ("-0.1 * M_hat", r"'M_hat'; .*coefficients={'M_hat': ...}; did you mean 'm_hat'\?$"),
