@@ -19,9 +19,10 @@
 # evolution strategies. [What we found](#what-we-found) follows the training.
 #
 # **Cost:** in `quick`, two minutes, on scikit-learn's digits in place of MNIST and with a twentieth of the
-# training. In `standard`, 43 minutes on two busy CPU cores, of which half an hour goes into tuning the
-# hand-made rules: teachers that come with the library are taken with the histories of their trainings, and `retrain`
-# trains them again, in an hour and a half more. In `paper`, by an estimate, three hours of a GPU.
+# training. In `standard`, an hour and a half on two busy CPU cores, most of it for tuning the hand-made
+# rules and for the teachers on P3 from two starts: teachers that come with the library are taken with the histories of
+# their trainings, and `retrain` trains them again, in an hour and a half more. In `paper`, by an estimate, three hours of
+# a GPU.
 
 # %% tags=["parameters"]
 profile = "quick"  # quick, standard or paper
