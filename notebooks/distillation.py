@@ -49,7 +49,7 @@ from l2o_book import evidence, fits, plots, verdicts
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.problems import original, title
-from l2o_book.tables import NOT_RECORDED, Published, listed, mean_std
+from l2o_book.tables import NOT_RECORDED, Published, listed, mean_std, span
 from l2o_book.teachers import TEACHERS
 
 from l2o_core import distiller, metrics, tasks
@@ -269,7 +269,7 @@ def no_better_than_linear(problem: str) -> str:
 change = [part["r2"] - part["with"] for part in run["without hyperbolic"].values()]
 agreed = [part for sizes in run["stability"].values() for part in sizes.values()]
 same, searches = [part["same"] for part in agreed], agreed[0]["of"]
-most = f"{min(same)} to {max(same)} of {searches}"
+most = f"{span(same)} of {searches}"
 form = evidence.distillation(record)["search seeds"]["RPSmallExtra"].verdict
 of_extra = [part["same"] for part in run["stability"]["RPSmallExtra"].values()]
 little = evidence.hyperbolic(run["without hyperbolic"]).verdict
@@ -286,8 +286,8 @@ text = f"""
   paper does not say on which rows it measured.
 - **Better than least squares,** by 0.005 or more in $R^2$. {linear}
 - **SOL's network, fitted in as much time, less the search.** {by_networks}
-- **Hyperbolic functions matter little (Eq. 8): {little}.** Without them $R^2$ changes by {min(change):+.3f} to
-  {max(change):+.3f}, in single searches; in the paper by −0.01.
+- **Hyperbolic functions matter little (Eq. 8): {little}.** Without them $R^2$ changes by {span(change, "+.3f")},
+  in single searches; in the paper by −0.01.
 - **The same form from every seed: {form}.** Of {searches} searches for RPSmallExtra on the same rows,
   {listed([*map(str, of_extra)])} end in the most common form, with up to {listed([*run["stability"]["RPSmallExtra"]])} nodes; over all
   three teachers, {most}. The paper reports one form, its Eq. 6, whatever the seed.
@@ -426,7 +426,7 @@ plots.table(
         for name, found in run["without hyperbolic"].items()
     ),
     name="tab-distillation-hyperbolic",
-    caption=f"Without hyperbolic functions, $R^2$ changes by {min(change):+.3f} to {max(change):+.3f} "
+    caption=f"Without hyperbolic functions, $R^2$ changes by {span(change, '+.3f')} "
     f"({title(last)}, one search each; {source}).",
 )
 

@@ -63,7 +63,7 @@ from l2o_book.contestants import discovered_rule
 from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.records import plural
-from l2o_book.tables import Published, listed, mean_std
+from l2o_book.tables import Published, listed, mean_std, span
 from matplotlib import pyplot as plt
 
 from l2o_core import expressions, meta, models
@@ -386,8 +386,8 @@ display(
 - **Eq. 6 is not quite itself.** Its past is stored in half precision, and in {len(replaced)} of
   {plural(len(apart), "equation")} running sums replace lags; along the gradients of a fine-tuning, this changes the updates by
   {listed(apart)} of their root mean square.
-- **SOL's equations** have {min(shorter)} to {max(shorter)} nodes after pruning. Their losses on the heads that they were pruned
-  on are {min(lost):+.1%} to {max(lost):+.1%} from those of the networks.
+- **SOL's equations** have {span(shorter)} nodes after pruning. Their losses on the heads that they were pruned
+  on are {span(lost, "+.1%")} from those of the networks.
 - **What a step costs.** AdamW takes {per_step("AdamW"):.1f} ms, the slowest, {slow}, {per_step(slow):.1f} ms
   ({{numref}}`tab-glue-costs`).
 """)

@@ -52,7 +52,7 @@ from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.problems import original, title
 from l2o_book.records import plural
-from l2o_book.tables import Published, listed, mean_std
+from l2o_book.tables import Published, listed, mean_std, span
 from l2o_book.teachers import RECIPES
 from matplotlib import pyplot as plt
 
@@ -276,13 +276,12 @@ def loss(problem: str, name: str, what: str) -> str:
 
 
 # %% tags=["draw"]
-def span(kind: str) -> str:
+def numbers_kept(kind: str) -> str:
     """The smallest and largest number that rules of a kind keep for a parameter."""
     numbers = [
         one["numbers"] for found in run["fits"].values() for one in found[kind]
     ]
-    low, high = min(numbers), max(numbers)
-    return plural(low, "number") if low == high else f"{low} to {high} numbers"
+    return f"{span(numbers)} number{'' if {*numbers} == {1} else 's'}"
 
 
 explained = "; ".join(
@@ -310,7 +309,7 @@ against = (
 display(
     Markdown(f"""
 - **How much of a teacher an equation explains.** $R^2$ of a rule with a memory in closed loop, on new trajectories:
-  {explained}. It keeps {span("second")} for a parameter, an equation of lags {span("lags")}.
+  {explained}. It keeps {numbers_kept("second")} for a parameter, an equation of lags {numbers_kept("lags")}.
 - **As optimizers.** The lowest mean end loss is that of: {first["P2"]} on P2, {first["P3"]} on P3. {against} ({{numref}}`tab-memory-race`).
 - **Without a teacher.** A search of {run["discovery_time"]:.0f} s ends at {loss("P2", "discovered", "end")} on P2, Adam
   with tuned constants at {loss("P2", "Adam, tuned", "end")}. {behind}
@@ -528,7 +527,7 @@ plots.table(
         for seed, found in zip(record.seeds, searches, strict=False)
     ),
     name="tab-memory-discovered",
-    caption=f"Rules found in {run['discovery_time']:.0f} s each. They have {min(nodes)} to {max(nodes)} nodes, and keep at "
+    caption=f"Rules found in {run['discovery_time']:.0f} s each. They have {span(nodes)} nodes, and keep at "
     f"most {plural(max(numbers), 'number')} for a parameter. Of these {plural(len(found_rules), 'rule')}, {cautious} can stand still by a "
     f"sign, as cautious ones do, {largest} keep the largest square so far, and {summed} the sum of squares. ({source}.)",
 )

@@ -70,7 +70,7 @@ from l2o_book.page import Page
 from l2o_book.pipeline import Pipeline
 from l2o_book.problems import original
 from l2o_book.records import plural
-from l2o_book.tables import Published, listed, mean_std, median_time
+from l2o_book.tables import Published, listed, mean_std, median_time, span
 from l2o_book.training import Doubled, Fit, final, fit, state_bytes, summary
 
 from l2o_core import distiller, meta, models, optim, tasks
@@ -478,7 +478,7 @@ display(
         f"{gap.verdict}.\n"
         "- **SymL2O's Table 5.** The paper finds that the teacher's problem hardly matters for RPSmallExtra, with 95.3 to "
         f"95.5 % after tuning. Here tuning ends at {listed(tuned_to)}{by_problem}. Before it, Eq. 6 fits its teachers with a mean R² of "
-        f"{min(fits):.2f} to {max(fits):.2f}, by regression; the paper has 0.88.\n"
+        f"{span(fits, '.2f')}, by regression; the paper has 0.88.\n"
         "- **SymL2O's Table 8.** In the paper, equations of 10 nodes reach 93.5 %, of 100 nodes 95.4 %, of 200 nodes 12 %. "
         f"{by_size}.\n"
         f"- **Memory.** Eq. 6 needs {run['memory']['its Eq. 6']:.0f} bytes for each parameter, the LSTM that it was distilled "

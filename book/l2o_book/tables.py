@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +87,12 @@ def listed(names: Sequence[str]) -> str:
     """Names in a sentence: "none", "A", "A and B", "A, B and C"."""
     *first, last = names or ["none"]
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def span(numbers: Iterable[float], form: str = "") -> str:
+    """The lowest and the highest of some numbers, "3 to 5"; once where they are written alike, "3"."""
+    found = [*numbers]
+    return " to ".join(dict.fromkeys(format(number, form) for number in (min(found), max(found))))
 
 
 @cache

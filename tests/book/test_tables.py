@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from l2o_book.tables import Published, listed, mean_std, median_time
+from l2o_book.tables import Published, listed, mean_std, median_time, span
 
 from l2o_core.errors import ConfigError
 
@@ -65,6 +65,11 @@ def test_a_cell_that_the_paper_lacks_is_none():
 )
 def test_mean_and_spread_read_well(values, text):
     assert mean_std(values) == text
+
+
+def test_a_span_names_its_ends_once_where_they_are_written_alike():
+    assert span([4, 3, 5]) == "3 to 5"
+    assert span(iter([0.0071, 0.0069]), "+.1%") == "+0.7%"
 
 
 def test_names_are_listed_as_in_a_sentence():
