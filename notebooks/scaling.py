@@ -621,7 +621,7 @@ if sizes:
         caption="SymL2O's Table 8 beside ours: test accuracy in per cent of RPSmallExtra's tuned equations by their size, mean "
         f"± standard deviation over seeds, whose equations have the numbers of nodes listed. A front may hold nothing larger than the "
         f"limit before; then the equation is the same, and is not compared. Tuning returned its starting point for: "
-        f"{listed(scaling_tables.kept(sizes))}. {by_size} ({source}).",
+        f"{listed(scaling_tables.kept({f'{size} nodes': of for size, of in sizes.items()}))}. {by_size} ({source}).",
     )
 
 # %% [markdown]
