@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ConfigError
+from .errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +45,13 @@ def positive(name: str, value: Any, unit: str, infinite: bool = False) -> float:
     if 0 < number < math.inf or (infinite and number == math.inf):
         return number
     raise ConfigError(f"{name} must be a positive number of {unit}, not {value!r:.60}")
+
+
+def known_only(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """ConfigError for the first option of `what` that is not among the known ones."""
+    known = tuple(known)
+    if unknown := [name for name in given if name not in known]:
+        raise ConfigError(f"{what} has no option {unknown[0]!r}; {did_you_mean(unknown[0], known)}")
 
 
 def scalar(value: Any) -> Any:

@@ -50,12 +50,8 @@ def of_networks(networks: Sequence[str], **asked: Any) -> dict[str, dict[str, fl
     for network in networks:
         row = rows[network.replace("resnet", "ResNet-")] = {}
         for label, architecture in ARCHITECTURES.items():
-            try:
-                found = measured(optimizer=architecture, network=network, **asked)
-            except L2OError as error:
-                print(error)
-                continue
-            row |= {label: found["megabytes"], "parameters": found["parameters"] / 1e6}
+            if found := _if_it_can_be(optimizer=architecture, network=network, **asked):
+                row |= {label: found["megabytes"], "parameters": found["parameters"] / 1e6}
     return rows
 
 
@@ -67,13 +63,19 @@ def of_structures(network: str, **asked: Any) -> dict[str, dict[str, dict[str, f
     found: dict[str, dict[str, dict[str, float]]] = {label: {} for label in ARCHITECTURES}
     for label, architecture in ARCHITECTURES.items():
         for structure in ("adjoint", "graph"):
-            try:
-                found[label][structure] = measured(
-                    optimizer=architecture, network=network, structure=structure, **asked
-                )
-            except L2OError as error:
-                print(error)
+            asked |= {"optimizer": architecture, "network": network, "structure": structure}
+            if one := _if_it_can_be(**asked):
+                found[label][structure] = one
     return found
+
+
+def _if_it_can_be(**asked: Any) -> dict[str, float]:
+    """What `measured` finds; nothing, and its reason printed, where it cannot be measured."""
+    try:
+        return measured(**asked)
+    except L2OError as error:
+        print(error)
+        return {}
 
 
 def unroll(

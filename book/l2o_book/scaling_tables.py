@@ -120,12 +120,15 @@ def unchanged(equations: Mapping[str, Any]) -> list[str]:
         else sum(a == b for a, b in zip(runs["before"]["test"], runs["after"]["test"], strict=True))
         for name, runs in equations.items()
     }
-    return [f"{name} ({plural(number, 'seed')})" for name, number in same.items() if number]
+    return _with_seeds(same)
 
 
 def kept(found: Mapping[str, Any]) -> list[str]:
     """Those of several that tuning returned as they were, with the number of seeds: "PES (2 seeds)"."""
-    numbers = {name: sum(runs.get("kept", ())) for name, runs in found.items()}
+    return _with_seeds({name: sum(runs.get("kept", ())) for name, runs in found.items()})
+
+
+def _with_seeds(numbers: Mapping[str, int]) -> list[str]:
     return [f"{name} ({plural(number, 'seed')})" for name, number in numbers.items() if number]
 
 

@@ -101,9 +101,8 @@ def entry(runs: Sequence[Fit], contestant: Contestant, epochs: int, classes: int
     At the end, a run that diverged has the accuracy of guesses among so many classes.
     """
     found = training.summary(runs)
-    last = training.final(found, epochs)
     return found | {
-        "last": [100 / classes if math.isnan(accuracy) else accuracy for accuracy in last],
+        "last": training.final(found, epochs, lost=100 / classes),
         "loss": [fit.losses[-1] if len(fit.losses) == epochs else math.nan for fit in runs],
         "constants": contestant.constants or None,
     }

@@ -15,8 +15,7 @@ import numpy as np
 from ..arguments import check_types, positive, whole
 from ..arguments import seed as checked_seed
 from ..distiller import Entry, ParetoFront
-from ..distiller.front import skeleton
-from ..distiller.recurrent import _rules as rules_of_start
+from ..distiller.front import skeleton, starting_rules
 from ..errors import ConfigError, L2OError, optional_import
 from ..expressions import Expression, System, parse_rule
 from ..meta.given import several_tasks
@@ -106,7 +105,7 @@ def discover(
     time_limit, seed = positive("time_limit", time_limit, "seconds"), checked_seed("seed", seed)
     several = several_tasks(tasks, "to search rules for")
     others = several if choice is None else several_tasks(choice, "to choose rules on")
-    known = rules_of_start(start)
+    known = starting_rules(start)
 
     began = time.monotonic()
     grammar, reference = Grammar(max_complexity), parse_rule(REFERENCE)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import DataError, EngineError, optional_import
-from ..expressions import Expression, System
+from ..errors import ConfigError, DataError, EngineError, ExpressionError, optional_import
+from ..expressions import Expression, System, parse_rule
 from ..storage import read_text, replacing
 from . import rendering
 
@@ -305,6 +305,21 @@ def _defined(fit: float | None) -> float | None:
 
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
+
+
+def starting_rules(
+    start: Any, words: str = "rules", read: Callable[[str], Expression | System] = parse_rule
+) -> list[Expression | System]:
+    """What a search begins with, from any of the forms it may have: one rule, several, texts, or a front.
+
+    `words` are what they are called where they are none. Raises ConfigError for these.
+    """
+    start = [start] if isinstance(start, str | Expression | System | Entry) else start
+    try:
+        plain = (rule.equation if isinstance(rule, Entry) else rule for rule in start)
+        return [rule if isinstance(rule, Expression | System) else read(rule) for rule in plain]
+    except (TypeError, ExpressionError) as error:
+        raise ConfigError(f"start must be {words}, or a front: {error}") from None
 
 
 def skeleton(equation: _Rule) -> _Rule:

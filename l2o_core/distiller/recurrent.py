@@ -19,14 +19,14 @@ import numpy as np
 import torch
 
 from .. import arguments
-from ..errors import ConfigError, DataError, ExpressionError, optional_import
-from ..expressions import Expression, System, const, linear, parse_rule, var
+from ..errors import ConfigError, DataError, optional_import
+from ..expressions import Expression, System, const, linear, var
 from ..expressions.system import UPDATE, rule_of
 from ..storage import NO_CACHE, Cache, digest
 from . import engines
 from .cells import NAMES, complexity, fit_cells
 from .closed_loop import LIMIT, ClosedLoop
-from .front import Entry, ParetoFront, skeleton
+from .front import Entry, ParetoFront, skeleton, starting_rules
 from .polish import polish
 from .problem import PARTS, split_groups
 from .search import FRONT, distill
@@ -185,7 +185,7 @@ def distill_recurrent(
     max_complexity = arguments.whole("max_complexity", max_complexity, 1)
     seed = arguments.seed("seed", seed)
     split_seed = seed if split_seed is None else arguments.seed("split_seed", split_seed)
-    known = _rules(start)
+    known = starting_rules(start)
     settings: dict[str, Any] = {
         "engine": repr(chosen),
         "max_complexity": max_complexity,
@@ -212,15 +212,6 @@ def distill_recurrent(
     if not (front.stopped or front.failed):
         slot.save(front)
     return front
-
-
-def _rules(start: Any) -> list[Rule]:
-    start = [start] if isinstance(start, str | Expression | System | Entry) else start
-    try:
-        plain = (rule.equation if isinstance(rule, Entry) else rule for rule in start)
-        return [rule if isinstance(rule, Expression | System) else parse_rule(rule) for rule in plain]
-    except (TypeError, ExpressionError) as error:
-        raise ConfigError(f"start must be rules, or a front: {error}") from None
 
 
 def _until_stopped(

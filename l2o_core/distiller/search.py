@@ -21,7 +21,7 @@ from .dataset import Dataset
 from .engines import hall_of_fame
 from .engines.hall_of_fame import Reading
 from .engines.linear import Linear
-from .front import Entry, ParetoFront, skeleton
+from .front import Entry, ParetoFront, skeleton, starting_rules
 from .problem import Problem, prepare
 from .refine import refine
 from .rows import Rows, loss, r2
@@ -218,12 +218,7 @@ def import_pysr(
 
 def _equations(start: Any) -> list[Expression]:
     """The equations to start with, from any of the forms they may have."""
-    start = [start] if isinstance(start, str | Expression | Entry) else start
-    try:
-        plain = (e.equation if isinstance(e, Entry) else e for e in start)
-        known = [e if isinstance(e, Expression | System) else parse(e) for e in plain]
-    except (TypeError, ExpressionError) as error:
-        raise ConfigError(f"start must be equations, or a front: {error}") from None
+    known = starting_rules(start, "equations", parse)
     systems = [str(rule) for rule in known if isinstance(rule, System)]
     if systems:
         raise ConfigError(f"a search of rows begins with equations without states, not {systems[0]:.60}")

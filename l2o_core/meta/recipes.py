@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from inspect import signature
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from .. import models, plain_yaml, tasks
+from ..arguments import known_only
 from ..errors import CheckpointError, ConfigError, did_you_mean
 from ..models.base import LearnedOptimizer
 from ..storage import differences, digest
@@ -77,7 +78,7 @@ class Recipe:
             L2OError: As `meta_train` does.
         """
         known = [field.name for field in fields(TrainingConfig) if field.name != "seed"]
-        _refuse_unknown("a training", changes, known)
+        known_only("a training", changes, known)
         chosen = replace(self, training=replace(self.training, seed=seed, **changes))
         torch.manual_seed(seed)
         optimizer = build(**self.model)
@@ -180,7 +181,7 @@ def build(architecture: str, **options: Any) -> LearnedOptimizer:
         hint = did_you_mean(str(architecture), models.ARCHITECTURES)
         raise ConfigError(f"no architecture {architecture!r}; {hint}")
     made = models.ARCHITECTURES[architecture]
-    _refuse_unknown(architecture, options, signature(made).parameters)
+    known_only(architecture, options, signature(made).parameters)
     return made(**options)
 
 
@@ -272,13 +273,6 @@ def source(name: str, seed: int | None = None, folder: str | Path | None = None)
     if seed is None:
         return name if name in models.pretrained() else None
     return recipe.source(seed, folder)
-
-
-def _refuse_unknown(what: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """ConfigError for the first of some options that is not known."""
-    known = tuple(known)
-    if unknown := [name for name in given if name not in known]:
-        raise ConfigError(f"{what} has no option {unknown[0]!r}; {did_you_mean(unknown[0], known)}")
 
 
 @cache

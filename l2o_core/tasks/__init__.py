@@ -7,6 +7,7 @@ from functools import partial
 from inspect import signature
 from typing import Any
 
+from ..arguments import known_only
 from ..errors import ConfigError, did_you_mean
 from . import attack
 from .base import Task
@@ -103,7 +104,5 @@ def load(name: str, **options: Any) -> Task:
     """
     if not isinstance(name, str) or name not in _TASKS:
         raise ConfigError(f"unknown task {name!r:.60}; {did_you_mean(str(name), names())}")
-    taken = signature(_TASKS[name]).parameters
-    if unknown := [option for option in options if option not in taken]:
-        raise ConfigError(f"{name} has no option {unknown[0]!r}; {did_you_mean(unknown[0], taken)}")
+    known_only(name, options, signature(_TASKS[name]).parameters)
     return _TASKS[name](**options)
